@@ -1,0 +1,197 @@
+/** Everything that node, indexer and SDK share. Pure, browser-safe, no I/O. */
+export { mainframeTokenAbi } from './abi/mainframe-token.ts'
+export { paymentChannelsAbi } from './abi/payment-channels.ts'
+export { priceBoardAbi } from './abi/price-board.ts'
+export { serviceRegistryAbi } from './abi/service-registry.ts'
+export {
+  ADDRESS_BYTES,
+  compareDistance,
+  discloseAddress,
+  inboxAddress,
+  MAX_LUMINOSITY,
+  matchesPrefix,
+  NAMED_RELAY,
+  relayAddress,
+  sharedBits,
+} from './address.ts'
+export {
+  bigintToBytes,
+  bytesToBigint,
+  concatBytes,
+  equalBytes,
+  fromHex,
+  type Hex,
+  readU64,
+  toHex,
+  utf8,
+  viewOf,
+  writeU64,
+} from './bytes.ts'
+export { decodeContactCode, encodeContactCode } from './contact-code.ts'
+export { createHpke, type Hpke, type HpkeContext } from './crypto/hpke.ts'
+export type { KeyPair, Primitives } from './crypto/primitives.ts'
+export {
+  advanceHead,
+  bodyHash,
+  continuesLog,
+  GENESIS_HEAD,
+  type LogHead,
+  recordHash,
+} from './directory/continuity.ts'
+export { decodeLog } from './directory/decode.ts'
+export type {
+  BoardEvent,
+  BoardRow,
+  ChainEvent,
+  ChannelEvent,
+  Continuity,
+  Deployment,
+  EventPlace,
+  NodeRecord,
+  RawLog,
+  RegistryEvent,
+} from './directory/events.ts'
+export {
+  type ChannelRow,
+  currentPrice,
+  type NodeRow,
+  type PriceRow,
+  reduceChannel,
+  reduceNode,
+  reducePrices,
+} from './directory/reduce.ts'
+export {
+  ERROR_CODES,
+  type ErrorCode,
+  errorCode,
+  MainframeError,
+  type MainframeErrorOptions,
+} from './errors.ts'
+export {
+  decodeFrame,
+  encodeFrame,
+  FRAME_BYTES,
+  FRAME_HEADER_BYTES,
+  type Frame,
+  type FrameType,
+  LINK_PROTOCOL,
+} from './frame.ts'
+export {
+  CONTENT_BYTES,
+  decodeInstruction,
+  encodeInstruction,
+  type Forward,
+  type Instruction,
+  LEAF_CONTENT_BYTES,
+  MAX_DELAY_MS,
+  MAX_HOPS,
+  MESSAGE_PAYLOAD_BYTES,
+  type Message,
+} from './instruction.ts'
+export {
+  type Ack,
+  CAUGHT_UP_FLAG,
+  CREDIT_OUTCOMES,
+  type Credit,
+  type CreditOutcome,
+  decodeAck,
+  decodeCredit,
+  decodeHello,
+  decodeSubscribe,
+  encodeAck,
+  encodeCredit,
+  encodeHello,
+  encodeSubscribe,
+  type Hello,
+  LINK_VERSION,
+  MAX_REFUSALS,
+  PACKET_REFUSALS,
+  type PacketRefusal,
+  type Subscribe,
+} from './link/bodies.ts'
+export { type ByteStream, FrameWriter, readFrames } from './link/frame-stream.ts'
+export {
+  type CreditStop,
+  LINK_QUEUE_LIMIT,
+  type PayerChannel,
+  PayerLink,
+  type PayerLinkHandlers,
+  type Shipment,
+} from './link/payer-link.ts'
+export { mostPerPrefix, networkLuminosity } from './luminosity.ts'
+export {
+  BASE_PER_UNIT,
+  baseToUnits,
+  formatMft,
+  MFT_DECIMALS,
+  parseMft,
+  priceToUnits,
+  unitsToBase,
+} from './money.ts'
+export { buildOnion, type Hop, type OnionInput } from './onion.ts'
+export {
+  type DecodeRefusal,
+  decodeHeader,
+  decodePacket,
+  encodeHeader,
+  FORWARD_HORIZON_MINUTES,
+  FORWARD_LIFE_MINUTES,
+  HEADER_BYTES,
+  HOLD_CLASS_MINUTES,
+  HOLD_CLASSES,
+  HOLD_HORIZON_MINUTES,
+  type HoldClass,
+  headerOf,
+  minutesNow,
+  PACKET_BYTES,
+  PACKET_ID_BYTES,
+  PACKET_VERSION,
+  type PacketHeader,
+  packetId,
+  padPacket,
+  roundUpExpiry,
+} from './packet.ts'
+export {
+  BOARD_UNIT,
+  dearestPostage,
+  destinationFee,
+  medianOf,
+  type PostageInput,
+  type PostageTable,
+  postageTable,
+  type RelayPrices,
+  roundDownPostage,
+  roundUpPostage,
+  routeFee,
+  SERVICE_NAMES,
+} from './price.ts'
+export { openQuote, type Quote, SIGNED_QUOTE_BYTES, signQuote } from './quote.ts'
+export {
+  isRegistrationSigned,
+  nodeIdOf,
+  type RegistrationContext,
+  registrationMessage,
+  serviceId,
+  signRegistration,
+} from './registration.ts'
+export {
+  createKeyPair,
+  LAYER_OVERHEAD_BYTES,
+  openPacket,
+  packetEnc,
+  sealLayer,
+} from './seal.ts'
+export {
+  type ChannelsDomain,
+  type ChannelTerms,
+  channelId,
+  domainSeparator,
+  MAX_AMOUNT,
+  publicKeyAccount,
+  recoverSigner,
+  SIGNATURE_BYTES,
+  secretKeyAccount,
+  signDigest,
+  type Voucher,
+  voucherDigest,
+} from './voucher.ts'

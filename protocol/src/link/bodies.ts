@@ -1,0 +1,193 @@
+/** Bodies of the control frames (PROTOCOL.md §3). Decoders never throw. */
+import { ADDRESS_BYTES, MAX_LUMINOSITY } from '../address.ts'
+import { bigintToBytes, bytesToBigint, concatBytes, readU64, viewOf, writeU64 } from '../bytes.ts'
+import { PACKET_BYTES } from '../packet.ts'
+import { SIGNED_QUOTE_BYTES } from '../quote.ts'
+import { MAX_AMOUNT, SIGNATURE_BYTES } from '../voucher.ts'
+
+/** Version of the link protocol that a HELLO names. */
+export const LINK_VERSION = 1
+
+/** First frame of each side. Only a relay's answer carries a quote. */
+export interface Hello {
+  version: number
+  chainId: number
+  /** 20-byte address of PaymentChannels. */
+  channels: Uint8Array
+  /** Signed quote as `openQuote` reads it; empty from a payer. */
+  signedQuote: Uint8Array
+}
+
+/** A voucher with the terms of its channel; the payee is the relay that receives it. */
+export interface Credit {
+  payer: Uint8Array
+  token: Uint8Array
+  signer: Uint8Array
+  noticeSeconds: number
+  epoch: number
+  amount: bigint
+  signature: Uint8Array
+}
+
+/** Why a relay did not take a packet. Nothing was debited, but for `seen`. */
+export const PACKET_REFUSALS = [
+  'malformed',
+  'version',
+  'expired',
+  'too-far',
+  'busy',
+  'underpaid',
+  'full',
+  'no-credit',
+] as const
+export type PacketRefusal = (typeof PACKET_REFUSALS)[number]
+
+/** What became of the newest voucher; anything but `accepted` left the credit as it was. */
+export const CREDIT_OUTCOMES = [
+  'accepted',
+  'malformed',
+  'unknown-channel',
+  'bad-signature',
+  'wrong-epoch',
+  'wrong-terms',
+  'closing',
+  'not-greater',
+  'over-deposit',
+  'over-window',
+  'small-deposit',
+  'busy',
+] as const
+export type CreditOutcome = (typeof CREDIT_OUTCOMES)[number]
+
+/** Progress of a link, from payee to payer. */
+export interface Ack {
+  /** Every PACKET up to this sequence was processed. 0 for none. */
+  processed: number
+  /** Units of the channel's epoch that were debited, and that are durable as vouchers. */
+  spentUnits: number
+  durableUnits: number
+  credit: CreditOutcome
+  /** Packets at or below `processed` that were not taken. */
+  refused: readonly { sequence: number; reason: PacketRefusal }[]
+}
+
+/** A wish for every held and coming packet that matches a prefix. */
+export interface Subscribe {
+  bits: number
+  prefix: Uint8Array
+  /** Deliver only what arrived after this cursor; 0 for all that is held. */
+  cursor: number
+}
+
+/** Flag of a DELIVER without a packet: everything held up to its sequence was delivered. */
+export const CAUGHT_UP_FLAG = 1
+
+const REFUSAL_BYTES = 9
+const ACK_HEAD_BYTES = 27
+/** The most refusals that one ACK names. */
+export const MAX_REFUSALS = Math.floor((PACKET_BYTES - ACK_HEAD_BYTES) / REFUSAL_BYTES)
+
+export function encodeHello({ version, chainId, channels, signedQuote }: Hello): Uint8Array {
+  const head = new Uint8Array(11)
+  const view = viewOf(head)
+  view.setUint16(0, version)
+  writeU64(view, 2, chainId)
+  head[10] = signedQuote.length === 0 ? 0 : 1
+  return concatBytes(head, channels, signedQuote)
+}
+
+export function decodeHello(body: Uint8Array): Hello | undefined {
+  const view = viewOf(body)
+  const chainId = readU64(view, 2)
+  const quoted = body[10] ?? 2
+  if (chainId === undefined || quoted > 1) return undefined
+  return {
+    version: view.getUint16(0),
+    chainId,
+    channels: body.slice(11, 31),
+    signedQuote: quoted ? body.slice(31, 31 + SIGNED_QUOTE_BYTES) : new Uint8Array(0),
+  }
+}
+
+export function encodeCredit(credit: Credit): Uint8Array {
+  const numbers = new Uint8Array(8)
+  const view = viewOf(numbers)
+  view.setUint32(0, credit.noticeSeconds)
+  view.setUint32(4, credit.epoch)
+  return concatBytes(
+    credit.payer,
+    credit.token,
+    credit.signer,
+    numbers,
+    bigintToBytes(credit.amount, 16),
+    credit.signature,
+  )
+}
+
+export function decodeCredit(body: Uint8Array): Credit | undefined {
+  const view = viewOf(body)
+  const amount = bytesToBigint(body.subarray(68, 84))
+  if (amount > MAX_AMOUNT) return undefined
+  return {
+    payer: body.slice(0, 20),
+    token: body.slice(20, 40),
+    signer: body.slice(40, 60),
+    noticeSeconds: view.getUint32(60),
+    epoch: view.getUint32(64),
+    amount,
+    signature: body.slice(84, 84 + SIGNATURE_BYTES),
+  }
+}
+
+/** Throws `RangeError` (by the array's bounds) when there are more refusals than {@link MAX_REFUSALS}. */
+export function encodeAck(ack: Ack): Uint8Array {
+  const out = new Uint8Array(ACK_HEAD_BYTES + REFUSAL_BYTES * ack.refused.length)
+  const view = viewOf(out)
+  writeU64(view, 0, ack.processed)
+  writeU64(view, 8, ack.spentUnits)
+  writeU64(view, 16, ack.durableUnits)
+  view.setUint8(24, CREDIT_OUTCOMES.indexOf(ack.credit))
+  view.setUint16(25, ack.refused.length)
+  ack.refused.forEach(({ sequence, reason }, i) => {
+    writeU64(view, ACK_HEAD_BYTES + REFUSAL_BYTES * i, sequence)
+    view.setUint8(ACK_HEAD_BYTES + REFUSAL_BYTES * i + 8, PACKET_REFUSALS.indexOf(reason))
+  })
+  return out
+}
+
+export function decodeAck(body: Uint8Array): Ack | undefined {
+  const view = viewOf(body)
+  const processed = readU64(view, 0)
+  const spentUnits = readU64(view, 8)
+  const durableUnits = readU64(view, 16)
+  const credit = CREDIT_OUTCOMES[view.getUint8(24)]
+  const count = view.getUint16(25)
+  if (processed === undefined || spentUnits === undefined || durableUnits === undefined) {
+    return undefined
+  }
+  if (!credit || count > MAX_REFUSALS) return undefined
+  const refused = []
+  for (let i = 0; i < count; i++) {
+    const sequence = readU64(view, ACK_HEAD_BYTES + REFUSAL_BYTES * i)
+    const reason = PACKET_REFUSALS[view.getUint8(ACK_HEAD_BYTES + REFUSAL_BYTES * i + 8)]
+    if (sequence === undefined || !reason) return undefined
+    refused.push({ sequence, reason })
+  }
+  return { processed, spentUnits, durableUnits, credit, refused }
+}
+
+export function encodeSubscribe({ bits, prefix, cursor }: Subscribe): Uint8Array {
+  const numbers = new Uint8Array(10)
+  const view = viewOf(numbers)
+  view.setUint16(0, bits)
+  writeU64(view, 2, cursor)
+  return concatBytes(numbers, prefix)
+}
+
+export function decodeSubscribe(body: Uint8Array): Subscribe | undefined {
+  const view = viewOf(body)
+  const bits = view.getUint16(0)
+  const cursor = readU64(view, 2)
+  if (bits > MAX_LUMINOSITY || cursor === undefined) return undefined
+  return { bits, cursor, prefix: body.slice(10, 10 + ADDRESS_BYTES) }
+}

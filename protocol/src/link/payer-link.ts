@@ -1,0 +1,326 @@
+/**
+ * The paying side of a link, the same for clients and for relays that forward (PROTOCOL.md §3, §4):
+ * HELLO, prepaid windows by cumulative vouchers, packets against credit, acknowledgements.
+ */
+import { MainframeError } from '../errors.ts'
+import { encodeFrame, type Frame } from '../frame.ts'
+import { baseToUnits, unitsToBase } from '../money.ts'
+import { type ChannelTerms, signDigest, voucherDigest } from '../voucher.ts'
+import {
+  type Ack,
+  CAUGHT_UP_FLAG,
+  type CreditOutcome,
+  decodeAck,
+  decodeHello,
+  encodeCredit,
+  encodeHello,
+  encodeSubscribe,
+  type Hello,
+  type PacketRefusal,
+  type Subscribe,
+} from './bodies.ts'
+import { type ByteStream, FrameWriter, readFrames } from './frame-stream.ts'
+
+/** A packet on its way over a link. */
+export interface Shipment {
+  packet: Uint8Array
+  postageUnits: number
+  /** Spread level (PROTOCOL.md §6); a client sends 0. */
+  level: number
+}
+
+/** The channel that pays for a link, with what was signed on it so far. */
+export interface PayerChannel {
+  terms: ChannelTerms
+  channelId: Uint8Array
+  epoch: number
+  depositBase: bigint
+  /** The largest amount ever signed for this epoch, as recorded durably. */
+  signedBase: bigint
+  /** Base units per unit, from the relay's quote. */
+  baseUnitsPerUnit: bigint
+  /** The most prepaid and unspent, in units. */
+  windowUnits: number
+  /** EIP-712 domain separator of the deployment. */
+  domainSeparator: Uint8Array
+  signerSecretKey: Uint8Array
+  /** Makes the next amount durable; called before the voucher that carries it leaves. */
+  record(amountBase: bigint): Promise<void>
+}
+
+/** What a link tells its owner. Handlers must not throw. */
+export interface PayerLinkHandlers {
+  /** A packet was processed by the relay. */
+  onAccepted?(shipment: Shipment): void
+  /** A packet was not taken; nothing was debited for it. */
+  onRefused?(shipment: Shipment, reason: PacketRefusal): void
+  /** A held or new packet for a subscription; the cursor resumes after it. */
+  onDeliver?(packet: Uint8Array, cursor: number): void
+  onCaughtUp?(cursor: number): void
+  /** No further voucher leaves until {@link PayerLink.fund} is called again. */
+  onCreditStopped?(reason: CreditStop): void
+  /** The link has ended; these shipments were queued or not acknowledged. */
+  onClosed?(unacknowledged: readonly Shipment[]): void
+}
+
+/**
+ * Why a link stopped paying: the relay refused a voucher; the deposit is signed away (`exhausted`);
+ * or the relay counts more as spent than was sent (`overcharged`).
+ */
+export type CreditStop = Exclude<CreditOutcome, 'accepted'> | 'exhausted' | 'overcharged'
+
+/** Shipments that may wait for credit or for the peer before `enqueue` refuses. */
+export const LINK_QUEUE_LIMIT = 1024
+/** Unsent frames that the writer may hold before the pump waits. */
+const WRITER_LIMIT = 64
+
+export class PayerLink {
+  readonly #stream: ByteStream
+  readonly #writer: FrameWriter
+  readonly #handlers: PayerLinkHandlers
+  readonly #hello = Promise.withResolvers<Hello>()
+  readonly #closed = Promise.withResolvers<void>()
+  #isClosed = false
+  #channel: PayerChannel | undefined
+  #queue: Shipment[] = []
+  #inFlight: (Shipment & { sequence: number })[] = []
+  #sequence = 0
+  #queuedUnits = 0
+  #inFlightUnits = 0
+  #shippedUnits = 0
+  #spentUnits = 0
+  #durableUnits = 0
+  /** Signed amount when this link began to pay; what it may add is bounded from here. */
+  #signedBefore = 0n
+  #pendingUnits: number | undefined
+  #synchronised = false
+  #stopped: CreditStop | undefined
+
+  constructor(stream: ByteStream, handlers: PayerLinkHandlers) {
+    this.#stream = stream
+    this.#writer = new FrameWriter(stream)
+    this.#handlers = handlers
+    this.#hello.promise.catch(() => {}) // a link may end before anybody waits for the answer
+    void this.#read()
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  /** Resolves when the link has ended, for whatever reason. */
+  get closed(): Promise<void> {
+    return this.#closed.promise
+  }
+
+  get channel(): PayerChannel | undefined {
+    return this.#channel
+  }
+
+  /** Units that can be spent now without another voucher. */
+  get creditUnits(): number {
+    return this.#durableUnits - this.#spentUnits - this.#inFlightUnits
+  }
+
+  /** Whether {@link enqueue} would take a shipment with this postage now. */
+  canTake(postageUnits: number): boolean {
+    if (this.#isClosed || !this.#channel || this.#queue.length >= LINK_QUEUE_LIMIT) return false
+    return this.#stopped === undefined || this.#queuedUnits + postageUnits <= this.creditUnits
+  }
+
+  /** Sends our HELLO and answers the relay's. Rejects with `NETWORK_CLOSED` when the link ends. */
+  async handshake(hello: Hello): Promise<Hello> {
+    this.#writer.write(encodeFrame({ type: 'hello', body: encodeHello(hello) }))
+    return await this.#hello.promise
+  }
+
+  /** Starts to pay from this channel; a later call (after a top-up) replaces its figures. */
+  fund(channel: PayerChannel): void {
+    if (!this.#channel) this.#signedBefore = channel.signedBase
+    this.#channel = channel
+    this.#stopped = undefined
+    this.#pump()
+  }
+
+  /** Takes a shipment to send when credit and peer allow; false when there is no room for it. */
+  enqueue(shipment: Shipment): boolean {
+    if (!this.canTake(shipment.postageUnits)) return false
+    this.#queue.push(shipment)
+    this.#queuedUnits += shipment.postageUnits
+    this.#pump()
+    return true
+  }
+
+  /** Asks for packets of a prefix; replaces an earlier wish on this link. */
+  subscribe(wish: Subscribe): void {
+    this.#writer.write(encodeFrame({ type: 'subscribe', body: encodeSubscribe(wish) }))
+  }
+
+  /** Says BYE after what was written, then ends the stream. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#writer.write(encodeFrame({ type: 'bye' }))
+    await this.#writer.idle()
+    this.#end()
+    await this.#stream.close().catch(() => {})
+  }
+
+  /** Ends the link at once. */
+  abort(reason: MainframeError): void {
+    if (this.#isClosed) return
+    this.#end()
+    this.#stream.abort(reason)
+  }
+
+  async #read(): Promise<void> {
+    try {
+      for await (const frames of readFrames(this.#stream)) {
+        for (const frame of frames) {
+          if (!frame || !this.#onFrame(frame)) {
+            this.abort(new MainframeError('NETWORK_CLOSED', 'The relay broke the link protocol'))
+            return
+          }
+        }
+        this.#pump()
+      }
+    } catch {
+      // The stream failed: the same end as a peer that went away.
+    }
+    this.#end()
+  }
+
+  /** False when the frame is not one that a relay may send. */
+  #onFrame(frame: Frame): boolean {
+    switch (frame.type) {
+      case 'hello': {
+        const hello = decodeHello(frame.body)
+        if (hello) this.#hello.resolve(hello)
+        return hello !== undefined
+      }
+      case 'ack': {
+        const ack = decodeAck(frame.body)
+        return ack !== undefined && this.#onAck(ack)
+      }
+      case 'deliver':
+        if (frame.flags & CAUGHT_UP_FLAG) this.#handlers.onCaughtUp?.(frame.sequence)
+        else this.#handlers.onDeliver?.(frame.body, frame.sequence)
+        return true
+      case 'bye':
+        this.#end()
+        return true
+      default:
+        return false
+    }
+  }
+
+  #onAck(ack: Ack): boolean {
+    if (ack.processed > this.#sequence) return false
+    const reasons = new Map(ack.refused.map(({ sequence, reason }) => [sequence, reason]))
+    const done = this.#inFlight.findIndex(({ sequence }) => sequence > ack.processed)
+    const processed = this.#inFlight.splice(0, done === -1 ? this.#inFlight.length : done)
+    this.#spentUnits = ack.spentUnits
+    this.#durableUnits = ack.durableUnits
+    for (const shipment of processed) {
+      this.#inFlightUnits -= shipment.postageUnits
+      const reason = reasons.get(shipment.sequence)
+      if (reason) this.#handlers.onRefused?.(shipment, reason)
+      else this.#handlers.onAccepted?.(shipment)
+    }
+    this.#synchronised = true
+    if (ack.credit !== 'accepted') this.#stop(ack.credit)
+    else if (ack.durableUnits >= (this.#pendingUnits ?? 0)) this.#pendingUnits = undefined
+    return true
+  }
+
+  #stop(reason: CreditStop): void {
+    this.#pendingUnits = undefined
+    if (this.#stopped === reason) return
+    this.#stopped = reason
+    this.#handlers.onCreditStopped?.(reason)
+  }
+
+  #pump(): void {
+    while (this.#writer.waiting < WRITER_LIMIT) {
+      const next = this.#queue[0]
+      if (!next || next.postageUnits > this.creditUnits) break
+      this.#queue.shift()
+      this.#queuedUnits -= next.postageUnits
+      this.#ship(next)
+    }
+    if (this.#channel && this.#needsVoucher(this.#channel)) void this.#sendVoucher(this.#channel)
+    if (this.#queue.length > 0 && this.#writer.waiting >= WRITER_LIMIT) this.#pumpWhenIdle()
+  }
+
+  #pumpWhenIdle(): void {
+    void this.#writer.idle().then(() => {
+      if (!this.#isClosed) this.#pump()
+    })
+  }
+
+  #ship(shipment: Shipment): void {
+    const { packet, postageUnits, level } = shipment
+    this.#sequence += 1
+    this.#inFlight.push({ ...shipment, sequence: this.#sequence })
+    this.#inFlightUnits += postageUnits
+    this.#shippedUnits += postageUnits
+    const sequence = this.#sequence
+    this.#writer.write(encodeFrame({ type: 'packet', sequence, level, postageUnits, body: packet }))
+  }
+
+  /** The first voucher of a link learns the totals; later ones keep credit above half a window. */
+  #needsVoucher(channel: PayerChannel): boolean {
+    if (this.#pendingUnits !== undefined || this.#stopped || this.#isClosed) return false
+    return !this.#synchronised || this.creditUnits - this.#queuedUnits < channel.windowUnits / 2
+  }
+
+  async #sendVoucher(channel: PayerChannel): Promise<void> {
+    const amount = this.#nextAmount(channel)
+    if (typeof amount === 'string') return this.#stop(amount)
+    this.#pendingUnits = baseToUnits(amount, channel.baseUnitsPerUnit)
+    channel.signedBase = amount
+    try {
+      await channel.record(amount)
+      this.#writer.write(encodeFrame({ type: 'credit', body: voucherBody(channel, amount) }))
+    } catch {
+      this.abort(new MainframeError('INTERNAL', 'A signed amount could not be recorded'))
+    }
+  }
+
+  /**
+   * The next cumulative amount. The relay's word on what is spent is believed only as far as what
+   * this link shipped and one window, so that a lie costs one window at most.
+   */
+  #nextAmount(channel: PayerChannel): bigint | CreditStop {
+    const base = (units: number) => unitsToBase(units, channel.baseUnitsPerUnit)
+    const smallest = channel.signedBase + channel.baseUnitsPerUnit
+    const limit = this.#signedBefore + base(this.#shippedUnits + channel.windowUnits)
+    const wished = this.#synchronised
+      ? base(this.#spentUnits + this.#inFlightUnits + channel.windowUnits)
+      : smallest
+    if (smallest > channel.depositBase) return 'exhausted'
+    if (smallest > limit) return 'overcharged'
+    const target = wished < limit ? wished : limit
+    const capped = target < channel.depositBase ? target : channel.depositBase
+    return capped > smallest ? capped : smallest
+  }
+
+  #end(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#writer.close()
+    const unacknowledged = [...this.#inFlight, ...this.#queue]
+    this.#inFlight = []
+    this.#queue = []
+    this.#hello.reject(new MainframeError('NETWORK_CLOSED', 'The link ended', { retryable: true }))
+    this.#handlers.onClosed?.(unacknowledged)
+    this.#closed.resolve()
+  }
+}
+
+function voucherBody(channel: PayerChannel, amount: bigint): Uint8Array {
+  const { terms, channelId, epoch, domainSeparator, signerSecretKey } = channel
+  const digest = voucherDigest(domainSeparator, { channelId, epoch, amount })
+  const { payer, token, signer, noticeSeconds } = terms
+  const signature = signDigest(digest, signerSecretKey)
+  return encodeCredit({ payer, token, signer, noticeSeconds, epoch, amount, signature })
+}

@@ -1,0 +1,104 @@
+/** Channel ids and cumulative vouchers, as PaymentChannels.sol computes them (PROTOCOL.md §4). */
+import { secp256k1 } from '@noble/curves/secp256k1.js'
+import { keccak_256 } from '@noble/hashes/sha3.js'
+import { bigintToBytes, concatBytes, utf8 } from './bytes.ts'
+
+/** What identifies a channel; nothing of it is stored on chain, its hash is the id. */
+export interface ChannelTerms {
+  /** 20-byte accounts. */
+  payer: Uint8Array
+  payee: Uint8Array
+  /** ERC20 contract, or 20 zero bytes for the chain's coin. */
+  token: Uint8Array
+  /** Hot key that signs vouchers. */
+  signer: Uint8Array
+  /** Seconds between requestClose and finalize. */
+  noticeSeconds: number
+}
+
+/** The EIP-712 domain of a deployment. */
+export interface ChannelsDomain {
+  chainId: bigint
+  /** 20-byte address of PaymentChannels. */
+  contract: Uint8Array
+}
+
+/** A cumulative promise: "of this channel's epoch, `amount` base units are the payee's". */
+export interface Voucher {
+  channelId: Uint8Array
+  epoch: number
+  /** Base units, cumulative within the epoch, below 2^96. */
+  amount: bigint
+}
+
+export const MAX_AMOUNT = (1n << 96n) - 1n
+export const SIGNATURE_BYTES = 64
+
+const word = (value: bigint) => bigintToBytes(value, 32)
+const addressWord = (account: Uint8Array) => concatBytes(new Uint8Array(12), account)
+
+const DOMAIN_TYPE = keccak_256(
+  utf8('EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)'),
+)
+const VOUCHER_TYPE = keccak_256(utf8('Voucher(bytes32 channelId,uint24 epoch,uint96 amount)'))
+const NAME = keccak_256(utf8('Mainframe PaymentChannels'))
+const VERSION = keccak_256(utf8('1'))
+
+/** keccak256(abi.encode(payer, payee, token, signer, notice)). */
+export function channelId(terms: ChannelTerms): Uint8Array {
+  return keccak_256(
+    concatBytes(
+      addressWord(terms.payer),
+      addressWord(terms.payee),
+      addressWord(terms.token),
+      addressWord(terms.signer),
+      word(BigInt(terms.noticeSeconds)),
+    ),
+  )
+}
+
+/** The EIP-712 domain separator; compute it once per deployment. */
+export function domainSeparator({ chainId, contract }: ChannelsDomain): Uint8Array {
+  return keccak_256(concatBytes(DOMAIN_TYPE, NAME, VERSION, word(chainId), addressWord(contract)))
+}
+
+/** The 32-byte digest that the signer signs. */
+export function voucherDigest(separator: Uint8Array, voucher: Voucher): Uint8Array {
+  const struct = keccak_256(
+    concatBytes(VOUCHER_TYPE, voucher.channelId, word(BigInt(voucher.epoch)), word(voucher.amount)),
+  )
+  return keccak_256(concatBytes(Uint8Array.of(0x19, 0x01), separator, struct))
+}
+
+/** 64-byte compact signature (EIP-2098): r, then s with the recovery bit on top; s is low. */
+export function signDigest(digest: Uint8Array, secretKey: Uint8Array): Uint8Array {
+  const signed = secp256k1.sign(digest, secretKey, { prehash: false, format: 'recovered' })
+  const compact = signed.slice(1)
+  compact[32] = (compact[32] ?? 0) | ((signed[0] ?? 0) << 7)
+  return compact
+}
+
+/** The 20-byte account that signed a digest, or `undefined`. Never throws. */
+export function recoverSigner(digest: Uint8Array, signature: Uint8Array): Uint8Array | undefined {
+  if (signature.length !== SIGNATURE_BYTES) return undefined
+  const recovered = new Uint8Array(65)
+  recovered[0] = (signature[32] ?? 0) >> 7
+  recovered.set(signature, 1)
+  recovered[33] = (recovered[33] ?? 0) & 0x7f
+  try {
+    const point = secp256k1.recoverPublicKey(recovered, digest, { prehash: false })
+    return publicKeyAccount(secp256k1.Point.fromBytes(point).toBytes(false))
+  } catch {
+    return undefined
+  }
+}
+
+/** The 20-byte account of an uncompressed (65-byte) secp256k1 public key. */
+export function publicKeyAccount(publicKey: Uint8Array): Uint8Array {
+  return keccak_256(publicKey.subarray(1)).slice(12)
+}
+
+/** The 20-byte account of a 32-byte secret key. */
+export function secretKeyAccount(secretKey: Uint8Array): Uint8Array {
+  return publicKeyAccount(secp256k1.getPublicKey(secretKey, false))
+}
