@@ -1,0 +1,43 @@
+import { MainframeError } from '@mainframe/protocol'
+
+/** The part of EIP-1193 that a deployment needs. */
+export interface RequestProvider {
+  request(call: { method: string; params?: readonly unknown[] | object }): Promise<unknown>
+}
+
+interface JsonRpcAnswer {
+  result?: unknown
+  error?: { code: number; message: string; data?: unknown }
+}
+
+/** An EIP-1193 provider over HTTP JSON-RPC; refuses with CHAIN_UNREACHABLE or CHAIN_REJECTED. */
+export function createHttpProvider(rpcUrl: string): RequestProvider {
+  let id = 0
+  return {
+    async request({ method, params = [] }) {
+      id += 1
+      const { result, error } = await post(rpcUrl, { jsonrpc: '2.0', id, method, params })
+      if (error === undefined) return result
+      throw new MainframeError('CHAIN_REJECTED', `${method}: ${error.message}`, {
+        details: { method, rpcCode: error.code },
+      })
+    },
+  }
+}
+
+async function post(url: string, body: object): Promise<JsonRpcAnswer> {
+  try {
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+    return (await response.json()) as JsonRpcAnswer
+  } catch (cause) {
+    // the address may carry a key: it is not repeated here
+    throw new MainframeError('CHAIN_UNREACHABLE', 'the chain RPC does not answer', {
+      cause,
+      retryable: true,
+    })
+  }
+}
