@@ -30,6 +30,28 @@ export {
 export { decodeContactCode, encodeContactCode } from './contact-code.ts'
 export { createHpke, type Hpke, type HpkeContext } from './crypto/hpke.ts'
 export type { KeyPair, Primitives } from './crypto/primitives.ts'
+export type {
+  ApiChannel,
+  ApiChannelAnswer,
+  ApiChannelsAnswer,
+  ApiClosestAnswer,
+  ApiContinuity,
+  ApiDiscoverAnswer,
+  ApiDiscoverRequest,
+  ApiMeta,
+  ApiNetworkAnswer,
+  ApiNode,
+  ApiNodeAnswer,
+  ApiNodesAnswer,
+  ApiNotReadyReason,
+  ApiOffer,
+  ApiPrice,
+  ApiPriceSummary,
+  ApiPricesSummaryAnswer,
+  ApiProblem,
+  ApiReadyAnswer,
+  ApiServiceOffersAnswer,
+} from './directory/api.ts'
 export {
   advanceHead,
   bodyHash,
@@ -51,6 +73,17 @@ export type {
   RawLog,
   RegistryEvent,
 } from './directory/events.ts'
+export { decodeMultiaddrs } from './directory/multiaddrs.ts'
+export {
+  FRESHNESS_BLOCKS,
+  MAX_PER_OPERATOR,
+  type RankCandidate,
+  type Ranked,
+  type RankFactors,
+  type RankReference,
+  rankFactors,
+  rankOffers,
+} from './directory/rank.ts'
 export {
   type ChannelRow,
   currentPrice,
