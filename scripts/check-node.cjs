@@ -1,0 +1,17 @@
+'use strict'
+// Refuses a plain `npm ci` under an old Node, which would leave out native packages without a word.
+const fs = require('fs')
+const path = require('path')
+
+// The Node that runs npm; `process.version` may already be the pinned one that npm just installed.
+const agent = /node\/v(\d+)\./.exec(process.env.npm_config_user_agent || '')
+const major = Number(agent ? agent[1] : process.versions.node.split('.')[0])
+
+if (major < 24) {
+  // Without this file the next `npm start` or `npm test` installs again, with the right Node.
+  fs.rmSync(path.join(__dirname, '..', 'node_modules', '.package-lock.json'), { force: true })
+  process.stderr.write(
+    `Node ${major} is too old to install this project: run \`npx -y -p node@24 npm ci\`, or just \`npm start\`.\n`,
+  )
+  process.exit(1)
+}
