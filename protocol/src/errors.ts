@@ -17,6 +17,7 @@ export const ERROR_CODES = {
   INDEXER_FORKED: 'the chain changed below a block that was final',
   STORE_CORRUPT: 'a file on disk does not have the form it was written in',
   STORE_LOCKED: 'another process holds the data folder',
+  STORE_FAILED: 'the disk refuses to read or write',
   PAYMENT_INSUFFICIENT: 'a balance, deposit or window is too small for what was asked',
   PAYMENT_UNVERIFIED: 'a quote or channel does not agree with the chain',
   NETWORK_NO_RELAY: 'no usable relay is known or reachable',

@@ -1,0 +1,71 @@
+import { randomUUID } from 'node:crypto'
+import { access, link, open, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { MainframeError } from '@mainframe/protocol'
+
+/** Makes what was created or renamed in a folder survive a power loss. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** How {@link createDurably} treats a path. */
+export interface CreateOptions {
+  /** Permission bits, default 0o600: these folders hold keys and money. */
+  mode?: number
+}
+
+/**
+ * Creates a file with its whole content or not at all, durably. Returns false when the path exists
+ * already; that file is left as it is.
+ */
+export async function createDurably(
+  path: string,
+  content: Uint8Array,
+  { mode = 0o600 }: CreateOptions = {},
+): Promise<boolean> {
+  if (await exists(path)) return false
+  const temporary = `${path}.${randomUUID()}`
+  const handle = await open(temporary, 'wx', mode)
+  try {
+    await handle.writeFile(content)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  try {
+    // link, unlike rename, never replaces what another process created meanwhile
+    await link(temporary, path)
+  } catch (cause) {
+    if (isErrno(cause, 'EEXIST')) return false
+    throw diskFailure(path, cause)
+  } finally {
+    await unlink(temporary)
+  }
+  await syncFolder(dirname(path))
+  return true
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  )
+}
+
+export function isErrno(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
+}
+
+/** The error of a disk that does not do what it is asked: full, read-only, gone. */
+export function diskFailure(path: string, cause: unknown): MainframeError {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new MainframeError('STORE_FAILED', `${path} cannot be read or written: ${reason}`, {
+    cause,
+    details: { path },
+  })
+}
