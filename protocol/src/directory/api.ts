@@ -187,9 +187,10 @@ export interface ApiNetworkAnswer {
 export type ApiNotReadyReason =
   | 'starting'
   | 'back-filling'
-  | 'rpc-down'
   | 'lagging'
-  | 'log-gap'
+  | 'rpc-down'
+  | 'rpc-inconsistent'
+  | 'database-down'
   | 'stopping'
 
 /** GET /readyz, with status 200 when ready and 503 otherwise. */
