@@ -48,19 +48,22 @@ export interface PayerChannel {
   record(amountBase: bigint): Promise<void>
 }
 
-/** What a link tells its owner. Handlers must not throw. */
-export interface PayerLinkHandlers {
+/**
+ * What a link tells its owner; shipments come back as the very objects that were enqueued, with
+ * whatever the owner attached to them. Handlers must not throw.
+ */
+export interface PayerLinkHandlers<S extends Shipment = Shipment> {
   /** A packet was processed by the relay. */
-  onAccepted?(shipment: Shipment): void
+  onAccepted?(shipment: S): void
   /** A packet was not taken; nothing was debited for it. */
-  onRefused?(shipment: Shipment, reason: PacketRefusal): void
+  onRefused?(shipment: S, reason: PacketRefusal): void
   /** A held or new packet for a subscription; the cursor resumes after it. */
   onDeliver?(packet: Uint8Array, cursor: number): void
   onCaughtUp?(cursor: number): void
   /** No further voucher leaves until {@link PayerLink.fund} is called again. */
   onCreditStopped?(reason: CreditStop): void
   /** The link has ended; these shipments were queued or not acknowledged. */
-  onClosed?(unacknowledged: readonly Shipment[]): void
+  onClosed?(unacknowledged: readonly S[]): void
 }
 
 /**
@@ -74,16 +77,16 @@ export const LINK_QUEUE_LIMIT = 1024
 /** Unsent frames that the writer may hold before the pump waits. */
 const WRITER_LIMIT = 64
 
-export class PayerLink {
+export class PayerLink<S extends Shipment = Shipment> {
   readonly #stream: ByteStream
   readonly #writer: FrameWriter
-  readonly #handlers: PayerLinkHandlers
+  readonly #handlers: PayerLinkHandlers<S>
   readonly #hello = Promise.withResolvers<Hello>()
   readonly #closed = Promise.withResolvers<void>()
   #isClosed = false
   #channel: PayerChannel | undefined
-  #queue: Shipment[] = []
-  #inFlight: (Shipment & { sequence: number })[] = []
+  #queue: S[] = []
+  #inFlight: { shipment: S; sequence: number }[] = []
   #sequence = 0
   #queuedUnits = 0
   #inFlightUnits = 0
@@ -96,7 +99,7 @@ export class PayerLink {
   #synchronised = false
   #stopped: CreditStop | undefined
 
-  constructor(stream: ByteStream, handlers: PayerLinkHandlers) {
+  constructor(stream: ByteStream, handlers: PayerLinkHandlers<S>) {
     this.#stream = stream
     this.#writer = new FrameWriter(stream)
     this.#handlers = handlers
@@ -143,7 +146,7 @@ export class PayerLink {
   }
 
   /** Takes a shipment to send when credit and peer allow; false when there is no room for it. */
-  enqueue(shipment: Shipment): boolean {
+  enqueue(shipment: S): boolean {
     if (!this.canTake(shipment.postageUnits)) return false
     this.#queue.push(shipment)
     this.#queuedUnits += shipment.postageUnits
@@ -220,9 +223,9 @@ export class PayerLink {
     const processed = this.#inFlight.splice(0, done === -1 ? this.#inFlight.length : done)
     this.#spentUnits = ack.spentUnits
     this.#durableUnits = ack.durableUnits
-    for (const shipment of processed) {
+    for (const { shipment, sequence } of processed) {
       this.#inFlightUnits -= shipment.postageUnits
-      const reason = reasons.get(shipment.sequence)
+      const reason = reasons.get(sequence)
       if (reason) this.#handlers.onRefused?.(shipment, reason)
       else this.#handlers.onAccepted?.(shipment)
     }
@@ -257,13 +260,13 @@ export class PayerLink {
     })
   }
 
-  #ship(shipment: Shipment): void {
+  #ship(shipment: S): void {
     const { packet, postageUnits, level } = shipment
     this.#sequence += 1
-    this.#inFlight.push({ ...shipment, sequence: this.#sequence })
+    const sequence = this.#sequence
+    this.#inFlight.push({ shipment, sequence })
     this.#inFlightUnits += postageUnits
     this.#shippedUnits += postageUnits
-    const sequence = this.#sequence
     this.#writer.write(encodeFrame({ type: 'packet', sequence, level, postageUnits, body: packet }))
   }
 
@@ -308,7 +311,7 @@ export class PayerLink {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#writer.close()
-    const unacknowledged = [...this.#inFlight, ...this.#queue]
+    const unacknowledged = [...this.#inFlight.map(({ shipment }) => shipment), ...this.#queue]
     this.#inFlight = []
     this.#queue = []
     this.#hello.reject(new MainframeError('NETWORK_CLOSED', 'The link ended', { retryable: true }))
