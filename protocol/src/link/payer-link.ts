@@ -128,6 +128,8 @@ export class PayerLink<S extends Shipment = Shipment> {
   /** Whether {@link enqueue} would take a shipment with this postage now. */
   canTake(postageUnits: number): boolean {
     if (this.#isClosed || !this.#channel || this.#queue.length >= LINK_QUEUE_LIMIT) return false
+    // what no window can ever prepay would block everything behind it
+    if (postageUnits > this.#channel.windowUnits) return false
     return this.#stopped === undefined || this.#queuedUnits + postageUnits <= this.creditUnits
   }
 
