@@ -5,6 +5,13 @@ import { defineConfig } from 'hardhat/config'
 
 const require = createRequire(import.meta.url)
 
+const compiler = ({ viaIR }: { viaIR: boolean }) => ({
+  version: '0.8.37',
+  // the compiler of npm's solc package, so that no compiler is ever downloaded
+  path: require.resolve('solc/soljson.js'),
+  settings: { evmVersion: 'cancun', optimizer: { enabled: true, runs: 1_000_000 }, viaIR },
+})
+
 export default defineConfig({
   plugins: [toolbox],
   paths: {
@@ -13,16 +20,17 @@ export default defineConfig({
     tests: { mocha: 'test/contracts', solidity: 'test/contracts' },
   },
   solidity: {
-    version: '0.8.37',
-    // the compiler of npm's solc package, so that no compiler is ever downloaded
-    path: require.resolve('solc/soljson.js'),
-    settings: {
-      evmVersion: 'cancun',
-      optimizer: { enabled: true, runs: 1_000_000 },
-      ...(process.env['VIAIR'] ? { viaIR: true } : {}),
+    compilers: [compiler({ viaIR: false })],
+    overrides: {
+      // saves 3 to 5 % of every operation here, at 3 s of compile time; elsewhere it saves next to nothing
+      'contracts/PaymentChannels.sol': compiler({ viaIR: true }),
     },
   },
-  typechain: { outDir: fileURLToPath(new URL('types/typechain', import.meta.url)) },
+  typechain: {
+    outDir: fileURLToPath(new URL('types/typechain', import.meta.url)),
+    // generated code is not held to this project's compiler options
+    tsNocheck: true,
+  },
   networks: {
     // `hardhat node` is a network of its own, on which nothing is mined but every interval
     node: {

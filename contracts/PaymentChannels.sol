@@ -13,13 +13,14 @@ import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/Messa
 import {IPaymentChannels} from "./interfaces/IPaymentChannels.sol";
 import {Permit} from "./interfaces/Permit.sol";
 import {ChannelMath} from "./libraries/ChannelMath.sol";
+import {ChannelSlot} from "./libraries/ChannelSlot.sol";
 
 /// @title Payment channels
 /// @notice Described in IPaymentChannels.
 /// @dev Every inflow is `nonReentrant`: it measures balances around a foreign call. Outflows are not: they do all their
 /// book-keeping before their one foreign call. Nothing has a privilege here and nothing can be changed.
 contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
-  using ChannelMath for Channel;
+  using ChannelSlot for uint256;
   using SafeERC20 for IERC20;
 
   bytes32 private constant VOUCHER_TYPEHASH = keccak256("Voucher(bytes32 channelId,uint24 epoch,uint96 amount)");
@@ -33,14 +34,6 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
   uint8 private constant NOTHING_NEW = 2;
   uint8 private constant BAD_SIGNATURE = 3;
 
-  /// @dev What the rows of one claim have in common.
-  struct Batch {
-    address payee;
-    address token;
-    uint32 notice;
-    bytes32 domain;
-  }
-
   /// @inheritdoc IPaymentChannels
   address public immutable mft;
   /// @inheritdoc IPaymentChannels
@@ -48,18 +41,18 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
   /// @inheritdoc IPaymentChannels
   uint32 public immutable maximumNotice;
 
-  mapping(bytes32 id => Channel channel) private _channels;
+  /// @dev Words of ChannelSlot.
+  mapping(bytes32 id => uint256 slot) private _channels;
   mapping(address token => mapping(address owner => uint256 balance)) private _vault;
 
   /// @param mft_ The only token whose `transferAndCall` is accepted.
-  /// @param minimumNotice_ In seconds.
+  /// @param minimumNotice_ In seconds, not zero.
   /// @param maximumNotice_ In seconds.
-  constructor(
-    address mft_,
-    uint32 minimumNotice_,
-    uint32 maximumNotice_
-  ) EIP712("Mainframe PaymentChannels", "1") {
-    require(minimumNotice_ <= maximumNotice_, ChannelsBadNotice(minimumNotice_, 0, maximumNotice_));
+  constructor(address mft_, uint32 minimumNotice_, uint32 maximumNotice_) EIP712("Mainframe PaymentChannels", "1") {
+    require(
+      minimumNotice_ != 0 && minimumNotice_ <= maximumNotice_,
+      ChannelsBadNotice(minimumNotice_, 1, maximumNotice_)
+    );
     mft = mft_;
     minimumNotice = minimumNotice_;
     maximumNotice = maximumNotice_;
@@ -96,15 +89,7 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
   ) external nonReentrant returns (bytes32) {
     // somebody may have submitted the permit already: the allowance is what counts
     try
-      IERC20Permit(terms.token).permit(
-        msg.sender,
-        address(this),
-        amount,
-        permit.deadline,
-        permit.v,
-        permit.r,
-        permit.s
-      )
+      IERC20Permit(terms.token).permit(msg.sender, address(this), amount, permit.deadline, permit.v, permit.r, permit.s)
     {} catch {}
     return _fund(msg.sender, terms, _pull(terms.token, amount), expectedEpoch);
   }
@@ -149,12 +134,7 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
   }
 
   /// @inheritdoc IPaymentChannels
-  function claimTo(
-    address token,
-    uint32 notice,
-    ClaimRow[] calldata rows,
-    address to
-  ) external returns (uint256 paid) {
+  function claimTo(address token, uint32 notice, ClaimRow[] calldata rows, address to) external returns (uint256 paid) {
     _checkRecipient(to);
     paid = _claim(msg.sender, token, notice, rows);
     _pay(token, to, paid);
@@ -182,31 +162,31 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
 
   /// @inheritdoc IPaymentChannels
   function closeWithRelease(Terms calldata terms, uint96 finalAmount, bytes32 r, bytes32 vs) external {
-    (bytes32 id, Channel memory channel) = _loadOpen(terms);
-    require(finalAmount <= channel.deposit, ChannelsAboveDeposit(id, finalAmount, channel.deposit));
-    (address recovered, , ) = ECDSA.tryRecover(releaseDigest(id, channel.epoch, finalAmount), r, vs);
+    (bytes32 id, uint256 slot) = _loadOpen(terms);
+    uint256 total = slot.deposit();
+    require(finalAmount <= total, ChannelsAboveDeposit(id, finalAmount, uint96(total)));
+    (address recovered, , ) = ECDSA.tryRecover(releaseDigest(id, uint24(slot.epoch()), finalAmount), r, vs);
     require(recovered == terms.payee, ChannelsBadRelease(id, recovered));
-    uint96 paid = channel.due(finalAmount);
-    uint96 refund = _close(id, terms.payee, channel.pay(paid));
+    uint256 paid = ChannelMath.due(total, slot.claimed(), finalAmount);
+    uint256 refund = _close(id, terms.payee, slot, paid);
     _credit(terms.token, terms.payee, paid);
     _credit(terms.token, msg.sender, refund);
   }
 
   /// @inheritdoc IPaymentChannels
   function requestClose(Terms calldata terms) external {
-    (bytes32 id, Channel memory channel) = _loadOpen(terms);
-    require(channel.closesAt == 0, ChannelsClosing(id, channel.closesAt));
-    channel.closesAt = uint40(block.timestamp + terms.notice);
-    _channels[id] = channel;
-    emit CloseRequested(id, terms.payee, channel.closesAt);
+    (bytes32 id, uint256 slot) = _loadOpen(terms);
+    require(slot.closesAt() == 0, ChannelsClosing(id, uint40(slot.closesAt())));
+    uint256 closesAt = block.timestamp + terms.notice;
+    _channels[id] = ChannelSlot.pack(slot.deposit(), slot.claimed(), closesAt, slot.epoch());
+    emit CloseRequested(id, terms.payee, uint40(closesAt));
   }
 
   /// @inheritdoc IPaymentChannels
   function cancelClose(Terms calldata terms) external {
-    (bytes32 id, Channel memory channel) = _loadOpen(terms);
-    require(channel.closesAt != 0, ChannelsNotClosing(id));
-    channel.closesAt = 0;
-    _channels[id] = channel;
+    (bytes32 id, uint256 slot) = _loadOpen(terms);
+    require(slot.closesAt() != 0, ChannelsNotClosing(id));
+    _channels[id] = ChannelSlot.pack(slot.deposit(), slot.claimed(), 0, slot.epoch());
     emit CloseCancelled(id);
   }
 
@@ -235,7 +215,7 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
   /// @inheritdoc IPaymentChannels
   function slots(bytes32[] calldata ids) external view returns (Channel[] memory list) {
     list = new Channel[](ids.length);
-    for (uint256 i = 0; i < ids.length; ++i) list[i] = _channels[ids[i]];
+    for (uint256 i = 0; i < ids.length; ++i) list[i] = _channels[ids[i]].unpack();
   }
 
   /// @inheritdoc IPaymentChannels
@@ -251,11 +231,12 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
     uint32 notice,
     ClaimRow[] calldata rows
   ) external view returns (uint256 total, uint96[] memory each) {
-    Batch memory batch = Batch(payee, token, notice, _domainSeparatorV4());
+    bytes32 domain = _domainSeparatorV4();
     each = new uint96[](rows.length);
     for (uint256 i = 0; i < rows.length; ++i) {
-      (, , each[i], ) = _judge(batch, rows[i]);
-      total += each[i];
+      (, , uint256 due, ) = _judge(domain, payee, token, notice, rows[i]);
+      each[i] = uint96(due);
+      total += due;
     }
   }
 
@@ -266,7 +247,7 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
 
   /// @inheritdoc IPaymentChannels
   function idOf(address payer, Terms calldata terms) external pure returns (bytes32) {
-    return _idOf(payer, terms.payee, terms.token, terms.signer, terms.notice);
+    return _idOf(payer, terms);
   }
 
   /// @inheritdoc IPaymentChannels
@@ -300,43 +281,34 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
   }
 
   /// @dev Guards, effects and event of every way to open or top up; the money is here already, or leaves the vault.
-  function _fund(address payer, Terms memory terms, uint256 amount, uint24 expectedEpoch) private returns (bytes32 id) {
-    id = _idOf(payer, terms.payee, terms.token, terms.signer, terms.notice);
-    Channel memory channel = _channels[id];
-    bool fresh = channel.deposit == 0;
-    // the terms of an open channel were checked when it was opened
-    if (fresh) _checkTerms(terms);
-    require(amount != 0, ChannelsZeroAmount());
-    require(amount <= type(uint96).max - channel.deposit, ChannelsAmountTooLarge(amount));
-    require(channel.closesAt == 0, ChannelsClosing(id, channel.closesAt));
-    channel = channel.fund(uint96(amount));
-    require(
-      expectedEpoch == 0 || expectedEpoch == channel.epoch,
-      ChannelsWrongEpoch(id, channel.epoch, expectedEpoch)
-    );
-    _channels[id] = channel;
+  function _fund(
+    address payer,
+    Terms memory terms,
+    uint256 amount,
+    uint256 expectedEpoch
+  ) private returns (bytes32 id) {
+    id = _idOf(payer, terms);
+    uint256 slot = _channels[id];
+    uint256 total = slot.deposit();
+    uint256 epoch = slot.epoch();
+    bool fresh = total == 0;
     if (fresh) {
-      emit Opened(
-        id,
-        payer,
-        terms.payee,
-        terms.token,
-        terms.signer,
-        terms.notice,
-        channel.epoch,
-        channel.deposit
-      );
-    } else {
-      emit ToppedUp(id, channel.deposit);
+      // the terms of an open channel were checked when it was opened
+      _checkTerms(terms);
+      // overflow reverts: a channel that was opened 2^24 times opens no more, so no voucher ever revives
+      epoch = uint24(epoch) + 1;
     }
-  }
-
-  function _checkTerms(Terms memory terms) private view {
-    require(terms.payee != address(0) && terms.signer != address(0), ChannelsZeroAddress());
-    require(
-      terms.notice >= minimumNotice && terms.notice <= maximumNotice,
-      ChannelsBadNotice(terms.notice, minimumNotice, maximumNotice)
-    );
+    require(expectedEpoch == 0 || expectedEpoch == epoch, ChannelsWrongEpoch(id, uint24(epoch), uint24(expectedEpoch)));
+    require(slot.closesAt() == 0, ChannelsClosing(id, uint40(slot.closesAt())));
+    require(amount != 0, ChannelsZeroAmount());
+    require(amount <= ChannelMath.room(total), ChannelsAmountTooLarge(amount));
+    total += amount;
+    _channels[id] = ChannelSlot.pack(total, slot.claimed(), 0, epoch);
+    if (fresh) {
+      emit Opened(id, payer, terms.payee, terms.token, terms.signer, terms.notice, uint24(epoch), uint96(total));
+    } else {
+      emit ToppedUp(id, uint96(total));
+    }
   }
 
   // Internals: claims and closes
@@ -347,14 +319,15 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
     uint32 notice,
     ClaimRow[] calldata rows
   ) private returns (uint256 total) {
-    Batch memory batch = Batch(payee, token, notice, _domainSeparatorV4());
+    bytes32 domain = _domainSeparatorV4();
     for (uint256 i = 0; i < rows.length; ++i) {
-      (bytes32 id, Channel memory channel, uint96 paid, uint8 reason) = _judge(batch, rows[i]);
+      (bytes32 id, uint256 slot, uint256 paid, uint8 reason) = _judge(domain, payee, token, notice, rows[i]);
       if (reason == OK) {
-        channel = channel.pay(paid);
-        _channels[id] = channel;
+        // paid = due(..) keeps claimed <= deposit < 2^96
+        uint256 claimed = slot.claimed() + paid;
+        _channels[id] = ChannelSlot.pack(slot.deposit(), claimed, slot.closesAt(), slot.epoch());
         total += paid;
-        emit Claimed(id, payee, channel.claimed);
+        emit Claimed(id, payee, uint96(claimed));
       } else {
         emit Skipped(id, payee, reason);
       }
@@ -362,57 +335,34 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
   }
 
   function _closeByPayee(address token, uint32 notice, ClaimRow[] calldata rows) private returns (uint256 total) {
-    Batch memory batch = Batch(msg.sender, token, notice, _domainSeparatorV4());
+    bytes32 domain = _domainSeparatorV4();
     for (uint256 i = 0; i < rows.length; ++i) {
-      (bytes32 id, Channel memory channel, uint96 paid, uint8 reason) = _judge(batch, rows[i]);
+      ClaimRow calldata row = rows[i];
+      (bytes32 id, uint256 slot, uint256 paid, uint8 reason) = _judge(domain, msg.sender, token, notice, row);
       if (reason == OK || reason == NOTHING_NEW) {
-        uint96 refund = _close(id, msg.sender, channel.pay(paid));
         total += paid;
-        _credit(token, rows[i].payer, refund);
+        _credit(token, row.payer, _close(id, msg.sender, slot, paid));
       } else {
         emit Skipped(id, msg.sender, reason);
       }
     }
   }
 
-  /// @dev What one row is worth, and why it is worth nothing. The signature is the last thing to be looked at.
-  function _judge(
-    Batch memory batch,
-    ClaimRow calldata row
-  ) private view returns (bytes32 id, Channel memory channel, uint96 paid, uint8 reason) {
-    id = _idOf(row.payer, batch.payee, batch.token, row.signer, batch.notice);
-    channel = _channels[id];
-    if (channel.deposit == 0) return (id, channel, 0, NOT_OPEN);
-    paid = channel.due(row.amount);
-    if (paid == 0) return (id, channel, 0, NOTHING_NEW);
-    bytes32 hash = _voucherDigest(batch.domain, id, channel.epoch, row.amount);
-    // an open channel's signer is not zero, so a failed recovery (zero) never matches
-    (address recovered, , ) = ECDSA.tryRecover(hash, row.r, row.vs);
-    if (recovered != row.signer) return (id, channel, 0, BAD_SIGNATURE);
+  /// @dev Closes a channel after a last payment of `paid`, which `due` allowed, and says what is the payer's.
+  function _close(bytes32 id, address payee, uint256 slot, uint256 paid) private returns (uint256 refund) {
+    uint256 claimed = slot.claimed() + paid;
+    refund = ChannelMath.rest(slot.deposit(), claimed);
+    // the epoch stays, so the next one is another and the word is never zero again
+    _channels[id] = ChannelSlot.pack(0, 0, 0, slot.epoch());
+    emit Closed(id, payee, uint96(claimed), uint96(refund));
   }
 
-  /// @dev Closes a channel, after everything it owes the payee was added to `claimed`, and says what is the payer's.
-  function _close(bytes32 id, address payee, Channel memory channel) private returns (uint96 refund) {
-    refund = channel.rest();
-    _channels[id] = channel.close();
-    emit Closed(id, payee, channel.claimed, refund);
-  }
-
-  function _finalize(Terms calldata terms) private returns (uint96) {
-    (bytes32 id, Channel memory channel) = _loadOpen(terms);
-    require(channel.closesAt != 0, ChannelsNotClosing(id));
-    require(
-      block.timestamp >= channel.closesAt,
-      ChannelsNoticeRunning(id, channel.closesAt, block.timestamp)
-    );
-    return _close(id, terms.payee, channel);
-  }
-
-  /// @dev The caller's open channel of these terms.
-  function _loadOpen(Terms calldata terms) private view returns (bytes32 id, Channel memory channel) {
-    id = _idOf(msg.sender, terms.payee, terms.token, terms.signer, terms.notice);
-    channel = _channels[id];
-    require(channel.deposit != 0, ChannelsNotOpen(id));
+  function _finalize(Terms calldata terms) private returns (uint256) {
+    (bytes32 id, uint256 slot) = _loadOpen(terms);
+    uint256 closesAt = slot.closesAt();
+    require(closesAt != 0, ChannelsNotClosing(id));
+    require(block.timestamp >= closesAt, ChannelsNoticeRunning(id, uint40(closesAt), block.timestamp));
+    return _close(id, terms.payee, slot, 0);
   }
 
   // Internals: vault and money
@@ -430,12 +380,8 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
     _vault[token][msg.sender] = balance;
   }
 
-  function _checkRecipient(address to) private view {
-    require(to != address(0) && to != address(this), ChannelsBadRecipient(to));
-  }
-
-  /// @dev The one foreign call of an outflow, always the last thing it does. What a recipient of the coin returns is not
-  /// copied, so it cannot make the call dear.
+  /// @dev The one foreign call of an outflow, always the last thing it does. What a recipient of the coin returns is
+  /// not copied, so it cannot make the call dear.
   function _pay(address token, address to, uint256 amount) private {
     if (amount == 0) return;
     if (token == COIN) {
@@ -445,16 +391,50 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
     }
   }
 
-  // Internals: hashes
+  // Internals: reading
 
-  function _idOf(
-    address payer,
+  /// @dev The caller's open channel of these terms.
+  function _loadOpen(Terms calldata terms) private view returns (bytes32 id, uint256 slot) {
+    id = _idOf(msg.sender, terms);
+    slot = _channels[id];
+    require(slot.deposit() != 0, ChannelsNotOpen(id));
+  }
+
+  /// @dev What one row is worth, and why it is worth nothing. The signature is the last thing to be looked at.
+  function _judge(
+    bytes32 domain,
     address payee,
     address token,
-    address signer,
-    uint32 notice
-  ) private pure returns (bytes32) {
-    return keccak256(abi.encode(payer, payee, token, signer, notice));
+    uint32 notice,
+    ClaimRow calldata row
+  ) private view returns (bytes32 id, uint256 slot, uint256 paid, uint8 reason) {
+    id = keccak256(abi.encode(row.payer, payee, token, row.signer, notice));
+    slot = _channels[id];
+    if (slot.deposit() == 0) return (id, slot, 0, NOT_OPEN);
+    paid = ChannelMath.due(slot.deposit(), slot.claimed(), row.amount);
+    if (paid == 0) return (id, slot, 0, NOTHING_NEW);
+    bytes32 hash = _voucherDigest(domain, id, uint24(slot.epoch()), row.amount);
+    // an open channel's signer is not zero, so a failed recovery (zero) never matches
+    (address recovered, , ) = ECDSA.tryRecover(hash, row.r, row.vs);
+    if (recovered != row.signer) return (id, slot, 0, BAD_SIGNATURE);
+  }
+
+  function _checkTerms(Terms memory terms) private view {
+    require(terms.payee != address(0) && terms.signer != address(0), ChannelsZeroAddress());
+    require(
+      terms.notice >= minimumNotice && terms.notice <= maximumNotice,
+      ChannelsBadNotice(terms.notice, minimumNotice, maximumNotice)
+    );
+  }
+
+  function _checkRecipient(address to) private view {
+    require(to != address(0) && to != address(this), ChannelsBadRecipient(to));
+  }
+
+  // Internals: hashes
+
+  function _idOf(address payer, Terms memory terms) private pure returns (bytes32) {
+    return keccak256(abi.encode(payer, terms));
   }
 
   function _voucherDigest(bytes32 domain, bytes32 id, uint24 epoch, uint96 amount) private pure returns (bytes32) {

@@ -10,10 +10,12 @@ import {PriceSchedule} from "./libraries/PriceSchedule.sol";
 /// @notice Described in IPriceBoard.
 contract PriceBoard is IPriceBoard {
   using Continuity for Continuity.Head;
-  using PriceSchedule for PriceSchedule.Schedule;
+  using PriceSchedule for uint256;
 
   /// @inheritdoc IPriceBoard
   uint256 public constant MAX_ROWS = 64;
+  /// @dev Keeps nextFrom within its 40 bits.
+  uint40 private constant MAX_DELAY = 30 days;
   uint8 private constant KIND_PRICES_SET = 6;
 
   IServiceRegistry private immutable _registry;
@@ -22,12 +24,14 @@ contract PriceBoard is IPriceBoard {
 
   // slot 0: readers prove it with eth_getProof, so it must stay here
   Continuity.Head private _head;
-  /// @dev One key, keccak256(abi.encode(nodeId, service, token)), costs one hash where nested mappings cost three.
-  mapping(bytes32 key => PriceSchedule.Schedule schedule) private _schedules;
+  /// @dev One key, keccak256(abi.encode(nodeId, service, token)), costs one hash where nested mappings cost three;
+  /// the value is a word of PriceSchedule.
+  mapping(bytes32 key => uint256 schedule) private _schedules;
 
   /// @param registry_ Says who speaks for a node.
-  /// @param delay_ Seconds before a rise or a new row takes effect.
+  /// @param delay_ Seconds before a rise or a new row takes effect, at most 30 days.
   constructor(IServiceRegistry registry_, uint40 delay_) {
+    require(delay_ <= MAX_DELAY, BoardBadDelay(delay_, MAX_DELAY));
     _registry = registry_;
     delay = delay_;
   }
@@ -47,8 +51,8 @@ contract PriceBoard is IPriceBoard {
 
   /// @inheritdoc IPriceBoard
   function current(bytes32 nodeId, bytes32 service, address token) external view returns (uint96 price, uint8 unit) {
-    PriceSchedule.Schedule memory schedule = _schedules[_key(nodeId, service, token)];
-    return (schedule.priceAt(block.timestamp), schedule.unit);
+    uint256 schedule = _schedules[_key(nodeId, service, token)];
+    return (schedule.priceAt(block.timestamp), schedule.unit());
   }
 
   /// @inheritdoc IPriceBoard
@@ -70,7 +74,7 @@ contract PriceBoard is IPriceBoard {
 
   /// @inheritdoc IPriceBoard
   function continuity() external view returns (uint64 seq, bytes24 head) {
-    return (_head.seq, _head.value);
+    return _head.read();
   }
 
   /// @inheritdoc IPriceBoard
@@ -80,34 +84,30 @@ contract PriceBoard is IPriceBoard {
 
   /// @dev Applies one row and returns it as it stands then.
   function _set(bytes32 nodeId, PriceInput calldata input) private returns (PriceRow memory) {
-    bytes32 key = _key(nodeId, input.service, input.token);
-    PriceSchedule.Schedule memory schedule = _schedules[key];
+    (bytes32 service, address token, uint96 price) = (input.service, input.token, input.price);
+    bytes32 key = _key(nodeId, service, token);
+    uint256 schedule = _schedules[key];
     if (input.active) {
-      require(input.price != 0, BoardZeroPrice(input.service, input.token));
-      uint40 time = uint40(block.timestamp);
-      schedule = schedule.set(input.price, input.unit, time, time + delay);
+      require(price != 0, BoardZeroPrice(service, token));
+      schedule = schedule.set(price, input.unit, block.timestamp, block.timestamp + delay);
     } else {
-      require(schedule.active, BoardNothingToWithdraw(input.service, input.token));
-      schedule = PriceSchedule.Schedule({price: 0, next: 0, nextFrom: 0, unit: 0, active: false});
+      require(schedule != 0, BoardNothingToWithdraw(service, token));
+      schedule = 0;
     }
     _schedules[key] = schedule;
-    return _row(input.service, input.token, schedule);
+    return _row(service, token, schedule);
   }
 
-  function _row(
-    bytes32 service,
-    address token,
-    PriceSchedule.Schedule memory schedule
-  ) private pure returns (PriceRow memory) {
+  function _row(bytes32 service, address token, uint256 schedule) private pure returns (PriceRow memory) {
     return
       PriceRow({
         service: service,
         token: token,
-        price: schedule.price,
-        next: schedule.next,
-        nextFrom: schedule.nextFrom,
-        unit: schedule.unit,
-        active: schedule.active
+        price: schedule.price(),
+        next: schedule.next(),
+        nextFrom: schedule.nextFrom(),
+        unit: schedule.unit(),
+        active: schedule.active()
       });
   }
 

@@ -25,6 +25,8 @@ contract ServiceRegistry is IServiceRegistry {
 
   uint256 private constant MAX_MULTIADDRS = 512;
   uint256 private constant MAX_METADATA = 512;
+  /// @dev Keeps unlockAt within its 40 bits.
+  uint40 private constant MAX_UNBONDING = 365 days;
   uint256 private constant SIGNATURE_LENGTH = 64;
   uint256 private constant NODE_KEY_LENGTH = 32;
 
@@ -47,9 +49,10 @@ contract ServiceRegistry is IServiceRegistry {
 
   /// @param token_ MFT.
   /// @param minimumStake_ In MFT base units, not zero.
-  /// @param unbondingPeriod_ In seconds.
+  /// @param unbondingPeriod_ In seconds, at most 365 days.
   constructor(IERC20 token_, uint96 minimumStake_, uint40 unbondingPeriod_) {
     require(minimumStake_ != 0, RegistryBadAmount(0));
+    require(unbondingPeriod_ <= MAX_UNBONDING, RegistryBadUnbonding(unbondingPeriod_, MAX_UNBONDING));
     _token = token_;
     minimumStake = minimumStake_;
     unbondingPeriod = unbondingPeriod_;
@@ -111,10 +114,7 @@ contract ServiceRegistry is IServiceRegistry {
   function update(bytes32 nodeId, Kept calldata kept, bytes calldata multiaddrs, bytes calldata metadata) external {
     bytes32 body = _bodyHash(kept.payee, kept.sealKey, kept.contentHash);
     // an inactive node's hash is zero, which no record has
-    require(
-      _recordHashes[nodeId] == _recordHash(msg.sender, body),
-      RegistryNotAuthorised(nodeId, msg.sender)
-    );
+    require(_recordHashes[nodeId] == _recordHash(msg.sender, body), RegistryNotAuthorised(nodeId, msg.sender));
     _setRecord(
       nodeId,
       Record({
@@ -177,10 +177,7 @@ contract ServiceRegistry is IServiceRegistry {
     require(to != address(0) && to != address(this), RegistryBadRecipient(to));
     // registeredAt stays, so the id is never free again
     _nodes[nodeId].stake = 0;
-    (uint64 seq, bytes24 head) = _head.advance(
-      KIND_STAKE_WITHDRAWN,
-      abi.encode(block.number, nodeId, to, node.stake)
-    );
+    (uint64 seq, bytes24 head) = _head.advance(KIND_STAKE_WITHDRAWN, abi.encode(block.number, nodeId, to, node.stake));
     emit StakeWithdrawn(nodeId, to, node.stake, seq, head);
     _token.safeTransfer(to, node.stake);
   }
@@ -210,7 +207,7 @@ contract ServiceRegistry is IServiceRegistry {
 
   /// @inheritdoc IServiceRegistry
   function continuity() external view returns (uint64 seq, bytes24 head) {
-    return (_head.seq, _head.value);
+    return _head.read();
   }
 
   /// @inheritdoc IServiceRegistry

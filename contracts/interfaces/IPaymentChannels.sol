@@ -12,8 +12,8 @@ import {Permit} from "./Permit.sol";
 /// payee), `notice` the seconds the payee has to claim after the payer asked to close. `token` is an ERC-20, or the
 /// zero address for the chain's own coin.
 ///
-/// A channel is open when its deposit is not zero. Its epoch grows each time it is opened anew, so a voucher of an older
-/// epoch never revives. Within an epoch deposit and claimed only grow, and claimed never passes deposit.
+/// A channel is open when its deposit is not zero. Its epoch grows each time it is opened anew, so a voucher of an
+/// older epoch never revives. Within an epoch deposit and claimed only grow, and claimed never passes deposit.
 ///
 /// Vouchers: Voucher(bytes32 channelId,uint24 epoch,uint96 amount), amount cumulative within the epoch, signed by
 /// `signer` as a 64-byte EIP-2098 signature with low s. A claim pays min(amount, deposit) - claimed: a voucher is never
@@ -23,8 +23,8 @@ import {Permit} from "./Permit.sol";
 /// The domain is ("Mainframe PaymentChannels", "1", chainId, this contract).
 ///
 /// Claims and refunds are credited to `vault[token][owner]` and pulled by their owner, or spent on new channels. Only
-/// where the caller is the one who is paid may the money leave at once (claimTo, closeByPayeeTo, finalizeTo): these do not
-/// touch the vault and emit no Withdrawn.
+/// where the caller is the one who is paid may the money leave at once (claimTo, closeByPayeeTo, finalizeTo): these do
+/// not touch the vault and emit no Withdrawn.
 ///
 /// Events carry cumulative totals, so a lost log heals itself with the next one.
 ///
@@ -162,11 +162,7 @@ interface IPaymentChannels is IERC1363Receiver {
   /// @param expectedEpoch The epoch in which the deposit must end up, 0 for any: a top-up that meets a channel that was
   /// closed meanwhile does not start a new epoch by accident.
   /// @return id The channel.
-  function open(
-    Terms calldata terms,
-    uint96 amount,
-    uint24 expectedEpoch
-  ) external payable returns (bytes32 id);
+  function open(Terms calldata terms, uint96 amount, uint24 expectedEpoch) external payable returns (bytes32 id);
 
   /// @notice `open` of a token with ERC-2612 permits.
   function openWithPermit(
@@ -191,21 +187,11 @@ interface IPaymentChannels is IERC1363Receiver {
 
   /// @notice Claims for `payee`, into his vault; anybody may call. Bad rows are skipped.
   /// @return paid The sum of all rows.
-  function claim(
-    address payee,
-    address token,
-    uint32 notice,
-    ClaimRow[] calldata rows
-  ) external returns (uint256 paid);
+  function claim(address payee, address token, uint32 notice, ClaimRow[] calldata rows) external returns (uint256 paid);
 
   /// @notice Claims for the caller, and pays the sum to `to`; a sum of zero is no error. Bad rows are skipped.
   /// @return paid The sum of all rows.
-  function claimTo(
-    address token,
-    uint32 notice,
-    ClaimRow[] calldata rows,
-    address to
-  ) external returns (uint256 paid);
+  function claimTo(address token, uint32 notice, ClaimRow[] calldata rows, address to) external returns (uint256 paid);
 
   /// @notice Claims for the caller and closes: his sum to his vault, the rest of each channel to its payer's vault.
   /// @dev A row with a bad signature leaves its channel open. A row with nothing new, its signature unread, closes it.
@@ -258,9 +244,6 @@ interface IPaymentChannels is IERC1363Receiver {
   /// @notice The EIP-712 digest of a release.
   function releaseDigest(bytes32 id, uint24 epoch, uint96 finalAmount) external view returns (bytes32);
 
-  /// @notice keccak256(abi.encode(payer, payee, token, signer, notice)).
-  function idOf(address payer, Terms calldata terms) external pure returns (bytes32);
-
   /// @notice The only token whose `transferAndCall` is accepted.
   function mft() external view returns (address);
 
@@ -269,4 +252,7 @@ interface IPaymentChannels is IERC1363Receiver {
 
   /// @notice The longest notice, in seconds.
   function maximumNotice() external view returns (uint32);
+
+  /// @notice keccak256(abi.encode(payer, payee, token, signer, notice)).
+  function idOf(address payer, Terms calldata terms) external pure returns (bytes32);
 }

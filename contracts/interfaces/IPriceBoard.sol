@@ -11,12 +11,12 @@ pragma solidity ^0.8.24;
 /// - A cut takes effect at once, and ends a rise that was announced before.
 /// - A withdrawal takes effect at once and leaves a row of zeros.
 /// - A rise takes effect after the board's delay. An announced rise may be lowered without a new delay.
-/// - A new row, a withdrawn row that is set again, and a row whose unit changes is not for sale (price 0) until the delay
-///   has passed. Who wants no gap while changing the unit advertises another service beside the old one.
+/// - A new row, a withdrawn row that is set again, and a row whose unit changes is not for sale (price 0) until the
+///   delay has passed. Who wants no gap while changing the unit advertises another service beside the old one.
 /// So nobody who pays a price that was in force when a packet left meets a higher one within the delay.
 ///
-/// The board does not judge what a service or a unit means. It does check that the node is active when its prices change,
-/// but rows of a node that has become inactive stay: readers look at the registry first.
+/// The board does not judge what a service or a unit means. It does check that the node is active when its prices
+/// change, but rows of a node that has become inactive stay: readers look at the registry first.
 ///
 /// Continuity: as in IServiceRegistry (storage slot 0), with kind and data as the event below says.
 ///
@@ -61,6 +61,8 @@ interface IPriceBoard {
   error BoardZeroPrice(bytes32 service, address token);
   /// @notice A row that is not there cannot be withdrawn.
   error BoardNothingToWithdraw(bytes32 service, address token);
+  /// @notice The delay given at deployment is too long.
+  error BoardBadDelay(uint256 delay, uint256 maximum);
   /// @notice Lists of different lengths.
   error BoardLengthMismatch(uint256 nodes, uint256 services, uint256 tokens);
 

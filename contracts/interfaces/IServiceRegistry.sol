@@ -112,6 +112,8 @@ interface IServiceRegistry is IERC1363Receiver {
   error RegistryStakeTooLow(uint256 stake, uint256 minimum);
   /// @notice The amount is zero, or does not fit 96 bits.
   error RegistryBadAmount(uint256 amount);
+  /// @notice The unbonding period given at deployment is too long.
+  error RegistryBadUnbonding(uint256 period, uint256 maximum);
   /// @notice `manager` or `payee` is the zero address.
   error RegistryZeroAddress();
   /// @notice `nodeKey` or `sealKey` is zero.
@@ -196,14 +198,6 @@ interface IServiceRegistry is IERC1363Receiver {
   /// @notice The continuity slot: how many events there were, and the head after the last.
   function continuity() external view returns (uint64 seq, bytes24 head);
 
-  /// @notice keccak256(abi.encode(operator, nodeKey)).
-  function nodeIdOf(address operator, bytes32 nodeKey) external pure returns (bytes32);
-
-  /// @notice The three hashes of a record, as defined above.
-  function hashesOf(
-    Record calldata record
-  ) external pure returns (bytes32 recordHash, bytes32 bodyHash, bytes32 contentHash);
-
   /// @notice The MFT contract.
   function token() external view returns (address);
 
@@ -212,4 +206,12 @@ interface IServiceRegistry is IERC1363Receiver {
 
   /// @notice Seconds between `beginUnstake` and the earliest `withdrawStake`.
   function unbondingPeriod() external view returns (uint40);
+
+  /// @notice keccak256(abi.encode(operator, nodeKey)).
+  function nodeIdOf(address operator, bytes32 nodeKey) external pure returns (bytes32);
+
+  /// @notice The three hashes of a record, as defined above.
+  function hashesOf(
+    Record calldata record
+  ) external pure returns (bytes32 recordHash, bytes32 bodyHash, bytes32 contentHash);
 }

@@ -2,42 +2,66 @@
 pragma solidity ^0.8.24;
 
 /// @title How a price changes over time
-/// @notice Pure functions from a schedule and a wish to the schedule after it. For every time before now + delay the price
-/// after a change is not above the price before it, or the row is new.
+/// @notice Pure functions on a schedule, which is one word: price in bits 0..95, next in 96..191, nextFrom in 192..231,
+/// unit in 232..239, active in bit 240. A schedule that is not active is the zero word.
+///
+/// The price in force at t is t >= nextFrom ? next : price. Unless a row is new, withdrawn or changes its unit, no
+/// change makes the price of any time before now + delay higher than it was before the change.
 library PriceSchedule {
-  /// @notice One storage slot; the price in force at t is t >= nextFrom ? next : price.
-  struct Schedule {
-    uint96 price;
-    uint96 next;
-    uint40 nextFrom;
-    uint8 unit;
-    bool active;
+  uint256 private constant NEXT_AT = 96;
+  uint256 private constant NEXT_FROM_AT = 192;
+  uint256 private constant UNIT_AT = 232;
+  uint256 private constant ACTIVE = 1 << 240;
+
+  /// @notice In force before `nextFrom`; zero: not for sale until then.
+  function price(uint256 self) internal pure returns (uint96) {
+    return uint96(self);
   }
 
-  /// @notice The price in force at time `t`, zero when not for sale.
-  function priceAt(Schedule memory self, uint256 t) internal pure returns (uint96) {
-    return t >= self.nextFrom ? self.next : self.price;
+  /// @notice In force from `nextFrom` on.
+  function next(uint256 self) internal pure returns (uint96) {
+    return uint96(self >> NEXT_AT);
   }
 
-  /// @notice The schedule after its owner asked for `price` per `unit` at time `t`.
-  /// @param price Not zero.
-  /// @param later t + delay, when a rise takes effect.
+  /// @notice Unix seconds.
+  function nextFrom(uint256 self) internal pure returns (uint40) {
+    return uint40(self >> NEXT_FROM_AT);
+  }
+
+  /// @notice What is paid for: a packet, a packet and hour, and so on.
+  function unit(uint256 self) internal pure returns (uint8) {
+    return uint8(self >> UNIT_AT);
+  }
+
+  /// @notice Whether there is such a row.
+  function active(uint256 self) internal pure returns (bool) {
+    return self & ACTIVE != 0;
+  }
+
+  /// @notice The price in force at `time`, zero when not for sale.
+  function priceAt(uint256 self, uint256 time) internal pure returns (uint96) {
+    return time >= nextFrom(self) ? next(self) : price(self);
+  }
+
+  /// @notice The schedule after its owner asked, at `time`, for `wanted` per `newUnit`.
+  /// @param wanted Not zero.
+  /// @param later time + delay, when a rise takes effect.
   function set(
-    Schedule memory self,
-    uint96 price,
-    uint8 unit,
-    uint40 t,
-    uint40 later
-  ) internal pure returns (Schedule memory) {
-    if (!self.active || self.unit != unit) {
-      return Schedule({price: 0, next: price, nextFrom: later, unit: unit, active: true});
-    }
-    uint96 inForce = priceAt(self, t);
-    if (price <= inForce) {
-      return Schedule({price: price, next: price, nextFrom: t, unit: unit, active: true});
-    }
+    uint256 self,
+    uint96 wanted,
+    uint8 newUnit,
+    uint256 time,
+    uint256 later
+  ) internal pure returns (uint256) {
+    if (!active(self) || unit(self) != newUnit) return _pack(0, wanted, later, newUnit);
+    uint96 inForce = priceAt(self, time);
+    if (wanted <= inForce) return _pack(wanted, wanted, time, newUnit);
     // a rise, or a new row's first price, that was announced before may shrink without a new delay
-    uint40 from = t < self.nextFrom && price <= self.next ? self.nextFrom : later;
-    return Schedule({price: inForce, next: price, nextFrom: from, unit: unit, active: true});
+    bool announced = time < nextFrom(self) && wanted <= next(self);
+    return _pack(inForce, wanted, announced ? nextFrom(self) : later, newUnit);
+  }
+
+  function _pack(uint256 price_, uint256 next_, uint256 nextFrom_, uint256 unit_) private pure returns (uint256) {
+    return price_ | (next_ << NEXT_AT) | (nextFrom_ << NEXT_FROM_AT) | (unit_ << UNIT_AT) | ACTIVE;
   }
 }

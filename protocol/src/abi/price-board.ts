@@ -1,6 +1,7 @@
 // Generated from contracts/PriceBoard.sol by `npm run build:abi`; not to be edited.
 export const priceBoardAbi = [
   {"inputs":[{"internalType":"contract IServiceRegistry","name":"registry_","type":"address"},{"internalType":"uint40","name":"delay_","type":"uint40"}],"stateMutability":"nonpayable","type":"constructor"},
+  {"inputs":[{"internalType":"uint256","name":"delay","type":"uint256"},{"internalType":"uint256","name":"maximum","type":"uint256"}],"name":"BoardBadDelay","type":"error"},
   {"inputs":[{"internalType":"uint256","name":"count","type":"uint256"},{"internalType":"uint256","name":"maximum","type":"uint256"}],"name":"BoardBadRowCount","type":"error"},
   {"inputs":[{"internalType":"uint256","name":"nodes","type":"uint256"},{"internalType":"uint256","name":"services","type":"uint256"},{"internalType":"uint256","name":"tokens","type":"uint256"}],"name":"BoardLengthMismatch","type":"error"},
   {"inputs":[{"internalType":"bytes32","name":"nodeId","type":"bytes32"},{"internalType":"address","name":"caller","type":"address"}],"name":"BoardNotAuthorised","type":"error"},

@@ -5,6 +5,7 @@ export const serviceRegistryAbi = [
   {"inputs":[{"internalType":"uint256","name":"amount","type":"uint256"}],"name":"RegistryBadAmount","type":"error"},
   {"inputs":[{"internalType":"address","name":"to","type":"address"}],"name":"RegistryBadRecipient","type":"error"},
   {"inputs":[{"internalType":"uint256","name":"length","type":"uint256"}],"name":"RegistryBadSignatureLength","type":"error"},
+  {"inputs":[{"internalType":"uint256","name":"period","type":"uint256"},{"internalType":"uint256","name":"maximum","type":"uint256"}],"name":"RegistryBadUnbonding","type":"error"},
   {"inputs":[{"internalType":"bytes32","name":"nodeId","type":"bytes32"}],"name":"RegistryNotActive","type":"error"},
   {"inputs":[{"internalType":"bytes32","name":"nodeId","type":"bytes32"},{"internalType":"address","name":"caller","type":"address"}],"name":"RegistryNotAuthorised","type":"error"},
   {"inputs":[{"internalType":"bytes32","name":"nodeId","type":"bytes32"}],"name":"RegistryNothingToWithdraw","type":"error"},
