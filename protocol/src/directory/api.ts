@@ -5,6 +5,7 @@
  * `metadata` are there so that the record's hash can be recomputed.
  */
 import type { Hex } from '../bytes.ts'
+import type { ErrorCode } from '../errors.ts'
 import type { RankFactors } from './rank.ts'
 
 /** Where a contract's verifiable log stands: its `continuity()` at the block of the answer. */
@@ -208,5 +209,5 @@ export interface ApiProblem {
   title: string
   status: number
   detail: string
-  code: string
+  code: ErrorCode
 }

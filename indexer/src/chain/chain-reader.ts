@@ -1,0 +1,137 @@
+/** Blocks and logs of the followed contracts, checked for their form and for belonging together. */
+
+import { setTimeout } from 'node:timers/promises'
+import { type Deployment, type Hex, MainframeError, type RawLog } from '@mainframe/protocol'
+import { Type } from 'typebox'
+import { Compile } from 'typebox/compile'
+import { bloomMayHold } from './bloom.ts'
+import type { RpcCall } from './rpc.ts'
+
+/** What the indexer needs of a block's header. `time` is Unix seconds. */
+export interface BlockHeader {
+  number: number
+  hash: Hex
+  parentHash: Hex
+  time: number
+  logsBloom: Hex
+}
+
+/** Reads one chain. Everything rejects with `CHAIN_UNREACHABLE` or, for nonsense, `CHAIN_MISMATCH`. */
+export interface ChainReader {
+  chainId(): Promise<number>
+  head(): Promise<BlockHeader>
+  /** `undefined` when the RPC does not have the block (yet). */
+  header(number: number): Promise<BlockHeader | undefined>
+  /** Logs of exactly this block, whatever fork it is on. */
+  logsOfBlock(header: BlockHeader): Promise<RawLog[]>
+  /** Logs of a range of blocks, both ends included. */
+  logsOfRange(fromBlock: number, toBlock: number): Promise<RawLog[]>
+}
+
+/** How often an empty answer that the block's bloom filter contradicts is asked for, in all. */
+const EMPTY_ATTEMPTS = 3
+const EMPTY_WAIT_MS = 100
+
+const Quantity = Type.Unsafe<Hex>(Type.String({ pattern: '^0x[0-9a-fA-F]{1,13}$' }))
+const Word = Type.Unsafe<Hex>(Type.String({ pattern: '^0x[0-9a-fA-F]{64}$' }))
+const Data = Type.Unsafe<Hex>(Type.String({ pattern: '^0x(?:[0-9a-fA-F]{2})*$' }))
+
+const headerForm = Compile(
+  Type.Object({
+    number: Quantity,
+    hash: Word,
+    parentHash: Word,
+    timestamp: Quantity,
+    logsBloom: Type.Unsafe<Hex>(Type.String({ pattern: '^0x[0-9a-fA-F]{512}$' })),
+  }),
+)
+
+const logsForm = Compile(
+  Type.Array(
+    Type.Object({
+      address: Type.Unsafe<Hex>(Type.String({ pattern: '^0x[0-9a-fA-F]{40}$' })),
+      topics: Type.Array(Word, { maxItems: 4 }),
+      data: Data,
+      blockNumber: Quantity,
+      blockHash: Word,
+      transactionHash: Word,
+      logIndex: Quantity,
+      removed: Type.Optional(Type.Boolean()),
+    }),
+  ),
+)
+
+export function createChainReader(call: RpcCall, deployment: Deployment): ChainReader {
+  const addresses = [deployment.registry, deployment.board, deployment.channels]
+  const logs = async (filter: object, belongs: (log: RawLog) => boolean) => {
+    const answer = await call('eth_getLogs', [{ ...filter, address: addresses }])
+    const all = logsForm.Check(answer) ? (answer as RawLog[]) : undefined
+    if (!all?.every((log) => log.removed !== true && belongs(log))) {
+      throw inconsistent('eth_getLogs answers logs that were not asked for')
+    }
+    return inOrder(all)
+  }
+  const block = async (tag: string) => {
+    const answer = await call('eth_getBlockByNumber', [tag, false])
+    return answer === null ? undefined : parseHeader(answer)
+  }
+  return {
+    async chainId() {
+      return Number(await call('eth_chainId', []))
+    },
+    async head() {
+      const header = await block('latest')
+      if (header === undefined) throw inconsistent('the chain has no latest block')
+      return header
+    },
+    async header(number) {
+      const header = await block(`0x${number.toString(16)}`)
+      if (header !== undefined && header.number !== number) {
+        throw inconsistent(`asked for block ${number}, got block ${header.number}`)
+      }
+      return header
+    },
+    async logsOfBlock({ hash, logsBloom }) {
+      // A back-end that has the block but not its logs yet answers an empty list; the header tells.
+      const expected = addresses.some((address) => bloomMayHold(logsBloom, address))
+      for (let attempt = 1; ; attempt++) {
+        const found = await logs({ blockHash: hash }, (log) => log.blockHash === hash)
+        if (found.length > 0 || !expected || attempt === EMPTY_ATTEMPTS) return found
+        await setTimeout(EMPTY_WAIT_MS * attempt)
+      }
+    },
+    logsOfRange(fromBlock, toBlock) {
+      const range = { fromBlock: quantity(fromBlock), toBlock: quantity(toBlock) }
+      return logs(range, ({ blockNumber }) => {
+        return Number(blockNumber) >= fromBlock && Number(blockNumber) <= toBlock
+      })
+    },
+  }
+}
+
+/** What a back-end said cannot be of one chain; another answer may be better. */
+export function inconsistent(what: string, details: Record<string, unknown> = {}): MainframeError {
+  return new MainframeError('CHAIN_MISMATCH', `The chain RPC contradicts itself: ${what}`, {
+    details,
+    retryable: true,
+  })
+}
+
+function quantity(value: number): Hex {
+  return `0x${value.toString(16)}`
+}
+
+function parseHeader(answer: unknown): BlockHeader {
+  if (!headerForm.Check(answer)) throw inconsistent('a block is not in the form of a block')
+  const { number, hash, parentHash, timestamp, logsBloom } = answer
+  return { number: Number(number), hash, parentHash, time: Number(timestamp), logsBloom }
+}
+
+/** In the order of the chain, each once: some back-ends repeat logs at the seams of their storage. */
+function inOrder(logs: readonly RawLog[]): RawLog[] {
+  const byPlace = new Map(logs.map((log) => [`${log.blockHash} ${Number(log.logIndex)}`, log]))
+  return [...byPlace.values()].sort(
+    (a, b) =>
+      Number(a.blockNumber) - Number(b.blockNumber) || Number(a.logIndex) - Number(b.logIndex),
+  )
+}

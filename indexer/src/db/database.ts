@@ -1,0 +1,41 @@
+/** What the indexer asks of a database, the same for PGlite and PostgreSQL. */
+import type { Hex } from '@mainframe/protocol'
+
+/** Parameters travel as text; bytes go through {@link bytea}. */
+export type SqlValue = string | number | boolean | null
+
+/** One connection inside a transaction. */
+export interface Queryable {
+  /** Rows of a statement. Without parameters `sql` may be a script; the last statement answers. */
+  query<R extends object>(sql: string, params?: readonly SqlValue[]): Promise<R[]>
+}
+
+/**
+ * A database with one writer. `read` sees one snapshot for all its queries; `write` commits all or
+ * nothing, one at a time. Both reject with `STORE_UNREACHABLE` when the server is away.
+ */
+export interface Database {
+  read<T>(work: (tx: Queryable) => Promise<T>): Promise<T>
+  write<T>(work: (tx: Queryable) => Promise<T>): Promise<T>
+  close(): Promise<void>
+}
+
+/** Bytes as PostgreSQL reads them. */
+export function bytea(hex: Hex): string {
+  return `\\x${hex.slice(2)}`
+}
+
+/**
+ * Parsers of column values by type oid, for both engines: bytea to 0x-hex, int8 to number (every
+ * int8 column here stays below 2^53), numeric to bigint (every numeric column here is whole).
+ */
+export const COLUMN_PARSERS: Record<number, (text: string) => unknown> = {
+  16: (text) => text === 't',
+  17: (text) => `0x${text.slice(2)}`,
+  20: Number,
+  21: Number,
+  23: Number,
+  114: (text) => JSON.parse(text),
+  1700: BigInt,
+  3802: (text) => JSON.parse(text),
+}

@@ -1,0 +1,138 @@
+import { MainframeError } from '@mainframe/protocol'
+import pg from 'pg'
+import { COLUMN_PARSERS, type Database, type Queryable, type SqlValue } from './database.ts'
+import { createMutex } from './mutex.ts'
+
+/** Connections for answering; the writer has one of its own. */
+const MAX_READERS = 8
+/** No answer of this service needs longer; a runaway query must not hold a connection. */
+const STATEMENT_TIMEOUT_MS = 20_000
+const CONNECT_TIMEOUT_MS = 5_000
+
+/** SQLSTATE classes that mean "the server or the connection", not "the statement". */
+const UNREACHABLE = /^(?:08|53|57P)/
+
+/**
+ * A PostgreSQL server. The writing connection holds an advisory lock for the schema, so a second
+ * indexer on the same data is refused with `STORE_LOCKED`; when the connection dies, the next write
+ * takes a new one, lock and all.
+ */
+export async function openPostgres(url: string): Promise<Database> {
+  const db = new PostgresDatabase(url)
+  try {
+    await db.write((tx) => tx.query('SELECT 1'))
+    return db
+  } catch (error) {
+    await db.close()
+    throw error
+  }
+}
+
+class PostgresDatabase implements Database {
+  readonly #config: pg.ClientConfig
+  readonly #pool: pg.Pool
+  readonly #exclusive = createMutex()
+  #writer: pg.Client | undefined
+
+  constructor(url: string) {
+    this.#config = {
+      connectionString: url,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      statement_timeout: STATEMENT_TIMEOUT_MS,
+      types: { getTypeParser: (oid: number) => COLUMN_PARSERS[oid] ?? String } as never,
+    }
+    this.#pool = new pg.Pool({ ...this.#config, max: MAX_READERS })
+    // An idle connection that dies emits here; without a listener that would end the process.
+    this.#pool.on('error', () => undefined)
+  }
+
+  async read<T>(work: (tx: Queryable) => Promise<T>): Promise<T> {
+    const client = await this.#pool.connect().catch(rethrow)
+    let broken: Error | undefined
+    const onError = (error: Error) => {
+      broken = error
+    }
+    client.on('error', onError)
+    try {
+      return await inTransaction(client, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', work)
+    } finally {
+      client.off('error', onError)
+      client.release(broken)
+    }
+  }
+
+  write<T>(work: (tx: Queryable) => Promise<T>): Promise<T> {
+    return this.#exclusive(async () => {
+      this.#writer ??= await this.#connectWriter()
+      return inTransaction(this.#writer, 'BEGIN', work)
+    })
+  }
+
+  async close(): Promise<void> {
+    await this.#exclusive(async () => {
+      await this.#writer?.end().catch(() => undefined)
+    })
+    await this.#pool.end()
+  }
+
+  async #connectWriter(): Promise<pg.Client> {
+    const client = new pg.Client(this.#config)
+    client.on('error', () => undefined)
+    client.on('end', () => {
+      if (this.#writer === client) this.#writer = undefined
+    })
+    try {
+      await client.connect()
+      const key = `hashtextextended('mainframe-indexer ' || current_schema(), 0)`
+      const { rows } = await client.query(`SELECT pg_try_advisory_lock(${key}) AS taken`)
+      if (rows[0]?.taken) return client
+    } catch (error) {
+      await client.end().catch(() => undefined)
+      return rethrow(error)
+    }
+    await client.end()
+    throw new MainframeError('STORE_LOCKED', 'Another indexer writes to this database')
+  }
+}
+
+async function inTransaction<T>(
+  client: pg.ClientBase,
+  begin: string,
+  work: (tx: Queryable) => Promise<T>,
+): Promise<T> {
+  const tx: Queryable = {
+    async query<R extends object>(sql: string, params?: readonly SqlValue[]) {
+      const answer = await client.query(sql, params && [...params]).catch(rethrow)
+      // a script answers with one result for each statement
+      const last = Array.isArray(answer) ? answer.at(-1) : answer
+      return last.rows as R[]
+    },
+  }
+  try {
+    await tx.query(begin)
+    const result = await work(tx)
+    await tx.query('COMMIT')
+    return result
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => undefined)
+    throw error
+  }
+}
+
+/** The URL may hold a password: neither it nor a driver's text about it is repeated. */
+function rethrow(error: unknown): never {
+  if (error instanceof MainframeError) throw error
+  const { code, message } = error as { code?: string; message: string }
+  const fromServer = code !== undefined && /^[0-9A-Z]{5}$/.test(code)
+  if (!fromServer || UNREACHABLE.test(code)) {
+    throw new MainframeError('STORE_UNREACHABLE', 'The database does not answer', {
+      details: { reason: code },
+      cause: error,
+      retryable: true,
+    })
+  }
+  throw new MainframeError('INTERNAL', `PostgreSQL: ${message}`, {
+    details: { sqlState: code },
+    cause: error,
+  })
+}

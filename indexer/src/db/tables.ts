@@ -1,0 +1,159 @@
+/** Tables whose rows are the reducers' rows: columns by property, in snake case. */
+import type { ChannelRow, Hex, NodeRow, PriceRow } from '@mainframe/protocol'
+import { bytea, type Queryable } from './database.ts'
+
+type SqlType = 'bytea' | 'bigint' | 'integer' | 'numeric' | 'boolean' | 'text'
+
+export interface Table<R> {
+  name: string
+  key: readonly (keyof R & string)[]
+  columns: { [K in keyof R & string]: SqlType }
+}
+
+/** A node as stored: what the chain said, and what follows from the signature and a later block. */
+export interface StoredNode extends NodeRow {
+  signed: boolean
+  seedBlockHash: Hex | null
+  overlayAddress: Hex | null
+}
+
+/** A log as stored; `seq` and `head` where its contract has a verifiable log. */
+export interface StoredLog {
+  blockNumber: number
+  logIndex: number
+  blockHash: Hex
+  transactionHash: Hex
+  address: Hex
+  topics: Hex
+  data: Hex
+  seq: number | null
+  head: Hex | null
+}
+
+export const NODE_TABLE: Table<StoredNode> = {
+  name: 'node',
+  key: ['nodeId'],
+  columns: {
+    nodeId: 'bytea',
+    operator: 'bytea',
+    nodeKey: 'bytea',
+    manager: 'bytea',
+    payee: 'bytea',
+    sealKey: 'bytea',
+    multiaddrs: 'bytea',
+    metadata: 'bytea',
+    signature: 'bytea',
+    stake: 'numeric',
+    active: 'boolean',
+    unlockAt: 'bigint',
+    registeredBlock: 'bigint',
+    updatedBlock: 'bigint',
+    signed: 'boolean',
+    seedBlockHash: 'bytea',
+    overlayAddress: 'bytea',
+  },
+}
+
+export const PRICE_TABLE: Table<PriceRow> = {
+  name: 'price',
+  key: ['nodeId', 'service', 'token'],
+  columns: {
+    nodeId: 'bytea',
+    service: 'bytea',
+    token: 'bytea',
+    price: 'numeric',
+    next: 'numeric',
+    nextFrom: 'bigint',
+    unit: 'integer',
+    active: 'boolean',
+    updatedBlock: 'bigint',
+  },
+}
+
+export const CHANNEL_TABLE: Table<ChannelRow> = {
+  name: 'channel',
+  key: ['channelId'],
+  columns: {
+    channelId: 'bytea',
+    payer: 'bytea',
+    payee: 'bytea',
+    token: 'bytea',
+    signer: 'bytea',
+    noticeSeconds: 'bigint',
+    epoch: 'bigint',
+    deposit: 'numeric',
+    claimed: 'numeric',
+    closesAt: 'bigint',
+    state: 'text',
+    updatedBlock: 'bigint',
+  },
+}
+
+export const LOG_TABLE: Table<StoredLog> = {
+  name: 'event_log',
+  key: ['blockNumber', 'logIndex'],
+  columns: {
+    blockNumber: 'bigint',
+    logIndex: 'integer',
+    blockHash: 'bytea',
+    transactionHash: 'bytea',
+    address: 'bytea',
+    topics: 'bytea',
+    data: 'bytea',
+    seq: 'bigint',
+    head: 'bytea',
+  },
+}
+
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+}
+
+/** The columns of `alias` under the names of the row's properties, for a SELECT. */
+export function columnsOf<R>(table: Table<R>, alias: string = table.name): string {
+  return Object.keys(table.columns)
+    .map((name) => `${alias}.${snakeCase(name)} AS "${name}"`)
+    .join(', ')
+}
+
+/** Inserts or replaces rows, in one statement whatever their number. No key may come twice. */
+export async function upsertRows<R extends object>(
+  tx: Queryable,
+  table: Table<R>,
+  rows: readonly R[],
+): Promise<void> {
+  if (rows.length === 0) return
+  const columns = Object.entries<SqlType>(table.columns)
+  const names = columns.map(([name]) => snakeCase(name))
+  const types = columns.map(([name, type]) => `"${name}" ${type}`).join(', ')
+  const values = columns.map(([name]) => `"${name}"`).join(', ')
+  await tx.query(
+    `INSERT INTO ${table.name} (${names.join(', ')})
+     SELECT ${values} FROM jsonb_to_recordset($1::jsonb) AS input(${types})
+     ON CONFLICT (${table.key.map(snakeCase).join(', ')})
+     DO UPDATE SET ${names.map((name) => `${name} = excluded.${name}`).join(', ')}`,
+    [JSON.stringify(rows.map((row) => encodeRow(table, row)))],
+  )
+}
+
+function encodeRow<R extends object>(table: Table<R>, row: R): Record<string, unknown> {
+  const values = row as Record<string, unknown>
+  return Object.fromEntries(
+    Object.entries<SqlType>(table.columns).map(([name, type]) => {
+      const value = values[name]
+      if (value === null) return [name, null]
+      if (type === 'bytea') return [name, bytea(value as Hex)]
+      return [name, type === 'numeric' ? String(value) : value]
+    }),
+  )
+}
+
+/** A list of byte strings as one parameter; read it with {@link bytesIn}. */
+export function bytesList(values: Iterable<Hex>): string {
+  return JSON.stringify([...values].map(bytea))
+}
+
+/** SQL for the set of byte strings in parameter `$n`. */
+export function bytesIn(n: number): string {
+  return `(SELECT value::bytea FROM jsonb_array_elements_text($${n}::jsonb))`
+}

@@ -1,0 +1,104 @@
+import cors from '@fastify/cors'
+import helmet from '@fastify/helmet'
+import rateLimit from '@fastify/rate-limit'
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import underPressure from '@fastify/under-pressure'
+import Fastify, { type FastifyReply } from 'fastify'
+import type { Logger } from 'pino'
+import type { ApiContext, App } from './context.ts'
+import { notFound, problemOf } from './problems.ts'
+import { registerChannelRoutes } from './routes/channels.ts'
+import { registerMarketRoutes } from './routes/market.ts'
+import { registerNetworkRoutes } from './routes/network.ts'
+import { registerNodeRoutes } from './routes/nodes.ts'
+
+export interface AppOptions {
+  /** Requests a minute from one address. */
+  rateLimitPerMinute: number
+  log: Logger
+}
+
+/** The only bodies are discoveries, of a few hundred bytes. */
+const BODY_LIMIT_BYTES = 16 * 1024
+/** A handler waits for the database, not for the processor: this much delay means overload. */
+const MAX_EVENT_LOOP_DELAY_MS = 2_000
+/** Own processes and a proxy share the loopback address. */
+const LOOPBACK_FACTOR = 100
+const LOOPBACK = new Set(['127.0.0.1', '::1', '::ffff:127.0.0.1'])
+
+/** The HTTP interface, not yet listening. */
+export async function buildApp(context: ApiContext, options: AppOptions): Promise<App> {
+  const app = Fastify({
+    bodyLimit: BODY_LIMIT_BYTES,
+    // unknown keys are refused, not dropped; query strings are text until their schema says otherwise
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: true } },
+  }).withTypeProvider<TypeBoxTypeProvider>()
+  app.setErrorHandler((error, _request, reply) => {
+    const problem = problemOf(error)
+    if (problem.status >= 500) options.log.warn({ err: error }, 'request failed')
+    return sendProblem(reply, problem)
+  })
+  app.setNotFoundHandler((_request, reply) => sendProblem(reply, problemOf(notFound('such route'))))
+  await registerGuards(app, options)
+  await registerDocs(app)
+  registerNodeRoutes(app, context)
+  registerMarketRoutes(app, context)
+  registerChannelRoutes(app, context)
+  registerNetworkRoutes(app, context)
+  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
+  app.get('/', { schema: { hide: true } }, (request) => describeService(request, context))
+  await app.ready()
+  return app
+}
+
+async function registerGuards(app: App, { rateLimitPerMinute }: AppOptions): Promise<void> {
+  await app.register(helmet, {
+    contentSecurityPolicy: { directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
+    // browsers on other origins are meant to read this
+    crossOriginResourcePolicy: { policy: 'cross-origin' },
+  })
+  await app.register(cors, { origin: '*', methods: ['GET', 'HEAD', 'POST'] })
+  await app.register(rateLimit, {
+    timeWindow: 60_000,
+    max: ({ ip }) => (LOOPBACK.has(ip) ? LOOPBACK_FACTOR : 1) * rateLimitPerMinute,
+  })
+  await app.register(underPressure, { maxEventLoopDelay: MAX_EVENT_LOOP_DELAY_MS })
+}
+
+async function registerDocs(app: App): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Mainframe indexer',
+        version: '1',
+        description:
+          'The directory of relays, their prices and payment channels, as read from the chain. ' +
+          'Every answer names the block it is of; clients check what matters against the chain.',
+      },
+    },
+  })
+  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true })
+}
+
+function sendProblem(reply: FastifyReply, problem: ReturnType<typeof problemOf>) {
+  return reply.code(problem.status).type('application/problem+json').send(problem)
+}
+
+function describeService(
+  { protocol, host }: { protocol: string; host: string },
+  { deployment }: ApiContext,
+) {
+  const base = `${protocol}://${host}`
+  return {
+    name: 'Mainframe indexer',
+    discovery: `${base}/v1/discover`,
+    nodes: `${base}/v1/nodes`,
+    docs: `${base}/docs`,
+    openapi: `${base}/openapi.json`,
+    ready: `${base}/readyz`,
+    deployment,
+  }
+}

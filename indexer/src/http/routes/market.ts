@@ -1,0 +1,149 @@
+import { type ApiMeta, fromHex, type Hex, rankOffers, SERVICE_NAMES } from '@mainframe/protocol'
+import { keccak256 } from 'ethers'
+import { Type } from 'typebox'
+import type { Queryable } from '../../db/database.ts'
+import { findCandidates, listOffers, summarisePrices } from '../../repositories/market.ts'
+import { readNodes } from '../../repositories/nodes.ts'
+import {
+  type ApiContext,
+  type App,
+  lowerHex,
+  parseService,
+  readAnswer,
+  responses,
+} from '../context.ts'
+import {
+  Address,
+  DiscoverAnswer,
+  DiscoverRequest,
+  Limit,
+  Money,
+  PricesSummaryAnswer,
+  ServiceName,
+  ServiceOffersAnswer,
+  Word,
+} from '../schemas.ts'
+
+const OffersQuery = Type.Object(
+  {
+    token: Type.Optional(Address),
+    maxPrice: Type.Optional(Money),
+    limit: Limit,
+    cursor: Type.Optional(Word),
+  },
+  { additionalProperties: false },
+)
+
+const SummaryQuery = Type.Object(
+  { service: Type.Optional(ServiceName), token: Type.Optional(Address) },
+  { additionalProperties: false },
+)
+
+/** The summary of one service, computed once for each block. */
+export function priceSummary(
+  context: ApiContext,
+  { tx, meta, service, token }: { tx: Queryable; meta: ApiMeta; service: Hex; token: Hex },
+) {
+  const key = `prices ${service} ${token}`
+  return context.cache(meta, key, () => summarisePrices(tx, meta, { service, token }))
+}
+
+export function registerMarketRoutes(app: App, context: ApiContext): void {
+  registerDiscover(app, context)
+
+  app.get(
+    '/v1/services/:id/offers',
+    {
+      schema: {
+        summary: 'Who offers a service, by node id, a page at a time',
+        params: Type.Object({ id: ServiceName }),
+        querystring: OffersQuery,
+        response: responses(ServiceOffersAnswer),
+      },
+    },
+    ({ params, query }) =>
+      readAnswer(context, async (tx, meta) => {
+        const page = await listOffers(tx, meta, {
+          service: parseService(params.id),
+          token: lowerHex(query.token ?? context.deployment.token),
+          maxPrice: query.maxPrice,
+          limit: query.limit,
+          after: lowerHex(query.cursor),
+        })
+        return { meta, ...page }
+      }),
+  )
+
+  app.get(
+    '/v1/prices/summary',
+    {
+      schema: {
+        summary: 'Median, 10th and 90th percentile of what listed relays ask',
+        querystring: SummaryQuery,
+        response: responses(PricesSummaryAnswer),
+      },
+    },
+    ({ query }) =>
+      readAnswer(context, async (tx, meta) => {
+        const token = lowerHex(query.token ?? context.deployment.token)
+        const names = query.service === undefined ? Object.values(SERVICE_NAMES) : [query.service]
+        const summaries = []
+        for (const name of names) {
+          const service = parseService(name)
+          summaries.push(await priceSummary(context, { tx, meta, service, token }))
+        }
+        return { meta, summaries }
+      }),
+  )
+}
+
+function registerDiscover(app: App, context: ApiContext): void {
+  app.post(
+    '/v1/discover',
+    {
+      schema: {
+        summary: 'Relays for a need, in an order drawn by weight with the seed of the client',
+        body: DiscoverRequest,
+        response: responses(DiscoverAnswer),
+      },
+    },
+    ({ body }) => {
+      const services = [...new Set(body.need.map(parseService))]
+      const token = lowerHex(body.token ?? context.deployment.token)
+      const { maxPrice } = body
+      return readAnswer(context, async (tx, meta) => {
+        const medians: bigint[] = []
+        for (const service of services) {
+          const { median } = await priceSummary(context, { tx, meta, service, token })
+          medians.push(BigInt(median ?? 0))
+        }
+        const from = keccak256(body.seed) as Hex
+        const candidates = await findCandidates(tx, meta, { services, token, maxPrice, from })
+        const stake = lowerMedian(candidates.map((candidate) => candidate.stake))
+        const reference = { medians, stake, blockNumber: meta.block.number }
+        const ranked = rankOffers(candidates, { reference, seed: fromHex(body.seed), k: body.k })
+        const nodes = await readNodes(
+          tx,
+          meta,
+          ranked.map(({ candidate }) => candidate.nodeId),
+        )
+        return {
+          meta,
+          reference: { services, token, medians: medians.map(String), stake: String(stake) },
+          candidates: candidates.length,
+          offers: nodes.flatMap((node, i) => {
+            const place = ranked[i]
+            if (!place) return []
+            const { factors, weight, score } = place
+            return [{ node, factors, weight, score }]
+          }),
+        }
+      })
+    },
+  )
+}
+
+function lowerMedian(values: readonly bigint[]): bigint {
+  const sorted = [...values].sort((a, b) => (a < b ? -1 : Number(a > b)))
+  return sorted[(sorted.length - 1) >> 1] ?? 0n
+}

@@ -1,0 +1,112 @@
+import { Type } from 'typebox'
+import { countNetwork } from '../../repositories/network.ts'
+import { closestNodes, findNode, listNodes } from '../../repositories/nodes.ts'
+import {
+  type ApiContext,
+  type App,
+  lowerHex,
+  parseService,
+  readAnswer,
+  responses,
+} from '../context.ts'
+import { notFound } from '../problems.ts'
+import {
+  Address,
+  ClosestAnswer,
+  Limit,
+  Money,
+  NodeAnswer,
+  NodesAnswer,
+  ServiceName,
+  Word,
+} from '../schemas.ts'
+
+const NodesQuery = Type.Object(
+  {
+    prefix: Type.Optional(
+      Type.String({ pattern: '^0x(?:[0-9a-fA-F]{2}){0,32}$', description: 'Start of an address' }),
+    ),
+    bits: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 256,
+        description: 'Leading bits of prefix that count; all of it unless given',
+      }),
+    ),
+    service: Type.Optional(ServiceName),
+    token: Type.Optional(Address),
+    maxPrice: Type.Optional(Money),
+    limit: Limit,
+    cursor: Type.Optional(Word),
+  },
+  { additionalProperties: false, dependentRequired: { maxPrice: ['service'], token: ['service'] } },
+)
+
+const ClosestQuery = Type.Object(
+  { to: Word, k: Type.Integer({ minimum: 1, maximum: 64, default: 8 }) },
+  { additionalProperties: false },
+)
+
+export function registerNodeRoutes(app: App, context: ApiContext): void {
+  app.get(
+    '/v1/nodes',
+    {
+      schema: {
+        summary: 'Relays by overlay address, a page at a time',
+        querystring: NodesQuery,
+        response: responses(NodesAnswer),
+      },
+    },
+    ({ query }) => {
+      const prefix = lowerHex((query.prefix ?? '0x') as `0x${string}`)
+      const offering = query.service && {
+        service: parseService(query.service),
+        token: lowerHex(query.token ?? context.deployment.token),
+        maxPrice: query.maxPrice,
+      }
+      return readAnswer(context, async (tx, meta) => {
+        const page = await listNodes(tx, meta, {
+          prefix: `0x${prefix.slice(2).padEnd(64, '0')}`,
+          bits: query.bits ?? 4 * (prefix.length - 2),
+          offering: offering || undefined,
+          limit: query.limit,
+          after: lowerHex(query.cursor),
+        })
+        return { meta, ...page }
+      })
+    },
+  )
+
+  app.get(
+    '/v1/nodes/closest',
+    {
+      schema: {
+        summary: 'The relays that are XOR-closest to an address',
+        querystring: ClosestQuery,
+        response: responses(ClosestAnswer),
+      },
+    },
+    ({ query: { to, k } }) =>
+      readAnswer(context, async (tx, meta) => {
+        const { relays } = await context.cache(meta, 'counts', () => countNetwork(tx))
+        return { meta, nodes: await closestNodes(tx, meta, { to, k, listed: relays }) }
+      }),
+  )
+
+  app.get(
+    '/v1/nodes/:id',
+    {
+      schema: {
+        summary: 'One relay, listed or not',
+        params: Type.Object({ id: Word }),
+        response: responses(NodeAnswer),
+      },
+    },
+    ({ params }) =>
+      readAnswer(context, async (tx, meta) => {
+        const node = await findNode(tx, meta, lowerHex(params.id))
+        if (!node) throw notFound('node with this id')
+        return { meta, node }
+      }),
+  )
+}

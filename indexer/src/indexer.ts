@@ -1,0 +1,103 @@
+import { errorCode, MainframeError } from '@mainframe/protocol'
+import { pino } from 'pino'
+import { createChainReader } from './chain/chain-reader.ts'
+import { createHttpRpc } from './chain/rpc.ts'
+import type { IndexerConfig } from './config.ts'
+import type { Database } from './db/database.ts'
+import { openDatabase } from './db/open.ts'
+import { buildApp } from './http/app.ts'
+import type { App } from './http/context.ts'
+import { createBlockCache } from './repositories/block-cache.ts'
+import { Follower } from './sync/follower.ts'
+import { readState } from './sync/store.ts'
+
+/** An indexer that listens and follows the chain. */
+export interface RunningIndexer {
+  /** Where it listens, such as "http://127.0.0.1:8420". */
+  url: string
+  /** Resolves with the error when following the chain cannot go on; otherwise never. */
+  failed: Promise<Error>
+  /** Answers what is under way, then closes everything. May be called twice. */
+  stop(): Promise<void>
+}
+
+/**
+ * Starts an indexer. It listens as soon as its database is open and catches up meanwhile: `/readyz`
+ * tells when. Throws `STORE_LOCKED`, `STORE_UNREACHABLE`, `STORE_CORRUPT`, `CONFIG_IN_USE` (port) and
+ * `CONFIG_INVALID` (the data is of another deployment).
+ */
+export async function startIndexer(config: IndexerConfig): Promise<RunningIndexer> {
+  const { deployment, finalityDepth, pollIntervalMs, rateLimitPerMinute } = config
+  const log = pino({ level: config.logLevel }, pino.destination({ fd: 2, sync: true }))
+  const db = await openDatabase(config)
+  const abort = new AbortController()
+  const chain = createChainReader(createHttpRpc(config.rpcUrl, abort.signal), deployment)
+  const follower = new Follower(
+    { finalityDepth, pollIntervalMs },
+    { db, chain, deployment, log, abort },
+  )
+  const context = {
+    db,
+    deployment,
+    cache: createBlockCache(),
+    status: () => follower.status,
+    isStopping: () => abort.signal.aborted,
+  }
+  let app: App | undefined
+  const stop = async () => {
+    await follower.stop()
+    await app?.close()
+    await db.close()
+  }
+  try {
+    await assertSameDeployment(db, config)
+    app = await buildApp(context, { rateLimitPerMinute, log })
+    const url = await listen(app, config)
+    follower.start()
+    let stopped: Promise<void> | undefined
+    return {
+      url,
+      failed: follower.failed,
+      stop() {
+        stopped ??= stop()
+        return stopped
+      },
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function assertSameDeployment(db: Database, { deployment }: IndexerConfig): Promise<void> {
+  const state = await db.read(readState)
+  if (!state) return
+  const keys = ['chainId', 'block', 'token', 'registry', 'board', 'channels'] as const
+  if (keys.every((key) => state.deployment[key] === deployment[key])) return
+  throw new MainframeError(
+    'CONFIG_INVALID',
+    'The stored data is of another deployment; use another data folder or database',
+  )
+}
+
+async function listen(app: App, { host, port }: IndexerConfig): Promise<string> {
+  try {
+    return await app.listen({ host, port })
+  } catch (cause) {
+    const { code } = cause as { code?: string }
+    const inUse = code === 'EADDRINUSE'
+    throw new MainframeError(
+      inUse ? 'CONFIG_IN_USE' : 'CONFIG_INVALID',
+      inUse
+        ? `Port ${port} of ${host} is in use`
+        : `Cannot listen on port ${port} of ${host}: ${code}`,
+      { cause },
+    )
+  }
+}
+
+/** Exit status for an error that ended the indexer: 2 for what the caller set wrong, else 1. */
+export function exitStatus(error: unknown): 1 | 2 {
+  const code = errorCode(error)
+  return code?.startsWith('CONFIG_') || code === 'STORE_LOCKED' ? 2 : 1
+}

@@ -1,0 +1,187 @@
+/** Where ingestion stands and what it writes: data, cursor and journal in one transaction. */
+import { type Deployment, GENESIS_HEAD, type Hex, MainframeError } from '@mainframe/protocol'
+import type { BlockHeader } from '../chain/chain-reader.ts'
+import { bytea, type Database, type Queryable } from '../db/database.ts'
+import {
+  bytesIn,
+  bytesList,
+  CHANNEL_TABLE,
+  columnsOf,
+  LOG_TABLE,
+  NODE_TABLE,
+  PRICE_TABLE,
+  upsertRows,
+} from '../db/tables.ts'
+import {
+  type BaseRows,
+  type Cursor,
+  isChannelEvent,
+  isRegistryEvent,
+  reduceBatch,
+  type VerifiedBatch,
+} from './batch.ts'
+
+/** What the database was filled from. `anchor` is the block before the deployment's first. */
+export interface ChainState {
+  chainId: number
+  deployment: Deployment
+  anchor: { number: number; hash: Hex }
+  finalized: number
+}
+
+interface BlockRow {
+  number: number
+  hash: Hex
+  time: number
+  registrySeq: number
+  registryHead: Hex
+  boardSeq: number
+  boardHead: Hex
+}
+
+const BLOCK_COLUMNS = `number, hash, time, registry_seq AS "registrySeq",
+  registry_head AS "registryHead", board_seq AS "boardSeq", board_head AS "boardHead"`
+
+/** The state of the database; `undefined` before its first start. */
+export async function readState(tx: Queryable): Promise<ChainState | undefined> {
+  const [row] = await tx.query<{
+    chainId: number
+    deployment: Deployment
+    anchorNumber: number
+    anchorHash: Hex
+    finalized: number
+  }>(`SELECT chain_id AS "chainId", deployment, anchor_number AS "anchorNumber",
+      anchor_hash AS "anchorHash", finalized FROM chain_state`)
+  if (!row) return undefined
+  const { anchorNumber, anchorHash, ...state } = row
+  return { ...state, anchor: { number: anchorNumber, hash: anchorHash } }
+}
+
+/** The last block taken in. */
+export async function readCursor(tx: Queryable): Promise<Cursor> {
+  const [row] = await tx.query<BlockRow>(
+    `SELECT ${BLOCK_COLUMNS} FROM chain_block ORDER BY number DESC LIMIT 1`,
+  )
+  if (!row) throw new MainframeError('STORE_CORRUPT', 'The database has no last block')
+  const { registrySeq, registryHead, boardSeq, boardHead, ...block } = row
+  return {
+    ...block,
+    registry: { seq: BigInt(registrySeq), head: registryHead },
+    board: { seq: BigInt(boardSeq), head: boardHead },
+  }
+}
+
+/** Blocks that are kept because they may still change, the newest first; the last one is final. */
+export function readWindow(tx: Queryable): Promise<{ number: number; hash: Hex }[]> {
+  return tx.query('SELECT number, hash FROM chain_block ORDER BY number DESC', [])
+}
+
+/** First start: following begins after `anchor`. */
+export async function initialiseState(
+  db: Database,
+  deployment: Deployment,
+  anchor: BlockHeader,
+): Promise<void> {
+  const { number, hash, time } = anchor
+  await db.write(async (tx) => {
+    await tx.query(
+      `INSERT INTO chain_state (chain_id, deployment, anchor_number, anchor_hash, finalized)
+       VALUES ($1::bigint, $2::jsonb, $3::bigint, $4::bytea, $3::bigint)`,
+      [deployment.chainId, JSON.stringify(deployment), number, bytea(hash)],
+    )
+    await insertBlock(tx, { number, hash, time, registry: GENESIS_HEAD, board: GENESIS_HEAD })
+  })
+}
+
+/** What {@link commitBatch} writes, and onto which block. */
+export interface Commit {
+  previous: Cursor
+  batch: VerifiedBatch
+  /** Number of the last final block, at most the batch's last; never falls. */
+  finalized: number
+  deployment: Deployment
+}
+
+/**
+ * Writes a batch, the new cursor and, for a block that is not final, the undo journal, all or
+ * nothing. Throws `STORE_LOCKED` when another writer has moved the cursor meanwhile.
+ */
+export async function commitBatch(db: Database, commit: Commit): Promise<void> {
+  const { previous, batch, finalized, deployment } = commit
+  const { cursor } = batch
+  await db.write(async (tx) => {
+    await assertCursor(tx, previous)
+    const base = await readBaseRows(tx, batch)
+    const changed = reduceBatch(base, batch, deployment)
+    await setJournal(tx, cursor.number > finalized ? String(cursor.number) : '')
+    await upsertRows(tx, NODE_TABLE, changed.nodes)
+    await upsertRows(tx, PRICE_TABLE, changed.prices)
+    await upsertRows(tx, CHANNEL_TABLE, changed.channels)
+    await setJournal(tx, '')
+    await upsertRows(tx, LOG_TABLE, batch.logs)
+    await insertBlock(tx, cursor)
+    await finalize(tx, finalized)
+  })
+}
+
+/** Undoes every block after `ancestor`, which must be one of {@link readWindow}. */
+export async function rollbackTo(db: Database, previous: Cursor, ancestor: number): Promise<void> {
+  await db.write(async (tx) => {
+    await assertCursor(tx, previous)
+    await tx.query('SELECT rollback_to($1::bigint)', [ancestor])
+  })
+}
+
+async function assertCursor(tx: Queryable, { number, hash }: Cursor): Promise<void> {
+  await tx.query('SELECT 1 FROM chain_state FOR UPDATE', [])
+  const cursor = await readCursor(tx)
+  if (cursor.number !== number || cursor.hash !== hash) {
+    throw new MainframeError('STORE_LOCKED', 'Another indexer writes to this database')
+  }
+}
+
+async function readBaseRows(tx: Queryable, batch: VerifiedBatch): Promise<BaseRows> {
+  const nodeIds = new Set(batch.events.filter(isRegistryEvent).map((event) => event.nodeId))
+  const channelIds = new Set(batch.events.filter(isChannelEvent).map((event) => event.channelId))
+  return {
+    nodes: await tx.query(
+      `SELECT ${columnsOf(NODE_TABLE)} FROM node
+       WHERE node_id IN ${bytesIn(1)} OR overlay_address IS NULL`,
+      [bytesList(nodeIds)],
+    ),
+    channels:
+      channelIds.size === 0
+        ? []
+        : await tx.query(
+            `SELECT ${columnsOf(CHANNEL_TABLE)} FROM channel WHERE channel_id IN ${bytesIn(1)}`,
+            [bytesList(channelIds)],
+          ),
+  }
+}
+
+async function setJournal(tx: Queryable, block: string): Promise<void> {
+  await tx.query(`SELECT set_config('mainframe.block', $1::text, true)`, [block])
+}
+
+async function insertBlock(tx: Queryable, cursor: Cursor): Promise<void> {
+  const { number, hash, time, registry, board } = cursor
+  await tx.query(
+    `INSERT INTO chain_block VALUES ($1::bigint, $2::bytea, $3::bigint,
+       $4::bigint, $5::bytea, $6::bigint, $7::bytea)`,
+    [
+      number,
+      bytea(hash),
+      time,
+      Number(registry.seq),
+      bytea(registry.head),
+      Number(board.seq),
+      bytea(board.head),
+    ],
+  )
+}
+
+async function finalize(tx: Queryable, finalized: number): Promise<void> {
+  await tx.query('UPDATE chain_state SET finalized = greatest(finalized, $1::bigint)', [finalized])
+  await tx.query('DELETE FROM undo WHERE block <= (SELECT finalized FROM chain_state)', [])
+  await tx.query('DELETE FROM chain_block WHERE number < (SELECT finalized FROM chain_state)', [])
+}
