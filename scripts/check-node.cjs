@@ -1,11 +1,12 @@
 'use strict'
 // Refuses a plain `npm ci` under an old Node, which would leave out native packages without a word.
+const { execFileSync } = require('child_process')
 const fs = require('fs')
 const path = require('path')
 
-// The Node that runs npm; `process.version` may already be the pinned one that npm just installed.
-const agent = /node\/v(\d+)\./.exec(process.env.npm_config_user_agent || '')
-const major = Number(agent ? agent[1] : process.versions.node.split('.')[0])
+// The Node that runs npm; the one that runs this may already be the pinned one, just installed.
+const npmNode = process.env.npm_node_execpath || process.execPath
+const major = Number(execFileSync(npmNode, ['--version']).toString().slice(1).split('.')[0])
 
 if (major < 24) {
   // Without this file the next `npm start` or `npm test` installs again, with the right Node.
