@@ -2,9 +2,10 @@
  * The paying side of a link, the same for clients and for relays that forward (PROTOCOL.md §3, §4):
  * HELLO, prepaid windows by cumulative vouchers, packets against credit, acknowledgements.
  */
+import { equalBytes } from '../bytes.ts'
 import { MainframeError } from '../errors.ts'
 import { encodeFrame, type Frame } from '../frame.ts'
-import { baseToUnits, unitsToBase } from '../money.ts'
+import { baseToUnits } from '../money.ts'
 import { type ChannelTerms, signDigest, voucherDigest } from '../voucher.ts'
 import {
   type Ack,
@@ -20,6 +21,14 @@ import {
   type Subscribe,
 } from './bodies.ts'
 import { type ByteStream, FrameWriter, readFrames } from './frame-stream.ts'
+import {
+  creditUnits,
+  newPrepaid,
+  nextAmount,
+  type Prepaid,
+  type SigningStop,
+  wantsVoucher,
+} from './prepaid.ts'
 
 /** A packet on its way over a link. */
 export interface Shipment {
@@ -39,7 +48,10 @@ export interface PayerChannel {
   signedBase: bigint
   /** Base units per unit, from the relay's quote. */
   baseUnitsPerUnit: bigint
-  /** The most prepaid and unspent, in units. */
+  /**
+   * Prepaid and unspent at most, in units. Somewhat below the relay's maximum: the first voucher of
+   * each link adds one unit, to learn the totals.
+   */
   windowUnits: number
   /** EIP-712 domain separator of the deployment. */
   domainSeparator: Uint8Array
@@ -70,12 +82,16 @@ export interface PayerLinkHandlers<S extends Shipment = Shipment> {
  * Why a link stopped paying: the relay refused a voucher; the deposit is signed away (`exhausted`);
  * or the relay counts more as spent than was sent (`overcharged`).
  */
-export type CreditStop = Exclude<CreditOutcome, 'accepted'> | 'exhausted' | 'overcharged'
+export type CreditStop = Exclude<CreditOutcome, 'accepted'> | SigningStop
 
 /** Shipments that may wait for credit or for the peer before `enqueue` refuses. */
 export const LINK_QUEUE_LIMIT = 1024
 /** Unsent frames that the writer may hold before the pump waits. */
 const WRITER_LIMIT = 64
+/** Packets without an acknowledgement; a relay that reads and never answers fills no memory. */
+const IN_FLIGHT_LIMIT = 4096
+/** How long {@link PayerLink.close} waits for a peer that does not read. */
+const CLOSE_TIMEOUT_MS = 2000
 
 export class PayerLink<S extends Shipment = Shipment> {
   readonly #stream: ByteStream
@@ -89,14 +105,10 @@ export class PayerLink<S extends Shipment = Shipment> {
   #inFlight: { shipment: S; sequence: number }[] = []
   #sequence = 0
   #queuedUnits = 0
-  #inFlightUnits = 0
-  #shippedUnits = 0
-  #spentUnits = 0
-  #durableUnits = 0
-  /** Signed amount when this link began to pay; what it may add is bounded from here. */
-  #signedBefore = 0n
+  #prepaid: Prepaid = newPrepaid(0n)
+  /** Number of the newest CREDIT, and what it makes durable while no answer to it has come. */
+  #creditSequence = 0
   #pendingUnits: number | undefined
-  #synchronised = false
   #stopped: CreditStop | undefined
 
   constructor(stream: ByteStream, handlers: PayerLinkHandlers<S>) {
@@ -122,7 +134,7 @@ export class PayerLink<S extends Shipment = Shipment> {
 
   /** Units that can be spent now without another voucher. */
   get creditUnits(): number {
-    return this.#durableUnits - this.#spentUnits - this.#inFlightUnits
+    return creditUnits(this.#prepaid)
   }
 
   /** Whether {@link enqueue} would take a shipment with this postage now. */
@@ -133,15 +145,25 @@ export class PayerLink<S extends Shipment = Shipment> {
     return this.#stopped === undefined || this.#queuedUnits + postageUnits <= this.creditUnits
   }
 
-  /** Sends our HELLO and answers the relay's. Rejects with `NETWORK_CLOSED` when the link ends. */
+  /**
+   * Sends our HELLO and answers the relay's. Rejects with `NETWORK_CLOSED` when the link ends; how
+   * long to wait is the caller's to decide.
+   */
   async handshake(hello: Hello): Promise<Hello> {
     this.#writer.write(encodeFrame({ type: 'hello', body: encodeHello(hello) }))
     return await this.#hello.promise
   }
 
-  /** Starts to pay from this channel; a later call (after a top-up) replaces its figures. */
+  /**
+   * Starts to pay from this channel; a later call (after a top-up, or to try again) replaces its
+   * figures. A link pays from one channel and epoch: `VALIDATION_FAILED` for another.
+   */
   fund(channel: PayerChannel): void {
-    if (!this.#channel) this.#signedBefore = channel.signedBase
+    const before = this.#channel
+    if (!before) this.#prepaid = newPrepaid(channel.signedBase)
+    else if (!equalBytes(before.channelId, channel.channelId) || before.epoch !== channel.epoch) {
+      throw new MainframeError('VALIDATION_FAILED', 'Another channel or epoch needs a new link')
+    } else if (before.signedBase > channel.signedBase) channel.signedBase = before.signedBase
     this.#channel = channel
     this.#stopped = undefined
     this.#pump()
@@ -161,19 +183,23 @@ export class PayerLink<S extends Shipment = Shipment> {
     this.#writer.write(encodeFrame({ type: 'subscribe', body: encodeSubscribe(wish) }))
   }
 
-  /** Says BYE after what was written, then ends the stream. */
+  /** Says BYE after what was written, then ends the stream; a peer that does not read is cut off. */
   async close(): Promise<void> {
     if (this.#isClosed) return
-    this.#writer.write(encodeFrame({ type: 'bye' }))
-    await this.#writer.idle()
     this.#end()
-    await this.#stream.close().catch(() => {})
+    this.#writer.write(encodeFrame({ type: 'bye' }))
+    const cutOff = new MainframeError('NETWORK_TIMEOUT', 'The relay does not read')
+    const timer = setTimeout(() => this.#stream.abort(cutOff), CLOSE_TIMEOUT_MS)
+    await this.#writer.idle()
+    await this.#stream.close().catch(() => {}) // the stream may have failed meanwhile
+    clearTimeout(timer)
   }
 
   /** Ends the link at once. */
   abort(reason: MainframeError): void {
     if (this.#isClosed) return
     this.#end()
+    this.#writer.close()
     this.#stream.abort(reason)
   }
 
@@ -181,6 +207,7 @@ export class PayerLink<S extends Shipment = Shipment> {
     try {
       for await (const frames of readFrames(this.#stream)) {
         for (const frame of frames) {
+          if (this.#isClosed || frame?.type === 'bye') return
           if (!frame || !this.#onFrame(frame)) {
             this.abort(new MainframeError('NETWORK_CLOSED', 'The relay broke the link protocol'))
             return
@@ -190,8 +217,16 @@ export class PayerLink<S extends Shipment = Shipment> {
       }
     } catch {
       // The stream failed: the same end as a peer that went away.
+    } finally {
+      await this.#onEndOfStream()
     }
+  }
+
+  async #onEndOfStream(): Promise<void> {
+    if (this.#isClosed) return
     this.#end()
+    this.#writer.close()
+    await this.#stream.close().catch(() => {}) // it has failed or is closed already
   }
 
   /** False when the frame is not one that a relay may send. */
@@ -210,31 +245,34 @@ export class PayerLink<S extends Shipment = Shipment> {
         if (frame.flags & CAUGHT_UP_FLAG) this.#handlers.onCaughtUp?.(frame.sequence)
         else this.#handlers.onDeliver?.(frame.body, frame.sequence)
         return true
-      case 'bye':
-        this.#end()
-        return true
       default:
         return false
     }
   }
 
   #onAck(ack: Ack): boolean {
-    if (ack.processed > this.#sequence) return false
+    if (ack.processed > this.#sequence || ack.creditSequence > this.#creditSequence) return false
     const reasons = new Map(ack.refused.map(({ sequence, reason }) => [sequence, reason]))
     const done = this.#inFlight.findIndex(({ sequence }) => sequence > ack.processed)
     const processed = this.#inFlight.splice(0, done === -1 ? this.#inFlight.length : done)
-    this.#spentUnits = ack.spentUnits
-    this.#durableUnits = ack.durableUnits
+    this.#onTotals(ack)
     for (const { shipment, sequence } of processed) {
-      this.#inFlightUnits -= shipment.postageUnits
+      this.#prepaid.inFlightUnits -= shipment.postageUnits
       const reason = reasons.get(sequence)
       if (reason) this.#handlers.onRefused?.(shipment, reason)
       else this.#handlers.onAccepted?.(shipment)
     }
-    this.#synchronised = true
-    if (ack.credit !== 'accepted') this.#stop(ack.credit)
-    else if (ack.durableUnits >= (this.#pendingUnits ?? 0)) this.#pendingUnits = undefined
     return true
+  }
+
+  /** Before the relay took a voucher on this link, its totals are not of our channel. */
+  #onTotals({ credit, creditSequence, spentUnits, durableUnits }: Ack): void {
+    if (creditSequence > 0 && credit === 'accepted') this.#prepaid.synchronised = true
+    if (this.#prepaid.synchronised) Object.assign(this.#prepaid, { spentUnits, durableUnits })
+    // An answer to an older voucher says nothing about the one that is under way.
+    if (this.#pendingUnits === undefined || creditSequence < this.#creditSequence) return
+    if (credit !== 'accepted') this.#stop(credit)
+    else if (durableUnits >= this.#pendingUnits) this.#pendingUnits = undefined
   }
 
   #stop(reason: CreditStop): void {
@@ -245,14 +283,14 @@ export class PayerLink<S extends Shipment = Shipment> {
   }
 
   #pump(): void {
-    while (this.#writer.waiting < WRITER_LIMIT) {
+    while (this.#writer.waiting < WRITER_LIMIT && this.#inFlight.length < IN_FLIGHT_LIMIT) {
       const next = this.#queue[0]
       if (!next || next.postageUnits > this.creditUnits) break
       this.#queue.shift()
       this.#queuedUnits -= next.postageUnits
       this.#ship(next)
     }
-    if (this.#channel && this.#needsVoucher(this.#channel)) void this.#sendVoucher(this.#channel)
+    this.#pay()
     if (this.#queue.length > 0 && this.#writer.waiting >= WRITER_LIMIT) this.#pumpWhenIdle()
   }
 
@@ -267,52 +305,39 @@ export class PayerLink<S extends Shipment = Shipment> {
     this.#sequence += 1
     const sequence = this.#sequence
     this.#inFlight.push({ shipment, sequence })
-    this.#inFlightUnits += postageUnits
-    this.#shippedUnits += postageUnits
+    this.#prepaid.inFlightUnits += postageUnits
+    this.#prepaid.shippedUnits += postageUnits
     this.#writer.write(encodeFrame({ type: 'packet', sequence, level, postageUnits, body: packet }))
   }
 
-  /** The first voucher of a link learns the totals; later ones keep credit above half a window. */
-  #needsVoucher(channel: PayerChannel): boolean {
-    if (this.#pendingUnits !== undefined || this.#stopped || this.#isClosed) return false
-    return !this.#synchronised || this.creditUnits - this.#queuedUnits < channel.windowUnits / 2
+  /** Signs the next voucher if one is due; one at a time is under way. */
+  #pay(): void {
+    const channel = this.#channel
+    if (!channel || this.#pendingUnits !== undefined || this.#stopped || this.#isClosed) return
+    const nextUnits = this.#queue[0]?.postageUnits ?? 0
+    if (!wantsVoucher(this.#prepaid, channel.windowUnits, nextUnits)) return
+    const amount = nextAmount(this.#prepaid, channel)
+    if (typeof amount === 'string') this.#stop(amount)
+    else void this.#sendVoucher(channel, amount)
   }
 
-  async #sendVoucher(channel: PayerChannel): Promise<void> {
-    const amount = this.#nextAmount(channel)
-    if (typeof amount === 'string') return this.#stop(amount)
+  async #sendVoucher(channel: PayerChannel, amount: bigint): Promise<void> {
+    this.#creditSequence += 1
+    const sequence = this.#creditSequence
     this.#pendingUnits = baseToUnits(amount, channel.baseUnitsPerUnit)
     channel.signedBase = amount
     try {
       await channel.record(amount)
-      this.#writer.write(encodeFrame({ type: 'credit', body: voucherBody(channel, amount) }))
+      const body = voucherBody(channel, amount)
+      this.#writer.write(encodeFrame({ type: 'credit', sequence, body }))
     } catch {
       this.abort(new MainframeError('INTERNAL', 'A signed amount could not be recorded'))
     }
   }
 
-  /**
-   * The next cumulative amount. The relay's word on what is spent is believed only as far as what
-   * this link shipped and one window, so that a lie costs one window at most.
-   */
-  #nextAmount(channel: PayerChannel): bigint | CreditStop {
-    const base = (units: number) => unitsToBase(units, channel.baseUnitsPerUnit)
-    const smallest = channel.signedBase + channel.baseUnitsPerUnit
-    const limit = this.#signedBefore + base(this.#shippedUnits + channel.windowUnits)
-    const wished = this.#synchronised
-      ? base(this.#spentUnits + this.#inFlightUnits + channel.windowUnits)
-      : smallest
-    if (smallest > channel.depositBase) return 'exhausted'
-    if (smallest > limit) return 'overcharged'
-    const target = wished < limit ? wished : limit
-    const capped = target < channel.depositBase ? target : channel.depositBase
-    return capped > smallest ? capped : smallest
-  }
-
   #end(): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    this.#writer.close()
     const unacknowledged = [...this.#inFlight.map(({ shipment }) => shipment), ...this.#queue]
     this.#inFlight = []
     this.#queue = []
