@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { access, link, open, unlink } from 'node:fs/promises'
+import { access, link, open, rename, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { MainframeError } from '@mainframe/protocol'
 
@@ -48,6 +48,24 @@ export async function createDurably(
   }
   await syncFolder(dirname(path))
   return true
+}
+
+/** Replaces a file as a whole, durably: after a crash it holds the old content or the new. */
+export async function replaceDurably(path: string, content: Uint8Array): Promise<void> {
+  const temporary = `${path}.${randomUUID()}`
+  try {
+    const handle = await open(temporary, 'wx', 0o600)
+    try {
+      await handle.writeFile(content)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await rename(temporary, path)
+    await syncFolder(dirname(path))
+  } catch (cause) {
+    throw diskFailure(path, cause)
+  }
 }
 
 async function exists(path: string): Promise<boolean> {
