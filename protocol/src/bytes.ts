@@ -19,6 +19,12 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   return out
 }
 
+/** The same bytes, if they are `length` many. Throws `CODEC_INVALID`: a short field would shift the rest. */
+export function exactBytes(bytes: Uint8Array, length: number): Uint8Array {
+  if (bytes.length === length) return bytes
+  throw new MainframeError('CODEC_INVALID', `A field of ${length} bytes was given ${bytes.length}`)
+}
+
 /** Equality of public bytes; not constant-time. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i])

@@ -1,6 +1,7 @@
 /** Frames: everything on a link has one size (PROTOCOL.md §3). */
 import { NAMED_RELAY } from './address.ts'
 import { readU64, viewOf, writeU64 } from './bytes.ts'
+import { MainframeError } from './errors.ts'
 import { PACKET_BYTES } from './packet.ts'
 
 /** libp2p protocol of packet links. */
@@ -24,8 +25,14 @@ export interface Frame {
   body: Uint8Array
 }
 
-/** The 2080 bytes of a frame; the body may be shorter and is filled up with zeros. */
+/**
+ * The 2080 bytes of a frame; the body may be shorter and is filled up with zeros. Throws
+ * `VALIDATION_FAILED` when it is longer.
+ */
 export function encodeFrame(frame: Partial<Frame> & Pick<Frame, 'type'>): Uint8Array {
+  if (frame.body && frame.body.length > PACKET_BYTES) {
+    throw new MainframeError('VALIDATION_FAILED', 'The body of a frame is at most 2048 bytes')
+  }
   const out = new Uint8Array(FRAME_BYTES)
   const view = viewOf(out)
   view.setUint8(0, TYPES.indexOf(frame.type) + 1)

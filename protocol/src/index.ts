@@ -19,6 +19,7 @@ export {
   bytesToBigint,
   concatBytes,
   equalBytes,
+  exactBytes,
   fromHex,
   type Hex,
   readU64,

@@ -5,6 +5,7 @@ import {
   bigintToBytes,
   bytesToBigint,
   concatBytes,
+  exactBytes,
   readU64,
   utf8,
   viewOf,
@@ -34,8 +35,7 @@ export interface Quote {
   expiresAtSeconds: number
 }
 
-export const QUOTE_BYTES = 142
-const SIGNATURE_OFFSET = QUOTE_BYTES
+const QUOTE_BYTES = 142
 export const SIGNED_QUOTE_BYTES = QUOTE_BYTES + 64
 
 /** The quote and its Ed25519 signature by the node's seed. */
@@ -52,21 +52,26 @@ export function openQuote(
 ): Quote | undefined {
   if (bytes.length < SIGNED_QUOTE_BYTES) return undefined
   const encoded = bytes.subarray(0, QUOTE_BYTES)
-  const signature = bytes.subarray(SIGNATURE_OFFSET, SIGNED_QUOTE_BYTES)
+  const signature = bytes.subarray(QUOTE_BYTES, SIGNED_QUOTE_BYTES)
   const signed = primitives.ed25519Verify(nodeKey, signedBytes(encoded, domain), signature)
   return signed ? decodeQuote(encoded) : undefined
 }
 
 function signedBytes(encoded: Uint8Array, { chainId, contract }: ChannelsDomain): Uint8Array {
-  return concatBytes(utf8('mainframe/quote/1'), bigintToBytes(chainId, 32), contract, encoded)
+  return concatBytes(
+    utf8('mainframe/quote/1'),
+    bigintToBytes(chainId, 32),
+    exactBytes(contract, 20),
+    encoded,
+  )
 }
 
 function encodeQuote(quote: Quote): Uint8Array {
   const out = new Uint8Array(QUOTE_BYTES)
   const view = viewOf(out)
-  out.set(quote.nodeId, 0)
-  out.set(quote.payee, 32)
-  out.set(quote.token, 52)
+  out.set(exactBytes(quote.nodeId, 32), 0)
+  out.set(exactBytes(quote.payee, 20), 32)
+  out.set(exactBytes(quote.token, 20), 52)
   writeU64(view, 72, quote.routeUnits)
   writeU64(view, 80, quote.holdUnitsPerHour)
   out.set(bigintToBytes(quote.minDepositBase, 16), 88)

@@ -1,7 +1,7 @@
 /** Identity of a relay: its id, and the signature that binds its node key (PROTOCOL.md §1.3). */
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import { primitives } from '#primitives'
-import { bigintToBytes, concatBytes, utf8 } from './bytes.ts'
+import { bigintToBytes, concatBytes, exactBytes, utf8 } from './bytes.ts'
 
 /** Where a registration is made, and by whom. Accounts are 20 bytes. */
 export interface RegistrationContext {
@@ -12,7 +12,9 @@ export interface RegistrationContext {
 
 /** keccak256(abi.encode(operator, nodeKey)). */
 export function nodeIdOf(operator: Uint8Array, nodeKey: Uint8Array): Uint8Array {
-  return keccak_256(concatBytes(new Uint8Array(12), operator, nodeKey))
+  return keccak_256(
+    concatBytes(new Uint8Array(12), exactBytes(operator, 20), exactBytes(nodeKey, 32)),
+  )
 }
 
 /** keccak256 of a service's name, as the price board stores it. */
@@ -22,7 +24,12 @@ export function serviceId(name: string): Uint8Array {
 
 /** The bytes that a node key signs at registration. */
 export function registrationMessage({ chainId, registry, operator }: RegistrationContext) {
-  return concatBytes(utf8('mainframe/register/1'), bigintToBytes(chainId, 32), registry, operator)
+  return concatBytes(
+    utf8('mainframe/register/1'),
+    bigintToBytes(chainId, 32),
+    exactBytes(registry, 20),
+    exactBytes(operator, 20),
+  )
 }
 
 /** Signs a registration with the 32-byte Ed25519 seed of the node. */

@@ -1,7 +1,7 @@
 /** Channel ids and cumulative vouchers, as PaymentChannels.sol computes them (PROTOCOL.md §4). */
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { keccak_256 } from '@noble/hashes/sha3.js'
-import { bigintToBytes, concatBytes, utf8 } from './bytes.ts'
+import { bigintToBytes, concatBytes, exactBytes, utf8 } from './bytes.ts'
 
 /** What identifies a channel; nothing of it is stored on chain, its hash is the id. */
 export interface ChannelTerms {
@@ -35,7 +35,8 @@ export const MAX_AMOUNT = (1n << 96n) - 1n
 export const SIGNATURE_BYTES = 64
 
 const word = (value: bigint) => bigintToBytes(value, 32)
-const addressWord = (account: Uint8Array) => concatBytes(new Uint8Array(12), account)
+const addressWord = (account: Uint8Array) =>
+  concatBytes(new Uint8Array(12), exactBytes(account, 20))
 
 const DOMAIN_TYPE = keccak_256(
   utf8('EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)'),
@@ -65,7 +66,12 @@ export function domainSeparator({ chainId, contract }: ChannelsDomain): Uint8Arr
 /** The 32-byte digest that the signer signs. */
 export function voucherDigest(separator: Uint8Array, voucher: Voucher): Uint8Array {
   const struct = keccak_256(
-    concatBytes(VOUCHER_TYPE, voucher.channelId, word(BigInt(voucher.epoch)), word(voucher.amount)),
+    concatBytes(
+      VOUCHER_TYPE,
+      exactBytes(voucher.channelId, 32),
+      word(BigInt(voucher.epoch)),
+      word(voucher.amount),
+    ),
   )
   return keccak_256(concatBytes(Uint8Array.of(0x19, 0x01), separator, struct))
 }

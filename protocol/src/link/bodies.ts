@@ -1,6 +1,18 @@
-/** Bodies of the control frames (PROTOCOL.md §3). Decoders never throw. */
+/**
+ * Bodies of the control frames (PROTOCOL.md §3). Decoders take a whole body or one cut after its last
+ * field, read nothing past that, and never throw.
+ */
 import { ADDRESS_BYTES, MAX_LUMINOSITY } from '../address.ts'
-import { bigintToBytes, bytesToBigint, concatBytes, readU64, viewOf, writeU64 } from '../bytes.ts'
+import {
+  bigintToBytes,
+  bytesToBigint,
+  concatBytes,
+  exactBytes,
+  readU64,
+  viewOf,
+  writeU64,
+} from '../bytes.ts'
+import { MainframeError } from '../errors.ts'
 import { PACKET_BYTES } from '../packet.ts'
 import { SIGNED_QUOTE_BYTES } from '../quote.ts'
 import { MAX_AMOUNT, SIGNATURE_BYTES } from '../voucher.ts'
@@ -29,7 +41,10 @@ export interface Credit {
   signature: Uint8Array
 }
 
-/** Why a relay did not take a packet. Nothing was debited, but for `seen`. */
+/**
+ * Why a relay did not take a packet; nothing was debited. A duplicate is not among them: it was
+ * taken, at the route fee alone.
+ */
 export const PACKET_REFUSALS = [
   'malformed',
   'version',
@@ -42,7 +57,7 @@ export const PACKET_REFUSALS = [
 ] as const
 export type PacketRefusal = (typeof PACKET_REFUSALS)[number]
 
-/** What became of the newest voucher; anything but `accepted` left the credit as it was. */
+/** What became of a voucher; anything but `accepted` left the credit as it was. */
 export const CREDIT_OUTCOMES = [
   'accepted',
   'malformed',
@@ -66,6 +81,8 @@ export interface Ack {
   /** Units of the channel's epoch that were debited, and that are durable as vouchers. */
   spentUnits: number
   durableUnits: number
+  /** Number of the newest CREDIT that was judged, and what became of it; 0 for none. */
+  creditSequence: number
   credit: CreditOutcome
   /** Packets at or below `processed` that were not taken. */
   refused: readonly { sequence: number; reason: PacketRefusal }[]
@@ -82,8 +99,12 @@ export interface Subscribe {
 /** Flag of a DELIVER without a packet: everything held up to its sequence was delivered. */
 export const CAUGHT_UP_FLAG = 1
 
+const ACCOUNT_BYTES = 20
+const HELLO_HEAD_BYTES = 11 + ACCOUNT_BYTES
+const CREDIT_BYTES = 84 + SIGNATURE_BYTES
+const SUBSCRIBE_BYTES = 10 + ADDRESS_BYTES
 const REFUSAL_BYTES = 9
-const ACK_HEAD_BYTES = 27
+const ACK_HEAD_BYTES = 35
 /** The most refusals that one ACK names. */
 export const MAX_REFUSALS = Math.floor((PACKET_BYTES - ACK_HEAD_BYTES) / REFUSAL_BYTES)
 
@@ -93,19 +114,23 @@ export function encodeHello({ version, chainId, channels, signedQuote }: Hello):
   view.setUint16(0, version)
   writeU64(view, 2, chainId)
   head[10] = signedQuote.length === 0 ? 0 : 1
-  return concatBytes(head, channels, signedQuote)
+  const quote = signedQuote.length === 0 ? signedQuote : exactBytes(signedQuote, SIGNED_QUOTE_BYTES)
+  return concatBytes(head, exactBytes(channels, ACCOUNT_BYTES), quote)
 }
 
 export function decodeHello(body: Uint8Array): Hello | undefined {
+  if (body.length < HELLO_HEAD_BYTES) return undefined
   const view = viewOf(body)
   const chainId = readU64(view, 2)
-  const quoted = body[10] ?? 2
+  const quoted = view.getUint8(10)
   if (chainId === undefined || quoted > 1) return undefined
+  const end = HELLO_HEAD_BYTES + quoted * SIGNED_QUOTE_BYTES
+  if (body.length < end) return undefined
   return {
     version: view.getUint16(0),
     chainId,
-    channels: body.slice(11, 31),
-    signedQuote: quoted ? body.slice(31, 31 + SIGNED_QUOTE_BYTES) : new Uint8Array(0),
+    channels: body.slice(11, HELLO_HEAD_BYTES),
+    signedQuote: body.slice(HELLO_HEAD_BYTES, end),
   }
 }
 
@@ -115,16 +140,17 @@ export function encodeCredit(credit: Credit): Uint8Array {
   view.setUint32(0, credit.noticeSeconds)
   view.setUint32(4, credit.epoch)
   return concatBytes(
-    credit.payer,
-    credit.token,
-    credit.signer,
+    exactBytes(credit.payer, ACCOUNT_BYTES),
+    exactBytes(credit.token, ACCOUNT_BYTES),
+    exactBytes(credit.signer, ACCOUNT_BYTES),
     numbers,
     bigintToBytes(credit.amount, 16),
-    credit.signature,
+    exactBytes(credit.signature, SIGNATURE_BYTES),
   )
 }
 
 export function decodeCredit(body: Uint8Array): Credit | undefined {
+  if (body.length < CREDIT_BYTES) return undefined
   const view = viewOf(body)
   const amount = bytesToBigint(body.subarray(68, 84))
   if (amount > MAX_AMOUNT) return undefined
@@ -135,19 +161,23 @@ export function decodeCredit(body: Uint8Array): Credit | undefined {
     noticeSeconds: view.getUint32(60),
     epoch: view.getUint32(64),
     amount,
-    signature: body.slice(84, 84 + SIGNATURE_BYTES),
+    signature: body.slice(84, CREDIT_BYTES),
   }
 }
 
-/** Throws `RangeError` (by the array's bounds) when there are more refusals than {@link MAX_REFUSALS}. */
+/** Throws `VALIDATION_FAILED` when there are more refusals than {@link MAX_REFUSALS}. */
 export function encodeAck(ack: Ack): Uint8Array {
+  if (ack.refused.length > MAX_REFUSALS) {
+    throw new MainframeError('VALIDATION_FAILED', `An ACK names at most ${MAX_REFUSALS} refusals`)
+  }
   const out = new Uint8Array(ACK_HEAD_BYTES + REFUSAL_BYTES * ack.refused.length)
   const view = viewOf(out)
   writeU64(view, 0, ack.processed)
   writeU64(view, 8, ack.spentUnits)
   writeU64(view, 16, ack.durableUnits)
-  view.setUint8(24, CREDIT_OUTCOMES.indexOf(ack.credit))
-  view.setUint16(25, ack.refused.length)
+  writeU64(view, 24, ack.creditSequence)
+  view.setUint8(32, CREDIT_OUTCOMES.indexOf(ack.credit))
+  view.setUint16(33, ack.refused.length)
   ack.refused.forEach(({ sequence, reason }, i) => {
     writeU64(view, ACK_HEAD_BYTES + REFUSAL_BYTES * i, sequence)
     view.setUint8(ACK_HEAD_BYTES + REFUSAL_BYTES * i + 8, PACKET_REFUSALS.indexOf(reason))
@@ -156,24 +186,32 @@ export function encodeAck(ack: Ack): Uint8Array {
 }
 
 export function decodeAck(body: Uint8Array): Ack | undefined {
+  if (body.length < ACK_HEAD_BYTES) return undefined
   const view = viewOf(body)
   const processed = readU64(view, 0)
   const spentUnits = readU64(view, 8)
   const durableUnits = readU64(view, 16)
-  const credit = CREDIT_OUTCOMES[view.getUint8(24)]
-  const count = view.getUint16(25)
+  const creditSequence = readU64(view, 24)
+  const credit = CREDIT_OUTCOMES[view.getUint8(32)]
+  const refused = decodeRefusals(body.subarray(ACK_HEAD_BYTES), view.getUint16(33))
   if (processed === undefined || spentUnits === undefined || durableUnits === undefined) {
     return undefined
   }
-  if (!credit || count > MAX_REFUSALS) return undefined
+  if (creditSequence === undefined || !credit || !refused) return undefined
+  return { processed, spentUnits, durableUnits, creditSequence, credit, refused }
+}
+
+function decodeRefusals(bytes: Uint8Array, count: number): Ack['refused'] | undefined {
+  if (count > MAX_REFUSALS || bytes.length < REFUSAL_BYTES * count) return undefined
+  const view = viewOf(bytes)
   const refused = []
   for (let i = 0; i < count; i++) {
-    const sequence = readU64(view, ACK_HEAD_BYTES + REFUSAL_BYTES * i)
-    const reason = PACKET_REFUSALS[view.getUint8(ACK_HEAD_BYTES + REFUSAL_BYTES * i + 8)]
+    const sequence = readU64(view, REFUSAL_BYTES * i)
+    const reason = PACKET_REFUSALS[view.getUint8(REFUSAL_BYTES * i + 8)]
     if (sequence === undefined || !reason) return undefined
     refused.push({ sequence, reason })
   }
-  return { processed, spentUnits, durableUnits, credit, refused }
+  return refused
 }
 
 export function encodeSubscribe({ bits, prefix, cursor }: Subscribe): Uint8Array {
@@ -181,13 +219,14 @@ export function encodeSubscribe({ bits, prefix, cursor }: Subscribe): Uint8Array
   const view = viewOf(numbers)
   view.setUint16(0, bits)
   writeU64(view, 2, cursor)
-  return concatBytes(numbers, prefix)
+  return concatBytes(numbers, exactBytes(prefix, ADDRESS_BYTES))
 }
 
 export function decodeSubscribe(body: Uint8Array): Subscribe | undefined {
+  if (body.length < SUBSCRIBE_BYTES) return undefined
   const view = viewOf(body)
   const bits = view.getUint16(0)
   const cursor = readU64(view, 2)
   if (bits > MAX_LUMINOSITY || cursor === undefined) return undefined
-  return { bits, cursor, prefix: body.slice(10, 10 + ADDRESS_BYTES) }
+  return { bits, cursor, prefix: body.slice(10, SUBSCRIBE_BYTES) }
 }
