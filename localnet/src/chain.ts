@@ -3,16 +3,15 @@ import { execFile } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { type Deployment, type Hex, MainframeError } from '@mainframe/protocol'
 import { JsonRpcProvider } from 'ethers'
 import { deployContracts } from '../../deploy/deploy.ts'
+import { repositoryFile } from './paths.ts'
 import { claimPort } from './ports.ts'
 import { Service } from './service.ts'
 import type { Shutdown } from './shutdown.ts'
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const HARDHAT = createRequire(import.meta.url).resolve('hardhat/package.json')
 const HARDHAT_CLI = join(HARDHAT, '..', 'dist', 'src', 'cli.js')
 const START_TIMEOUT_MS = 30_000
@@ -46,11 +45,17 @@ export interface ChainOptions {
 /** Compiles what is not compiled yet. Throws `INTERNAL` with the compiler's message. */
 export async function compileContracts(): Promise<void> {
   const args = [HARDHAT_CLI, 'build', '--no-tests', '--quiet']
-  await promisify(execFile)(process.execPath, args, { cwd: ROOT }).catch((cause: unknown) => {
-    throw new MainframeError('INTERNAL', 'The contracts do not compile; run `npx hardhat build`', {
-      cause,
-    })
-  })
+  await promisify(execFile)(process.execPath, args, { cwd: repositoryFile('') }).catch(
+    (cause: unknown) => {
+      throw new MainframeError(
+        'INTERNAL',
+        'The contracts do not compile; run `npx hardhat build`',
+        {
+          cause,
+        },
+      )
+    },
+  )
 }
 
 /** Starts the chain and deploys the contracts to it by the Ignition module. */

@@ -37,7 +37,7 @@ export class Service {
     this.#child = spawn(process.execPath, [...args], {
       stdio: ['ignore', 'pipe', log],
       detached: true,
-      env: { ...process.env, ...env },
+      env: { ...inheritedEnvironment(), ...env },
     })
     closeSync(log)
     this.exited = new Promise((resolve) => {
@@ -106,6 +106,17 @@ export class Service {
     const reason = lastLine.slice(0, 300) || `see ${this.#logFile}`
     return new MainframeError('INTERNAL', `The ${this.name} process ${what}: ${reason}`)
   }
+}
+
+/** What a service gets of our environment: no setting or secret that was meant for something else. */
+function inheritedEnvironment(): Record<string, string> {
+  const names = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'NODE_EXTRA_CA_CERTS']
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = process.env[name]
+      return value === undefined ? [] : [[name, value]]
+    }),
+  )
 }
 
 function parseEvent(line: string): ServiceEvent | undefined {

@@ -1,0 +1,48 @@
+/** The indexer as a process of its own, on its embedded database. */
+import { join } from 'node:path'
+import type { Chain } from './chain.ts'
+import { repositoryFile } from './paths.ts'
+import { claimPort } from './ports.ts'
+import { Service } from './service.ts'
+import type { Shutdown } from './shutdown.ts'
+
+/** The first start of the embedded database takes seconds on a busy machine. */
+const START_TIMEOUT_MS = 60_000
+const POLL_INTERVAL_MS = 100
+/** The local chain never reorganises by itself; a short window keeps the undo journal small. */
+const FINALITY_DEPTH = 8
+
+export interface IndexerOptions {
+  chain: Chain
+  folder: string
+  /** 0 for a free port. */
+  port: number
+  shutdown: Shutdown
+}
+
+export interface Indexer {
+  url: string
+  service: Service
+}
+
+export async function startIndexer(options: IndexerOptions): Promise<Indexer> {
+  const { chain, folder, port, shutdown } = options
+  await claimPort(port, 'indexer')
+  const service = new Service({
+    name: 'indexer',
+    args: [
+      repositoryFile('indexer/src/cli.ts'),
+      '--json',
+      ...['--rpc-url', chain.rpcUrl],
+      ...['--deployment', chain.deploymentFile],
+      ...['--data-folder', join(folder, 'indexer')],
+      ...['--port', `${port}`],
+      ...['--poll-interval-ms', `${POLL_INTERVAL_MS}`],
+      ...['--finality-depth', `${FINALITY_DEPTH}`],
+    ],
+    logFile: join(folder, 'indexer.log'),
+  })
+  shutdown.add(() => service.stop())
+  const { url } = await service.waitFor('listening', START_TIMEOUT_MS)
+  return { url: String(url), service }
+}
