@@ -1,7 +1,13 @@
 /** Blocks and logs of the followed contracts, checked for their form and for belonging together. */
 
 import { setTimeout } from 'node:timers/promises'
-import { type Deployment, type Hex, MainframeError, type RawLog } from '@mainframe/protocol'
+import {
+  type Deployment,
+  type Hex,
+  type LogHead,
+  MainframeError,
+  type RawLog,
+} from '@mainframe/protocol'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { bloomMayHold } from './bloom.ts'
@@ -26,6 +32,14 @@ export interface ChainReader {
   logsOfBlock(header: BlockHeader): Promise<RawLog[]>
   /** Logs of a range of blocks, both ends included. */
   logsOfRange(fromBlock: number, toBlock: number): Promise<RawLog[]>
+  /** What the contracts say of their logs after a block; `undefined` where that state is gone. */
+  logHeads(blockHash: Hex): Promise<LogHeads | undefined>
+}
+
+/** Where the two verifiable logs stand. */
+export interface LogHeads {
+  registry: LogHead
+  board: LogHead
 }
 
 /** How often an empty answer that the block's bloom filter contradicts is asked for, in all. */
@@ -100,6 +114,20 @@ export function createChainReader(call: RpcCall, deployment: Deployment): ChainR
         await setTimeout(EMPTY_WAIT_MS * attempt)
       }
     },
+    async logHeads(blockHash) {
+      const slot = (address: Hex) => call('eth_getStorageAt', [address, '0x0', { blockHash }])
+      try {
+        const [registry, board] = await Promise.all([
+          slot(deployment.registry),
+          slot(deployment.board),
+        ])
+        return { registry: parseLogHead(registry), board: parseLogHead(board) }
+      } catch (error) {
+        // only archives keep the state of old blocks
+        if (error instanceof MainframeError && error.details['refused'] === true) return undefined
+        throw error
+      }
+    },
     logsOfRange(fromBlock, toBlock) {
       const range = { fromBlock: quantity(fromBlock), toBlock: quantity(toBlock) }
       return logs(range, ({ blockNumber }) => {
@@ -125,6 +153,15 @@ function parseHeader(answer: unknown): BlockHeader {
   if (!headerForm.Check(answer)) throw inconsistent('a block is not in the form of a block')
   const { number, hash, parentHash, timestamp, logsBloom } = answer
   return { number: Number(number), hash, parentHash, time: Number(timestamp), logsBloom }
+}
+
+/** Storage slot 0 of registry and board: head in the upper 24 bytes, seq in the lower 8. */
+function parseLogHead(slot: unknown): LogHead {
+  if (typeof slot !== 'string' || !/^0x[0-9a-fA-F]{64}$/.test(slot)) {
+    throw inconsistent('a storage slot is not a word')
+  }
+  const word = slot.toLowerCase()
+  return { seq: BigInt(`0x${word.slice(50)}`), head: word.slice(0, 50) as Hex }
 }
 
 /** In the order of the chain, each once: some back-ends repeat logs at the seams of their storage. */

@@ -1,6 +1,9 @@
 import { MainframeError } from '@mainframe/protocol'
 
-/** Calls one method of the chain's JSON-RPC; rejects with `CHAIN_UNREACHABLE`. */
+/**
+ * Calls one method of the chain's JSON-RPC; rejects with `CHAIN_UNREACHABLE`, with `refused` among
+ * its details when the RPC did answer, but not this question.
+ */
 export type RpcCall = (method: string, params: readonly unknown[]) => Promise<unknown>
 
 /** A range of logs may take a public RPC seconds; past this it is asked for less at a time. */
@@ -19,7 +22,11 @@ export function createHttpRpc(url: string, signal: AbortSignal): RpcCall {
     const answer = await post(url, JSON.stringify({ jsonrpc: '2.0', id, method, params }), signal)
     if (answer.error === undefined && answer.result !== undefined) return answer.result
     const reason = answer.error?.message ?? 'no result'
-    throw unreachable(`The chain RPC refuses ${method}: ${reason.slice(0, 200)}`)
+    throw new MainframeError(
+      'CHAIN_UNREACHABLE',
+      `The chain RPC refuses ${method}: ${reason.slice(0, 200)}`,
+      { details: { refused: true }, retryable: true },
+    )
   }
 }
 

@@ -21,7 +21,7 @@ import {
   relayAddress,
   toHex,
 } from '@mainframe/protocol'
-import { inconsistent } from '../chain/chain-reader.ts'
+import { inconsistent, type LogHeads } from '../chain/chain-reader.ts'
 import type { StoredLog, StoredNode } from '../db/tables.ts'
 
 /** A block and where the verifiable logs stand after it. */
@@ -40,6 +40,8 @@ export interface Batch {
   logs: readonly RawLog[]
   /** Hashes, by number, of those blocks that follow a registration. */
   seeds: ReadonlyMap<number, Hex>
+  /** What the contracts say of their logs after `block`, where it can be known. */
+  logHeads: LogHeads | undefined
 }
 
 /** A batch whose events were decoded and found to continue the verifiable logs. */
@@ -77,7 +79,8 @@ export function isChannelEvent(event: ChainEvent): event is ChannelEvent {
 
 /**
  * Decodes a batch and checks that every event of registry and board is the very next one of its
- * log. Throws a retryable `CHAIN_MISMATCH` for a gap: an RPC dropped, added or swapped something.
+ * log, and that none is missing at the end. Throws a retryable `CHAIN_MISMATCH` for a gap: an RPC
+ * dropped, added or swapped something.
  */
 export function verifyBatch(batch: Batch, from: Cursor, deployment: Deployment): VerifiedBatch {
   const cursor: Cursor = { ...batch.block, registry: from.registry, board: from.board }
@@ -94,18 +97,22 @@ export function verifyBatch(batch: Batch, from: Cursor, deployment: Deployment):
     events.push(event)
     logs.push(storedLog(log, event))
   }
+  for (const contract of ['registry', 'board'] as const) {
+    const stated = batch.logHeads?.[contract]
+    if (stated && (stated.seq !== cursor[contract].seq || stated.head !== cursor[contract].head)) {
+      throw gap(contract, cursor[contract], { ...stated, blockNumber: cursor.number })
+    }
+  }
   return { cursor, events, logs, seeds: batch.seeds }
 }
 
-function gap(contract: string, after: LogHead, event: RegistryEvent | BoardEvent) {
-  const { blockNumber } = event
-  const found = Number(event.seq)
-  return inconsistent(`event ${found} does not continue the log of the ${contract}`, {
-    contract,
-    blockNumber,
-    expected: Number(after.seq) + 1,
-    found,
-  })
+function gap(contract: string, known: LogHead, found: LogHead & { blockNumber: number }) {
+  const { blockNumber } = found
+  return inconsistent(
+    `at block ${blockNumber} the log of the ${contract} goes on with event ${found.seq}, ` +
+      `but what was read ends with event ${known.seq}`,
+    { contract, blockNumber, known: Number(known.seq), found: Number(found.seq) },
+  )
 }
 
 function storedLog(log: RawLog, event: ChainEvent): StoredLog {

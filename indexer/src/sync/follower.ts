@@ -161,7 +161,7 @@ export class Follower {
     const outcome =
       cursor.number < settled
         ? await this.#readRange(cursor, settled)
-        : await readBlock(chain, cursor)
+        : await readBlock(chain, cursor, deployment)
     if (outcome === 'reorganised' || outcome === 'unavailable') return undefined
     const batch = verifyBatch(outcome, cursor, deployment)
     const finalized = Math.min(settled, batch.cursor.number)

@@ -1,4 +1,5 @@
 import { type Deployment, decodeLog, type Hex } from '@mainframe/protocol'
+import { bloomMayHold } from '../chain/bloom.ts'
 import { type BlockHeader, type ChainReader, inconsistent } from '../chain/chain-reader.ts'
 import type { Batch } from './batch.ts'
 
@@ -11,12 +12,21 @@ interface Parent {
 }
 
 /** One block while the chain may still change: header and logs are of one fork, by block hash. */
-export async function readBlock(chain: ChainReader, parent: Parent): Promise<ReadOutcome> {
+export async function readBlock(
+  chain: ChainReader,
+  parent: Parent,
+  deployment: Deployment,
+): Promise<ReadOutcome> {
   const header = await chain.header(parent.number + 1)
   if (header === undefined) return 'unavailable'
   if (header.parentHash !== parent.hash) return 'reorganised'
+  const { number, hash, logsBloom } = header
   const logs = await chain.logsOfBlock(header)
-  return { block: header, logs, seeds: new Map([[header.number, header.hash]]) }
+  const { registry, board } = deployment
+  const moved = [registry, board].some((address) => bloomMayHold(logsBloom, address))
+  const logHeads = moved ? await chain.logHeads(hash) : undefined
+  if (moved && logHeads === undefined) throw inconsistent(`block ${number} has no state`)
+  return { block: header, logs, seeds: new Map([[number, hash]]), logHeads }
 }
 
 /** Which blocks to read, and whose logs they hold. */
@@ -48,7 +58,7 @@ export async function readRange(chain: ChainReader, range: Range): Promise<ReadO
     if (header && header.hash !== log.blockHash) throw inconsistent('logs of another fork')
   }
   const seeds = new Map([...headers.values()].map(({ number, hash }) => [number, hash]))
-  return { block: last, logs, seeds }
+  return { block: last, logs, seeds, logHeads: await chain.logHeads(last.hash) }
 }
 
 async function readSeed(
