@@ -72,6 +72,8 @@ export interface PayerLinkHandlers<S extends Shipment = Shipment> {
   /** A held or new packet for a subscription; the cursor resumes after it. */
   onDeliver?(packet: Uint8Array, cursor: number): void
   onCaughtUp?(cursor: number): void
+  /** The relay took a voucher: {@link PayerLink.creditUnits} has grown. */
+  onCredit?(): void
   /** No further voucher leaves until {@link PayerLink.fund} is called again. */
   onCreditStopped?(reason: CreditStop): void
   /** The link has ended; these shipments were queued or not acknowledged. */
@@ -272,7 +274,10 @@ export class PayerLink<S extends Shipment = Shipment> {
     // An answer to an older voucher says nothing about the one that is under way.
     if (this.#pendingUnits === undefined || creditSequence < this.#creditSequence) return
     if (credit !== 'accepted') this.#stop(credit)
-    else if (durableUnits >= this.#pendingUnits) this.#pendingUnits = undefined
+    else if (durableUnits >= this.#pendingUnits) {
+      this.#pendingUnits = undefined
+      this.#handlers.onCredit?.()
+    }
   }
 
   #stop(reason: CreditStop): void {
