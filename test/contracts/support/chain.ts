@@ -14,6 +14,8 @@ export const { ethers, networkHelpers, ignition, provider } = await network.crea
 export const MFT = 10n ** 18n
 export const HOUR = 3_600
 export const DAY = 24 * HOUR
+/** What every actor holds in MFT at first. */
+export const FUNDS = 1_000_000n * MFT
 export const ZERO = '0x0000000000000000000000000000000000000000'
 
 /** What the module is given in tests. */
@@ -38,7 +40,10 @@ export interface Contracts {
   mallory: Account
 }
 
-/** Deploys the four contracts by the very module that deploys everywhere else. */
+/**
+ * Deploys the four contracts by the very module that deploys everywhere else, and gives everybody but
+ * the treasury `FUNDS`.
+ */
 export async function deployed(): Promise<Contracts> {
   const [treasury, alice, bob, carol, mallory] = (await ethers.getSigners()) as [
     Account,
@@ -50,8 +55,10 @@ export async function deployed(): Promise<Contracts> {
   const contracts = await ignition.deploy(mainframeModule, {
     parameters: { Mainframe: { ...parameters, treasury: treasury.address } },
   })
+  const token = contracts.token as unknown as MainframeToken
+  for (const { address } of [alice, bob, carol, mallory]) await token.transfer(address, FUNDS)
   return {
-    token: contracts.token as unknown as MainframeToken,
+    token,
     registry: contracts.registry as unknown as ServiceRegistry,
     board: contracts.board as unknown as PriceBoard,
     channels: contracts.channels as unknown as PaymentChannels,
@@ -61,4 +68,9 @@ export async function deployed(): Promise<Contracts> {
     carol,
     mallory,
   }
+}
+
+/** Deploys a mock of test/contracts/mocks. */
+export async function mock<T>(name: string, ...args: unknown[]): Promise<T> {
+  return (await ethers.deployContract(name, args)) as unknown as T
 }
