@@ -6,6 +6,8 @@ import { MainframeError } from './errors.ts'
 const PREFIX = 'mf'
 const VERSION = 0
 const KEY_BYTES = 32
+/** Codes of later versions may be longer; past this it is certainly none. */
+const MAX_CODE_CHARACTERS = 1023
 
 /** The code of an inbox, such as `mf1…`. */
 export function encodeContactCode(inboxPublicKey: Uint8Array): string {
@@ -17,18 +19,19 @@ export function encodeContactCode(inboxPublicKey: Uint8Array): string {
 
 /** The inbox public key of a contact code. Throws `CODEC_INVALID`. */
 export function decodeContactCode(code: string): Uint8Array {
-  const decoded = bech32m.decodeUnsafe(code.trim())
+  const decoded = bech32m.decodeUnsafe(code.trim(), MAX_CODE_CHARACTERS)
   const bytes = decoded?.prefix === PREFIX ? bech32m.fromWordsUnsafe(decoded.words) : undefined
-  if (!bytes || bytes.length !== 1 + KEY_BYTES) {
+  const version = bytes?.[0]
+  if (bytes && version !== undefined && version > VERSION) {
+    throw new MainframeError(
+      'CODEC_INVALID',
+      `Contact code version ${version} is newer than this software`,
+    )
+  }
+  if (bytes?.length !== 1 + KEY_BYTES) {
     throw new MainframeError(
       'CODEC_INVALID',
       'Not a contact code: it starts with "mf1"; check for a typo',
-    )
-  }
-  if (bytes[0] !== VERSION) {
-    throw new MainframeError(
-      'CODEC_INVALID',
-      `Contact code version ${bytes[0]} is newer than this software`,
     )
   }
   return Uint8Array.from(bytes.subarray(1))

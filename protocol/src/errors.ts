@@ -1,6 +1,6 @@
 /**
  * Every error code of the project, with what it means. `docs/errors.md` lists the same codes; a test
- * compares both. Refusals of packets and frames are not errors but outcomes: see `PACKET_OUTCOMES`.
+ * compares both. What a peer does wrong is no error but an outcome: `PACKET_REFUSALS`, `CREDIT_OUTCOMES`.
  */
 export const ERROR_CODES = {
   CODEC_INVALID: 'bytes or text handed in do not have the documented form',

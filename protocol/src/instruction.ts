@@ -144,5 +144,6 @@ function isDelay(delayMs: number): boolean {
 }
 
 function isFragment(index: number, count: number): boolean {
-  return Number.isInteger(index) && index >= 0 && index < count && count <= 0xffff
+  const whole = Number.isInteger(index) && Number.isInteger(count)
+  return whole && index >= 0 && index < count && count <= 0xffff
 }

@@ -7,10 +7,13 @@ const RELAYS_PER_PREFIX = 48
 /** Users that share a prefix on average: at least this many. */
 const USERS_PER_PREFIX = 32
 
-/** Bits that clients disclose: `max(0, floor(log2(min(N/48, U/32))))`. */
+/** Bits that clients disclose: `max(0, floor(log2(min(N/48, U/32))))`, in whole numbers. */
 export function networkLuminosity(activeRelays: number, users: number): number {
-  const groups = Math.min(activeRelays / RELAYS_PER_PREFIX, users / USERS_PER_PREFIX)
-  return groups < 1 ? 0 : Math.floor(Math.log2(groups))
+  const groups = Math.min(
+    Math.floor(activeRelays / RELAYS_PER_PREFIX),
+    Math.floor(users / USERS_PER_PREFIX),
+  )
+  return 31 - Math.clz32(Math.max(1, groups))
 }
 
 /** The most relays that share one prefix of `bits` bits. */

@@ -44,7 +44,10 @@ export function roundUpPostage(units: number): number {
 }
 
 function postageStep(units: number): number {
-  return Math.max(1, 2 ** (Math.floor(Math.log2(Math.max(1, units))) - 4))
+  // Not Math.log2: it is an approximation, wrong just below large powers of two, and differs by engine.
+  const high = Math.floor(units / 2 ** 32)
+  const exponent = high > 0 ? 63 - Math.clz32(high) : 31 - Math.clz32(Math.max(1, units))
+  return Math.max(1, 2 ** (exponent - 4))
 }
 
 /** The median; of two middle values the lower. 0 for none. */

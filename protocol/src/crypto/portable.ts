@@ -3,8 +3,9 @@ import { chacha20poly1305 } from '@noble/ciphers/chacha.js'
 import { ed25519, x25519 } from '@noble/curves/ed25519.js'
 import { blake2b } from '@noble/hashes/blake2.js'
 import { hmac } from '@noble/hashes/hmac.js'
-import { sha256 } from '@noble/hashes/sha2.js'
+import { sha256, sha512 } from '@noble/hashes/sha2.js'
 import { randomBytes } from '@noble/hashes/utils.js'
+import { bytesToBigint, concatBytes } from '../bytes.ts'
 import type { AeadInput, Primitives } from './primitives.ts'
 
 function aeadOpen({ key, nonce, aad, text }: AeadInput): Uint8Array | undefined {
@@ -23,13 +24,28 @@ function sharedSecret(secretKey: Uint8Array, publicKey: Uint8Array): Uint8Array 
   }
 }
 
+/**
+ * RFC 8032 §5.1.7 as libsodium does it: neither A nor R of small order, and SB = R + kA itself. noble
+ * checks eight times this equation, so a key or signature with a part of small order would be valid
+ * here and not there, and clients would disagree on who is a relay.
+ */
 function verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
+  if (signature.length !== 64) return false
   try {
-    return ed25519.verify(signature, message, publicKey, { zip215: false })
+    const { Point } = ed25519
+    const encodedR = signature.subarray(0, 32)
+    const A = Point.fromBytes(publicKey)
+    const R = Point.fromBytes(encodedR)
+    if (A.isSmallOrder() || R.isSmallOrder()) return false
+    const k = Point.Fn.create(littleEndian(sha512(concatBytes(encodedR, publicKey, message))))
+    const S = littleEndian(signature.subarray(32)) // past the group's order the next line throws
+    return Point.BASE.multiplyUnsafe(S).equals(R.add(A.multiplyUnsafe(k)))
   } catch {
     return false
   }
 }
+
+const littleEndian = (bytes: Uint8Array) => bytesToBigint(bytes.toReversed())
 
 export const primitives: Primitives = {
   x25519: sharedSecret,
