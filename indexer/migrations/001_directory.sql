@@ -74,11 +74,10 @@ CREATE TABLE price (
 CREATE INDEX price_offer ON price (service, token, node_id) WHERE active;
 
 -- The same rule as currentPrice of the protocol, for filters; a test holds the two together.
-CREATE FUNCTION current_price(p price, now_seconds bigint) RETURNS numeric
-LANGUAGE sql IMMUTABLE AS $$
-  SELECT CASE WHEN p.active
-    THEN nullif(CASE WHEN now_seconds >= p.next_from THEN p.next ELSE p.price END, 0)
-  END
+CREATE FUNCTION current_price(
+  active boolean, price numeric, next numeric, next_from bigint, now_seconds bigint
+) RETURNS numeric LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN active THEN nullif(CASE WHEN now_seconds >= next_from THEN next ELSE price END, 0) END
 $$;
 
 CREATE TABLE channel (

@@ -11,8 +11,7 @@ import { after } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import pg from 'pg'
-import type { Database } from '../../indexer/src/db/database.ts'
-import { openDatabase } from '../../indexer/src/db/open.ts'
+import type { DatabaseOptions } from '../../indexer/src/db/open.ts'
 
 /** PostgreSQL refuses to run as root; the server then belongs to "nobody". */
 const NOBODY = 65_534
@@ -22,16 +21,14 @@ export interface TestDatabase {
   name: string
   /** Why tests on it are skipped; false when they run. */
   skip: string | false
-  /** An empty database; the URL of the same one for a second opener, where there can be one. */
-  open(): Promise<{ db: Database; url: string | undefined }>
+  /** Where an empty one is. */
+  settings(): Promise<DatabaseOptions>
 }
 
 const pglite: TestDatabase = {
   name: 'PGlite',
   skip: false,
-  async open() {
-    return { db: await openDatabase({}), url: undefined }
-  },
+  settings: async () => ({}),
 }
 
 const binaries = findPostgres()
@@ -46,10 +43,7 @@ after(() => stopServer())
 const postgres: TestDatabase = {
   name: 'PostgreSQL',
   skip: given || binaries ? false : 'no initdb found and no TEST_DATABASE_URL given',
-  async open() {
-    const url = await emptySchema()
-    return { db: await openDatabase({ databaseUrl: url }), url }
-  },
+  settings: async () => ({ databaseUrl: await emptySchema() }),
 }
 
 /** The databases of this machine. */

@@ -72,9 +72,14 @@ export interface FakeBlock {
   board: LogHead
 }
 
+/** The operator of a node: nodes with the same name up to a slash have the same one. */
+export function operatorOf(node: string): Hex {
+  return account(`operator ${node.split('/')[0]}`)
+}
+
 /** The registry's id of a node that {@link Action} calls by name. */
 export function nodeIdOfName(node: string): Hex {
-  return toHex(nodeIdOf(fromHex(account(`operator ${node}`)), nodeKeyOf(node)))
+  return toHex(nodeIdOf(fromHex(operatorOf(node)), nodeKeyOf(node)))
 }
 
 function nodeKeyOf(node: string): Uint8Array {
@@ -112,7 +117,7 @@ function encodeAction(action: Action, seq: bigint, head: string): Draft {
   switch (action.type) {
     case 'register': {
       const { node, stake = 100n, badSignature = false, multiaddrs } = action
-      const operator = account(`operator ${node}`)
+      const operator = operatorOf(node)
       const signature = signRegistration(fromHex(word(`seed ${badSignature ? 'thief' : node}`)), {
         chainId: BigInt(DEPLOYMENT.chainId),
         registry: fromHex(DEPLOYMENT.registry),

@@ -2,13 +2,14 @@ import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 import { errorCode } from '@mainframe/protocol'
 import type { Database } from '../../indexer/src/db/database.ts'
+import { openDatabase } from '../../indexer/src/db/open.ts'
 import type { Follower } from '../../indexer/src/sync/follower.ts'
 import { notReadyReasons } from '../../indexer/src/sync/status.ts'
 import { DATABASES } from './databases.ts'
 import { FakeChain, nodeIdOfName, serveChain, word } from './fake-chain.ts'
 import { dump, follow, reset, until, untilAtHead } from './harness.ts'
 
-for (const { name, skip, open } of DATABASES) {
+for (const { name, skip, settings } of DATABASES) {
   describe(`ingestion into ${name}`, { skip }, () => {
     let db: Database
     let chain: FakeChain
@@ -16,7 +17,7 @@ for (const { name, skip, open } of DATABASES) {
     let followers: Follower[] = []
 
     before(async () => {
-      db = (await open()).db
+      db = await openDatabase(await settings())
     })
     after(() => db.close())
     beforeEach(async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import fc from 'fast-check'
 import type { Database } from '../../indexer/src/db/database.ts'
+import { openDatabase } from '../../indexer/src/db/open.ts'
 import { DATABASES } from './databases.ts'
 import { type Action, FakeChain, serveChain } from './fake-chain.ts'
 import { dump, flaky, follow, reset, untilAtHead } from './harness.ts'
@@ -87,11 +88,11 @@ function toAction([kind, subject, amount]: Seed, names: Set<string>): [Action?, 
   return action ? [action] : []
 }
 
-for (const { name, skip, open } of DATABASES) {
+for (const { name, skip, settings } of DATABASES) {
   describe(`reorganisations in ${name}`, { skip }, () => {
     let db: Database
     before(async () => {
-      db = (await open()).db
+      db = await openDatabase(await settings())
     })
     after(() => db.close())
 

@@ -157,3 +157,8 @@ export function bytesList(values: Iterable<Hex>): string {
 export function bytesIn(n: number): string {
   return `(SELECT value::bytea FROM jsonb_array_elements_text($${n}::jsonb))`
 }
+
+/** SQL for the price in force of a row of `price` at the time in parameter `$n`. */
+export function currentPriceAt(n: number): string {
+  return `current_price(price.active, price.price, price.next, price.next_from, $${n}::bigint)`
+}

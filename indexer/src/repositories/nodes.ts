@@ -14,6 +14,7 @@ import {
   bytesIn,
   bytesList,
   columnsOf,
+  currentPriceAt,
   NODE_TABLE,
   PRICE_TABLE,
   type StoredNode,
@@ -58,7 +59,7 @@ export async function listNodes(
     `SELECT ${columnsOf(NODE_TABLE)},
        $5::bytea IS NULL OR EXISTS (
          SELECT FROM price WHERE price.node_id = node.node_id AND service = $5::bytea
-           AND token = $6::bytea AND current_price(price, $7::bigint) <= coalesce($8::numeric, 'infinity')
+           AND token = $6::bytea AND ${currentPriceAt(7)} <= coalesce($8::numeric, 'infinity')
        ) AS offered
      FROM (
        SELECT * FROM node WHERE ${LISTED} AND overlay_address >= $1::bytea

@@ -1,6 +1,7 @@
-import { Type } from 'typebox'
+import { type Hex, MainframeError } from '@mainframe/protocol'
+import { type Static, Type } from 'typebox'
 import { countNetwork } from '../../repositories/network.ts'
-import { closestNodes, findNode, listNodes } from '../../repositories/nodes.ts'
+import { closestNodes, findNode, listNodes, type PriceFilter } from '../../repositories/nodes.ts'
 import {
   type ApiContext,
   type App,
@@ -39,13 +40,22 @@ const NodesQuery = Type.Object(
     limit: Limit,
     cursor: Type.Optional(Word),
   },
-  { additionalProperties: false, dependentRequired: { maxPrice: ['service'], token: ['service'] } },
+  { additionalProperties: false },
 )
 
 const ClosestQuery = Type.Object(
   { to: Word, k: Type.Integer({ minimum: 1, maximum: 64, default: 8 }) },
   { additionalProperties: false },
 )
+
+function parseOffering(query: Static<typeof NodesQuery>, mft: Hex): PriceFilter | undefined {
+  const { service, token, maxPrice } = query
+  if (service !== undefined) {
+    return { service: parseService(service), token: lowerHex(token ?? mft), maxPrice }
+  }
+  if (token === undefined && maxPrice === undefined) return undefined
+  throw new MainframeError('VALIDATION_FAILED', 'token and maxPrice need a service')
+}
 
 export function registerNodeRoutes(app: App, context: ApiContext): void {
   app.get(
@@ -59,16 +69,12 @@ export function registerNodeRoutes(app: App, context: ApiContext): void {
     },
     ({ query }) => {
       const prefix = lowerHex((query.prefix ?? '0x') as `0x${string}`)
-      const offering = query.service && {
-        service: parseService(query.service),
-        token: lowerHex(query.token ?? context.deployment.token),
-        maxPrice: query.maxPrice,
-      }
+      const offering = parseOffering(query, context.deployment.token)
       return readAnswer(context, async (tx, meta) => {
         const page = await listNodes(tx, meta, {
           prefix: `0x${prefix.slice(2).padEnd(64, '0')}`,
           bits: query.bits ?? 4 * (prefix.length - 2),
-          offering: offering || undefined,
+          offering,
           limit: query.limit,
           after: lowerHex(query.cursor),
         })
