@@ -198,6 +198,7 @@ export {
   roundUpPostage,
   routeFee,
   SERVICE_NAMES,
+  tableFees,
 } from './price.ts'
 export { openQuote, type Quote, SIGNED_QUOTE_BYTES, signQuote } from './quote.ts'
 export {

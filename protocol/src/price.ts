@@ -71,6 +71,17 @@ export interface PostageInput {
 }
 
 /**
+ * The fees that the table pays each relay on the way: the median prices and the margin. A relay that
+ * asks more may find too little left, so clients take none as a hop.
+ */
+export function tableFees(relays: readonly RelayPrices[]): RelayPrices {
+  return {
+    routeUnits: withMargin(medianOf(relays.map((relay) => relay.routeUnits))),
+    holdUnitsPerHour: withMargin(medianOf(relays.map((relay) => relay.holdUnitsPerHour))),
+  }
+}
+
+/**
  * The amounts that every client attaches and every FORWARD names. Throws `VALIDATION_FAILED`
  * without a relay that has prices.
  */
@@ -78,10 +89,7 @@ export function postageTable({ relays, destinations, luminosity }: PostageInput)
   if (relays.length === 0) {
     throw new MainframeError('VALIDATION_FAILED', 'No active relay advertises route/1 and hold/1')
   }
-  const prices = {
-    routeUnits: withMargin(medianOf(relays.map((relay) => relay.routeUnits))),
-    holdUnitsPerHour: withMargin(medianOf(relays.map((relay) => relay.holdUnitsPerHour))),
-  }
+  const prices = tableFees(relays)
   const routingHops = 1 + Math.min(luminosity, MAX_EXTRA_ROUTING_HOPS)
   const leg = (atDestinationUnits: number) => {
     let units = atDestinationUnits
