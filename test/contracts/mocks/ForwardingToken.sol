@@ -11,7 +11,9 @@ contract ForwardingToken is ERC20("Forwarding", "FWD") {
 
   function forward(address target, bytes calldata data) external returns (bytes memory) {
     (bool ok, bytes memory answer) = target.call(data);
-    require(ok, string(answer));
-    return answer;
+    if (ok) return answer;
+    assembly ("memory-safe") {
+      revert(add(answer, 32), mload(answer))
+    }
   }
 }

@@ -1,0 +1,338 @@
+import { expect } from 'chai'
+import { deployed, ethers, HOUR, MFT, networkHelpers, ZERO } from '../support/chain.ts'
+import {
+  type ClaimRow,
+  ledger,
+  moved,
+  slotOf,
+  termsOf,
+  vaultOf,
+  voucher,
+} from '../support/channels.ts'
+
+const { loadFixture, time } = networkHelpers
+const NOT_OPEN = 1
+const NOTHING_NEW = 2
+const BAD_SIGNATURE = 3
+const DEPOSIT = 100n * MFT
+/** Half the order of secp256k1, rounded down: the greatest low s. */
+const ORDER = BigInt('0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141')
+
+/** Alice and Carol have a channel to Bob each. */
+async function opened() {
+  const contracts = await deployed()
+  const { token, channels, alice, bob, carol } = contracts
+  const mft = await token.getAddress()
+  const terms = termsOf(alice, bob, mft)
+  const carols = termsOf(carol, bob, mft)
+  for (const [payer, its] of [[alice, terms] as const, [carol, carols] as const]) {
+    await token.connect(payer).approve(channels, ethers.MaxUint256)
+    await channels.connect(payer).open(its, DEPOSIT, 0)
+  }
+  const id = await channels.idOf(alice.address, terms)
+  const carolsId = await channels.idOf(carol.address, carols)
+  return { ...contracts, mft, terms, carols, id, carolsId }
+}
+
+type World = Awaited<ReturnType<typeof opened>>
+
+const fromAlice = (world: World, amount: bigint, changes = {}) =>
+  voucher(world, { payer: world.alice, terms: world.terms, amount, ...changes })
+const fromCarol = (world: World, amount: bigint) =>
+  voucher(world, { payer: world.carol, terms: world.carols, amount })
+const claim = ({ channels, mallory, bob, mft }: World, rows: ClaimRow[]) =>
+  channels.connect(mallory).claim(bob.address, mft, HOUR, rows)
+
+/** The other signature of the same message: s' = n - s. */
+function malleated(row: ClaimRow): ClaimRow {
+  const vs = BigInt(row.vs)
+  const parity = vs >> 255n
+  const s = ORDER - (vs & ((1n << 255n) - 1n))
+  // n - s has 256 bits: what does not fit beside the parity cannot even be written down
+  const word = ((1n - parity) << 255n) | (s & ((1n << 255n) - 1n))
+  return { ...row, vs: ethers.toBeHex(word, 32) }
+}
+
+async function expectSkipped(world: World, row: ClaimRow, reason: number, id = world.id) {
+  const before = await slotOf(world, id)
+  const vault = await vaultOf(world, world.mft, world.bob)
+  const transaction = claim(world, [row])
+  await expect(transaction)
+    .to.emit(world.channels, 'Skipped')
+    .withArgs(id, world.bob.address, reason)
+  await expect(transaction).not.to.emit(world.channels, 'Claimed')
+  expect(await slotOf(world, id)).to.deep.equal(before)
+  expect(await vaultOf(world, world.mft, world.bob)).to.equal(vault)
+}
+
+describe('PaymentChannels.claim', () => {
+  it('skips a channel that was never opened', async () => {
+    const world = await loadFixture(opened)
+    const row = await fromAlice(world, MFT)
+    const strange = { ...row, payer: world.mallory.address }
+    const id = await world.channels.idOf(world.mallory.address, world.terms)
+    await expectSkipped(world, strange, NOT_OPEN, id)
+  })
+
+  it('skips a zero signature, as if a failed recovery could match', async () => {
+    const world = await loadFixture(opened)
+    const row = await fromAlice(world, MFT)
+    await expectSkipped(world, { ...row, r: ethers.ZeroHash, vs: ethers.ZeroHash }, BAD_SIGNATURE)
+    const nobody = { ...row, signer: ZERO, r: ethers.ZeroHash, vs: ethers.ZeroHash }
+    const id = await world.channels.idOf(world.alice.address, { ...world.terms, signer: ZERO })
+    await expectSkipped(world, nobody, NOT_OPEN, id)
+  })
+
+  it('skips a voucher of another signer, amount, epoch or channel', async () => {
+    const world = await loadFixture(opened)
+    const row = await fromAlice(world, MFT)
+    await expectSkipped(world, await fromAlice(world, MFT, { by: world.mallory }), BAD_SIGNATURE)
+    await expectSkipped(world, { ...row, amount: 2n * MFT }, BAD_SIGNATURE)
+    await expectSkipped(world, await fromAlice(world, MFT, { epoch: 2 }), BAD_SIGNATURE)
+    const other = { ...world.terms, notice: HOUR + 1 }
+    const elsewhere = await fromAlice(world, MFT, { terms: other })
+    await expectSkipped(world, elsewhere, BAD_SIGNATURE)
+  })
+
+  it('skips the malleated twin of a good signature', async () => {
+    const world = await loadFixture(opened)
+    await expectSkipped(world, malleated(await fromAlice(world, MFT)), BAD_SIGNATURE)
+  })
+
+  it('skips a voucher that was made for another contract or chain', async () => {
+    const world = await loadFixture(opened)
+    const twin = await ethers.deployContract('PaymentChannels', [world.mft, HOUR, HOUR])
+    const channels = twin as unknown as World['channels']
+    const row = await voucher(
+      { ...world, channels },
+      { payer: world.alice, terms: world.terms, amount: MFT },
+    )
+    await expectSkipped(world, row, BAD_SIGNATURE)
+  })
+
+  it('skips what has nothing new, without a look at the signature', async () => {
+    const world = await loadFixture(opened)
+    await claim(world, [await fromAlice(world, 5n * MFT)])
+    const lower = await fromAlice(world, 5n * MFT)
+    await expectSkipped(world, lower, NOTHING_NEW)
+    await expectSkipped(world, { ...lower, amount: 0n, r: ethers.ZeroHash }, NOTHING_NEW)
+  })
+
+  it('pays a replayed voucher once', async () => {
+    const world = await loadFixture(opened)
+    const row = await fromAlice(world, 5n * MFT)
+    await claim(world, [row, row])
+    await claim(world, [row])
+    expect(await vaultOf(world, world.mft, world.bob)).to.equal(5n * MFT)
+    expect((await slotOf(world, world.id)).claimed).to.equal(5n * MFT)
+  })
+
+  it('lets a bad row block no other', async () => {
+    const world = await loadFixture(opened)
+    const forged = await fromAlice(world, MFT, { by: world.mallory })
+    const transaction = claim(world, [forged, await fromCarol(world, 3n * MFT)])
+    await expect(transaction)
+      .to.emit(world.channels, 'Skipped')
+      .withArgs(world.id, world.bob.address, BAD_SIGNATURE)
+    await expect(transaction)
+      .to.emit(world.channels, 'Claimed')
+      .withArgs(world.carolsId, world.bob.address, 3n * MFT)
+    expect(await vaultOf(world, world.mft, world.bob)).to.equal(3n * MFT)
+  })
+
+  it('credits the payee alone, whoever calls: result, event, slot, custody', async () => {
+    const world = await loadFixture(opened)
+    const { channels, alice, bob, mallory, mft } = world
+    const rows = [await fromAlice(world, 5n * MFT)]
+    const people = [alice, bob, mallory]
+    const before = await ledger(world, mft, people)
+    expect(await channels.connect(mallory).claim.staticCall(bob.address, mft, HOUR, rows)).to.equal(
+      5n * MFT,
+    )
+    await expect(claim(world, rows))
+      .to.emit(channels, 'Claimed')
+      .withArgs(world.id, bob.address, 5n * MFT)
+    expect(await slotOf(world, world.id)).to.deep.equal({
+      deposit: DEPOSIT,
+      claimed: 5n * MFT,
+      closesAt: 0n,
+      epoch: 1n,
+    })
+    expect(moved(before, await ledger(world, mft, people))).to.deep.equal([
+      0n,
+      0n,
+      0n,
+      0n,
+      5n * MFT,
+      0n,
+      0n,
+    ])
+  })
+
+  it('pays what a voucher adds to the last one, and reports the total', async () => {
+    const world = await loadFixture(opened)
+    await claim(world, [await fromAlice(world, 5n * MFT)])
+    await expect(claim(world, [await fromAlice(world, 12n * MFT)]))
+      .to.emit(world.channels, 'Claimed')
+      .withArgs(world.id, world.bob.address, 12n * MFT)
+    expect(await vaultOf(world, world.mft, world.bob)).to.equal(12n * MFT)
+  })
+
+  it('pays no more than the deposit, and the rest of the same voucher after a top-up of dust', async () => {
+    const world = await loadFixture(opened)
+    const { channels, alice, bob, mft } = world
+    const big = await fromAlice(world, DEPOSIT + 50n)
+    await claim(world, [big])
+    expect(await vaultOf(world, mft, bob)).to.equal(DEPOSIT)
+    await expectSkipped(world, big, NOTHING_NEW)
+    await channels.connect(alice).open(world.terms, 20n, 1)
+    await claim(world, [big])
+    expect(await vaultOf(world, mft, bob)).to.equal(DEPOSIT + 20n)
+    await channels.connect(alice).open(world.terms, 1_000n, 1)
+    await claim(world, [big])
+    expect(await vaultOf(world, mft, bob)).to.equal(DEPOSIT + 50n)
+  })
+
+  it('pays while the channel is closing', async () => {
+    const world = await loadFixture(opened)
+    await world.channels.connect(world.alice).requestClose(world.terms)
+    const closesAt = BigInt(await time.latest()) + BigInt(HOUR)
+    await claim(world, [await fromAlice(world, 5n * MFT)])
+    expect(await slotOf(world, world.id)).to.deep.equal({
+      deposit: DEPOSIT,
+      claimed: 5n * MFT,
+      closesAt,
+      epoch: 1n,
+    })
+  })
+
+  it('pays in the coin', async () => {
+    const world = await loadFixture(opened)
+    const { channels, alice, bob } = world
+    const terms = termsOf(alice, bob, ZERO)
+    await channels.connect(alice).open(terms, 10n, 0, { value: 10n })
+    const row = await voucher(world, { payer: alice, terms, amount: 4n })
+    await channels.claim(bob.address, ZERO, HOUR, [row])
+    expect(await vaultOf(world, ZERO, bob)).to.equal(4n)
+    const more = await voucher(world, { payer: alice, terms, amount: 9n })
+    await expect(
+      channels.connect(bob).claimTo(ZERO, HOUR, [more], world.carol.address),
+    ).to.changeEtherBalances(ethers, [channels, world.carol], [-5n, 5n])
+  })
+
+  it('takes no rows at all', async () => {
+    const world = await loadFixture(opened)
+    await claim(world, [])
+    expect(await vaultOf(world, world.mft, world.bob)).to.equal(0n)
+  })
+
+  it('lets a hot key sign for a cold payer', async () => {
+    const world = await loadFixture(opened)
+    const { channels, alice, bob, mallory: hot, mft } = world
+    const terms = { ...world.terms, signer: hot.address }
+    await channels.connect(alice).open(terms, MFT, 0)
+    const row = await voucher(world, { payer: alice, terms, amount: 7n, by: hot })
+    await channels.claim(bob.address, mft, HOUR, [row])
+    expect(await vaultOf(world, mft, bob)).to.equal(7n)
+    const cold = await voucher(world, { payer: alice, terms, amount: 9n, by: alice })
+    await channels.claim(bob.address, mft, HOUR, [cold])
+    expect(await vaultOf(world, mft, bob)).to.equal(7n)
+  })
+})
+
+describe('PaymentChannels.claimTo', () => {
+  it('refuses to pay nobody or itself', async () => {
+    const world = await loadFixture(opened)
+    const { channels, bob, mft } = world
+    const rows = [await fromAlice(world, MFT)]
+    for (const to of [ZERO, await channels.getAddress()]) {
+      await expect(channels.connect(bob).claimTo(mft, HOUR, rows, to))
+        .to.be.revertedWithCustomError(channels, 'ChannelsBadRecipient')
+        .withArgs(to)
+    }
+  })
+
+  it('gives a stranger nothing of the rows of another payee', async () => {
+    const world = await loadFixture(opened)
+    const { channels, mallory, mft } = world
+    const rows = [await fromAlice(world, MFT)]
+    const id = await channels.idOf(world.alice.address, { ...world.terms, payee: mallory.address })
+    const steal = channels.connect(mallory).claimTo(mft, HOUR, rows, mallory.address)
+    await expect(steal).to.emit(channels, 'Skipped').withArgs(id, mallory.address, NOT_OPEN)
+    await expect(steal).to.changeTokenBalances(ethers, world.token, [mallory, channels], [0n, 0n])
+  })
+
+  it('succeeds with zero when somebody has claimed the rows before', async () => {
+    const world = await loadFixture(opened)
+    const { channels, bob, mft } = world
+    const rows = [await fromAlice(world, 5n * MFT)]
+    await claim(world, rows)
+    const late = channels.connect(bob).claimTo(mft, HOUR, rows, bob.address)
+    await expect(late).to.emit(channels, 'Skipped').withArgs(world.id, bob.address, NOTHING_NEW)
+    await expect(late).to.changeTokenBalances(ethers, world.token, [bob, channels], [0n, 0n])
+    expect(await vaultOf(world, mft, bob)).to.equal(5n * MFT)
+  })
+
+  it('pays the sum to a wallet: result, events, slots and all balances', async () => {
+    const world = await loadFixture(opened)
+    const { channels, alice, bob, carol, mft } = world
+    const rows = [await fromAlice(world, 5n * MFT), await fromCarol(world, 7n * MFT)]
+    const people = [alice, bob, carol]
+    const before = await ledger(world, mft, people)
+    const payee = channels.connect(bob)
+    expect(await payee.claimTo.staticCall(mft, HOUR, rows, bob.address)).to.equal(12n * MFT)
+    const transaction = payee.claimTo(mft, HOUR, rows, bob.address)
+    await expect(transaction)
+      .to.emit(channels, 'Claimed')
+      .withArgs(world.id, bob.address, 5n * MFT)
+    await expect(transaction)
+      .to.emit(channels, 'Claimed')
+      .withArgs(world.carolsId, bob.address, 7n * MFT)
+    await expect(transaction).not.to.emit(channels, 'Withdrawn')
+    expect(moved(before, await ledger(world, mft, people))).to.deep.equal([
+      -12n * MFT,
+      0n,
+      0n,
+      12n * MFT,
+      0n,
+      0n,
+      0n,
+    ])
+    expect((await slotOf(world, world.id)).claimed).to.equal(5n * MFT)
+    expect((await slotOf(world, world.carolsId)).claimed).to.equal(7n * MFT)
+  })
+})
+
+describe('PaymentChannels.claimable', () => {
+  it('says row by row what a claim would pay, and agrees with it', async () => {
+    const world = await loadFixture(opened)
+    const { channels, bob, mft } = world
+    const rows = [
+      await fromAlice(world, 5n * MFT),
+      await fromAlice(world, MFT, { by: world.mallory }),
+      await fromCarol(world, DEPOSIT * 2n),
+      { ...(await fromCarol(world, MFT)), payer: world.mallory.address },
+    ]
+    const answer = await channels.claimable(bob.address, mft, HOUR, rows)
+    expect(answer.each).to.deep.equal([5n * MFT, 0n, DEPOSIT, 0n])
+    expect(answer.total).to.equal(5n * MFT + DEPOSIT)
+    await claim(world, rows)
+    expect(await vaultOf(world, mft, bob)).to.equal(answer.total)
+    expect((await channels.claimable(bob.address, mft, HOUR, rows)).total).to.equal(0n)
+  })
+
+  it('pays two batches the same, together or one after the other, in any order', async () => {
+    const orders = [[[0, 1]], [[1, 0]], [[0], [1]], [[1], [0]]]
+    for (const order of orders) {
+      const world = await loadFixture(opened)
+      const rows = [await fromAlice(world, 5n * MFT), await fromAlice(world, 8n * MFT)]
+      for (const batch of order) {
+        await claim(
+          world,
+          batch.flatMap((index) => rows[index] ?? []),
+        )
+      }
+      expect(await vaultOf(world, world.mft, world.bob)).to.equal(8n * MFT)
+    }
+  })
+})

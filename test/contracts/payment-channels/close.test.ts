@@ -1,0 +1,414 @@
+import { expect } from 'chai'
+import { deployed, ethers, HOUR, MFT, networkHelpers, ZERO } from '../support/chain.ts'
+import { ledger, moved, release, slotOf, termsOf, vaultOf, voucher } from '../support/channels.ts'
+
+const { loadFixture, time } = networkHelpers
+const DEPOSIT = 100n * MFT
+const CLOSED = { deposit: 0n, claimed: 0n, closesAt: 0n, epoch: 1n }
+
+/** Alice and Carol have a channel to Bob each. */
+async function opened() {
+  const contracts = await deployed()
+  const { token, channels, alice, bob, carol } = contracts
+  const mft = await token.getAddress()
+  const terms = termsOf(alice, bob, mft)
+  const carols = termsOf(carol, bob, mft)
+  for (const [payer, its] of [[alice, terms] as const, [carol, carols] as const]) {
+    await token.connect(payer).approve(channels, ethers.MaxUint256)
+    await channels.connect(payer).open(its, DEPOSIT, 0)
+  }
+  const id = await channels.idOf(alice.address, terms)
+  const carolsId = await channels.idOf(carol.address, carols)
+  return { ...contracts, mft, terms, carols, id, carolsId, people: [alice, bob, carol] }
+}
+
+type World = Awaited<ReturnType<typeof opened>>
+
+const fromAlice = (world: World, amount: bigint, changes = {}) =>
+  voucher(world, { payer: world.alice, terms: world.terms, amount, ...changes })
+const fromCarol = (world: World, amount: bigint) =>
+  voucher(world, { payer: world.carol, terms: world.carols, amount })
+
+describe('PaymentChannels.closeByPayee', () => {
+  it('lets nobody close a channel of another payee', async () => {
+    const world = await loadFixture(opened)
+    const { channels, mallory, mft } = world
+    const id = await channels.idOf(world.alice.address, { ...world.terms, payee: mallory.address })
+    await expect(channels.connect(mallory).closeByPayee(mft, HOUR, [await fromAlice(world, MFT)]))
+      .to.emit(channels, 'Skipped')
+      .withArgs(id, mallory.address, 1)
+    expect((await slotOf(world, world.id)).deposit).to.equal(DEPOSIT)
+  })
+
+  it('leaves a channel open whose row has a bad signature, and closes the others', async () => {
+    const world = await loadFixture(opened)
+    const { channels, bob, mft } = world
+    const forged = await fromAlice(world, MFT, { by: world.mallory })
+    const close = channels
+      .connect(bob)
+      .closeByPayee(mft, HOUR, [forged, await fromCarol(world, 3n * MFT)])
+    await expect(close).to.emit(channels, 'Skipped').withArgs(world.id, bob.address, 3)
+    await expect(close)
+      .to.emit(channels, 'Closed')
+      .withArgs(world.carolsId, bob.address, 3n * MFT, DEPOSIT - 3n * MFT)
+    expect((await slotOf(world, world.id)).deposit).to.equal(DEPOSIT)
+    expect(await slotOf(world, world.carolsId)).to.deep.equal(CLOSED)
+  })
+
+  it('closes once, and a second row of the same channel is skipped', async () => {
+    const world = await loadFixture(opened)
+    const { channels, alice, bob, mft } = world
+    const rows = [await fromAlice(world, 5n * MFT), await fromAlice(world, 8n * MFT)]
+    const close = channels.connect(bob).closeByPayee(mft, HOUR, rows)
+    await expect(close)
+      .to.emit(channels, 'Closed')
+      .withArgs(world.id, bob.address, 5n * MFT, DEPOSIT - 5n * MFT)
+    await expect(close).to.emit(channels, 'Skipped').withArgs(world.id, bob.address, 1)
+    expect(await vaultOf(world, mft, alice)).to.equal(DEPOSIT - 5n * MFT)
+  })
+
+  it('closes without a payment when there is nothing new, the signature unread', async () => {
+    const world = await loadFixture(opened)
+    const { channels, alice, bob, mft } = world
+    const row = await fromAlice(world, 5n * MFT)
+    await channels.claim(bob.address, mft, HOUR, [row])
+    const unsigned = { ...row, r: ethers.ZeroHash, vs: ethers.ZeroHash }
+    await expect(channels.connect(bob).closeByPayee(mft, HOUR, [unsigned]))
+      .to.emit(channels, 'Closed')
+      .withArgs(world.id, bob.address, 5n * MFT, DEPOSIT - 5n * MFT)
+    expect(await vaultOf(world, mft, bob)).to.equal(5n * MFT)
+    expect(await vaultOf(world, mft, alice)).to.equal(DEPOSIT - 5n * MFT)
+  })
+
+  it('pays each side into his vault: result, events, slots, custody', async () => {
+    const world = await loadFixture(opened)
+    const { channels, bob, mft, people } = world
+    await channels.claim(bob.address, mft, HOUR, [await fromAlice(world, 2n * MFT)])
+    const rows = [await fromAlice(world, 5n * MFT), await fromCarol(world, 7n * MFT)]
+    const before = await ledger(world, mft, people)
+    const payee = channels.connect(bob)
+    expect(await payee.closeByPayee.staticCall(mft, HOUR, rows)).to.equal(10n * MFT)
+    const close = payee.closeByPayee(mft, HOUR, rows)
+    await expect(close)
+      .to.emit(channels, 'Closed')
+      .withArgs(world.id, bob.address, 5n * MFT, DEPOSIT - 5n * MFT)
+    await expect(close).not.to.emit(channels, 'Claimed')
+    expect(await slotOf(world, world.id)).to.deep.equal(CLOSED)
+    expect(await slotOf(world, world.carolsId)).to.deep.equal(CLOSED)
+    expect(moved(before, await ledger(world, mft, people))).to.deep.equal([
+      0n,
+      0n,
+      DEPOSIT - 5n * MFT,
+      0n,
+      10n * MFT,
+      0n,
+      DEPOSIT - 7n * MFT,
+    ])
+  })
+
+  it('pays the payee in his wallet and the payer in his vault, on demand', async () => {
+    const world = await loadFixture(opened)
+    const { channels, bob, mft, people } = world
+    const rows = [await fromAlice(world, 5n * MFT)]
+    await expect(channels.connect(bob).closeByPayeeTo(mft, HOUR, rows, ZERO))
+      .to.be.revertedWithCustomError(channels, 'ChannelsBadRecipient')
+      .withArgs(ZERO)
+    const before = await ledger(world, mft, people)
+    await channels.connect(bob).closeByPayeeTo(mft, HOUR, rows, bob.address)
+    expect(moved(before, await ledger(world, mft, people))).to.deep.equal([
+      -5n * MFT,
+      0n,
+      DEPOSIT - 5n * MFT,
+      5n * MFT,
+      0n,
+      0n,
+      0n,
+    ])
+  })
+
+  it('closes a channel in the coin', async () => {
+    const world = await loadFixture(opened)
+    const { channels, alice, bob } = world
+    const terms = termsOf(alice, bob, ZERO)
+    await channels.connect(alice).open(terms, 10n, 0, { value: 10n })
+    const row = await voucher(world, { payer: alice, terms, amount: 4n })
+    await expect(
+      channels.connect(bob).closeByPayeeTo(ZERO, HOUR, [row], bob.address),
+    ).to.changeEtherBalance(ethers, channels, -4n)
+    expect(await vaultOf(world, ZERO, alice)).to.equal(6n)
+  })
+
+  it('starts a new epoch at the next opening, in which old vouchers are worth nothing', async () => {
+    const world = await loadFixture(opened)
+    const { channels, alice, bob, mft, terms, id } = world
+    const old = await fromAlice(world, 90n * MFT)
+    await channels.connect(bob).closeByPayee(mft, HOUR, [await fromAlice(world, 5n * MFT)])
+    await expect(channels.connect(alice).open(terms, DEPOSIT, 0))
+      .to.emit(channels, 'Opened')
+      .withArgs(id, alice.address, bob.address, mft, alice.address, HOUR, 2, DEPOSIT)
+    await expect(channels.claim(bob.address, mft, HOUR, [old]))
+      .to.emit(channels, 'Skipped')
+      .withArgs(id, bob.address, 3)
+    await channels.claim(bob.address, mft, HOUR, [await fromAlice(world, MFT, { epoch: 2 })])
+    expect(await slotOf(world, id)).to.deep.equal({
+      deposit: DEPOSIT,
+      claimed: MFT,
+      closesAt: 0n,
+      epoch: 2n,
+    })
+  })
+})
+
+describe('PaymentChannels.closeWithRelease', () => {
+  const close = async (world: World, amount: bigint, changes = {}) => {
+    const { channels, alice, bob: by, terms } = world
+    const { r, vs } = await release(world, { payer: alice, terms, amount, by, ...changes })
+    return channels.connect(alice).closeWithRelease(terms, amount, r, vs)
+  }
+
+  it('refuses a release that the payee did not sign for this epoch and amount', async () => {
+    const world = await loadFixture(opened)
+    const { channels, alice, mallory, terms, id } = world
+    await expect(close(world, 5n, { by: mallory }))
+      .to.be.revertedWithCustomError(channels, 'ChannelsBadRelease')
+      .withArgs(id, mallory.address)
+    await expect(close(world, 5n, { epoch: 2 })).to.be.revertedWithCustomError(
+      channels,
+      'ChannelsBadRelease',
+    )
+    const { r, vs } = await release(world, { payer: alice, terms, amount: 5n, by: world.bob })
+    await expect(
+      channels.connect(alice).closeWithRelease(terms, 4n, r, vs),
+    ).to.be.revertedWithCustomError(channels, 'ChannelsBadRelease')
+    await expect(channels.connect(alice).closeWithRelease(terms, 5n, ethers.ZeroHash, vs))
+      .to.be.revertedWithCustomError(channels, 'ChannelsBadRelease')
+      .withArgs(id, ZERO)
+  })
+
+  it('refuses a voucher in the place of a release', async () => {
+    const world = await loadFixture(opened)
+    const { channels, alice, bob, terms } = world
+    const { r, vs } = await voucher(world, { payer: alice, terms, amount: 0n, by: bob })
+    await expect(
+      channels.connect(alice).closeWithRelease(terms, 0n, r, vs),
+    ).to.be.revertedWithCustomError(channels, 'ChannelsBadRelease')
+  })
+
+  it('refuses more than the deposit, and a caller who is not the payer', async () => {
+    const world = await loadFixture(opened)
+    const { channels, mallory, terms, id } = world
+    await expect(close(world, DEPOSIT + 1n))
+      .to.be.revertedWithCustomError(channels, 'ChannelsAboveDeposit')
+      .withArgs(id, DEPOSIT + 1n, DEPOSIT)
+    await expect(
+      channels.connect(mallory).closeWithRelease(terms, 0n, ethers.ZeroHash, ethers.ZeroHash),
+    )
+      .to.be.revertedWithCustomError(channels, 'ChannelsNotOpen')
+      .withArgs(await channels.idOf(mallory.address, terms))
+  })
+
+  it('pays each side into his vault at once, also while closing', async () => {
+    const world = await loadFixture(opened)
+    const { channels, alice, bob, mft, people } = world
+    await channels.claim(bob.address, mft, HOUR, [await fromAlice(world, 2n * MFT)])
+    await channels.connect(alice).requestClose(world.terms)
+    const before = await ledger(world, mft, people)
+    await expect(close(world, 6n * MFT))
+      .to.emit(channels, 'Closed')
+      .withArgs(world.id, bob.address, 6n * MFT, DEPOSIT - 6n * MFT)
+    expect(await slotOf(world, world.id)).to.deep.equal(CLOSED)
+    expect(moved(before, await ledger(world, mft, people))).to.deep.equal([
+      0n,
+      0n,
+      DEPOSIT - 6n * MFT,
+      0n,
+      4n * MFT,
+      0n,
+      0n,
+    ])
+  })
+
+  it('takes nothing back that was claimed before', async () => {
+    const world = await loadFixture(opened)
+    const { channels, bob, mft } = world
+    await channels.claim(bob.address, mft, HOUR, [await fromAlice(world, 8n * MFT)])
+    await expect(close(world, 6n * MFT))
+      .to.emit(channels, 'Closed')
+      .withArgs(world.id, bob.address, 8n * MFT, DEPOSIT - 8n * MFT)
+    expect(await vaultOf(world, mft, bob)).to.equal(8n * MFT)
+  })
+
+  it('can be used once', async () => {
+    const world = await loadFixture(opened)
+    const { channels, alice, terms } = world
+    await close(world, 6n * MFT)
+    await expect(close(world, 6n * MFT)).to.be.revertedWithCustomError(channels, 'ChannelsNotOpen')
+    await channels.connect(alice).open(terms, DEPOSIT, 0)
+    await expect(close(world, 6n * MFT)).to.be.revertedWithCustomError(
+      channels,
+      'ChannelsBadRelease',
+    )
+  })
+})
+
+describe('PaymentChannels exit of the payer', () => {
+  it('is for the payer of an open channel only', async () => {
+    const world = await loadFixture(opened)
+    const { channels, bob, mallory, terms } = world
+    for (const caller of [bob, mallory]) {
+      const id = await channels.idOf(caller.address, terms)
+      const as = channels.connect(caller)
+      for (const attempt of [
+        as.requestClose(terms),
+        as.cancelClose(terms),
+        as.finalize(terms),
+        as.finalizeTo(terms, caller.address),
+      ]) {
+        await expect(attempt)
+          .to.be.revertedWithCustomError(channels, 'ChannelsNotOpen')
+          .withArgs(id)
+      }
+    }
+  })
+
+  it('cannot be asked for twice, nor cancelled or finalized when not asked for', async () => {
+    const world = await loadFixture(opened)
+    const { channels, alice, terms, id } = world
+    const payer = channels.connect(alice)
+    for (const attempt of [payer.cancelClose(terms), payer.finalize(terms)]) {
+      await expect(attempt)
+        .to.be.revertedWithCustomError(channels, 'ChannelsNotClosing')
+        .withArgs(id)
+    }
+    await payer.requestClose(terms)
+    const closesAt = BigInt(await time.latest()) + BigInt(HOUR)
+    await expect(payer.requestClose(terms))
+      .to.be.revertedWithCustomError(channels, 'ChannelsClosing')
+      .withArgs(id, closesAt)
+  })
+
+  it('cannot be finalized before the notice has passed, nor to nobody', async () => {
+    const world = await loadFixture(opened)
+    const { channels, alice, terms, id } = world
+    const payer = channels.connect(alice)
+    await payer.requestClose(terms)
+    const closesAt = BigInt(await time.latest()) + BigInt(HOUR)
+    await time.setNextBlockTimestamp(closesAt - 1n)
+    await expect(payer.finalize(terms))
+      .to.be.revertedWithCustomError(channels, 'ChannelsNoticeRunning')
+      .withArgs(id, closesAt, closesAt - 1n)
+    await time.increaseTo(closesAt)
+    for (const to of [ZERO, await channels.getAddress()]) {
+      await expect(payer.finalizeTo(terms, to))
+        .to.be.revertedWithCustomError(channels, 'ChannelsBadRecipient')
+        .withArgs(to)
+    }
+    await payer.finalize(terms)
+    await expect(payer.finalize(terms)).to.be.revertedWithCustomError(channels, 'ChannelsNotOpen')
+  })
+
+  it('asks and cancels: events and slot', async () => {
+    const world = await loadFixture(opened)
+    const { channels, alice, bob, mft, terms, id } = world
+    const payer = channels.connect(alice)
+    await channels.claim(bob.address, mft, HOUR, [await fromAlice(world, 3n)])
+    const request = payer.requestClose(terms)
+    await request
+    const closesAt = BigInt(await time.latest()) + BigInt(HOUR)
+    await expect(request).to.emit(channels, 'CloseRequested').withArgs(id, bob.address, closesAt)
+    expect(await slotOf(world, id)).to.deep.equal({
+      deposit: DEPOSIT,
+      claimed: 3n,
+      closesAt,
+      epoch: 1n,
+    })
+    await expect(payer.cancelClose(terms)).to.emit(channels, 'CloseCancelled').withArgs(id)
+    expect(await slotOf(world, id)).to.deep.equal({
+      deposit: DEPOSIT,
+      claimed: 3n,
+      closesAt: 0n,
+      epoch: 1n,
+    })
+    // the notice starts anew
+    await time.increase(2 * HOUR)
+    await payer.requestClose(terms)
+    await expect(payer.finalize(terms)).to.be.revertedWithCustomError(
+      channels,
+      'ChannelsNoticeRunning',
+    )
+  })
+
+  it('has a timer that nobody else and no claim moves', async () => {
+    const world = await loadFixture(opened)
+    const { channels, alice, bob, mallory, mft, terms, id } = world
+    await channels.connect(alice).requestClose(terms)
+    const { closesAt } = await slotOf(world, id)
+    await time.increase(HOUR / 2)
+    await channels.claim(bob.address, mft, HOUR, [await fromAlice(world, MFT)])
+    await expect(channels.connect(mallory).cancelClose(terms)).to.be.revertedWithCustomError(
+      channels,
+      'ChannelsNotOpen',
+    )
+    expect((await slotOf(world, id)).closesAt).to.equal(closesAt)
+  })
+
+  it('ends in the vault: event, slot, custody', async () => {
+    const world = await loadFixture(opened)
+    const { channels, alice, bob, mft, terms, id, people } = world
+    await channels.claim(bob.address, mft, HOUR, [await fromAlice(world, 5n * MFT)])
+    await channels.connect(alice).requestClose(terms)
+    await time.increase(HOUR)
+    const before = await ledger(world, mft, people)
+    await expect(channels.connect(alice).finalize(terms))
+      .to.emit(channels, 'Closed')
+      .withArgs(id, bob.address, 5n * MFT, DEPOSIT - 5n * MFT)
+    expect(await slotOf(world, id)).to.deep.equal(CLOSED)
+    expect(moved(before, await ledger(world, mft, people))).to.deep.equal([
+      0n,
+      0n,
+      DEPOSIT - 5n * MFT,
+      0n,
+      0n,
+      0n,
+      0n,
+    ])
+  })
+
+  it('ends in a wallet, in a token and in the coin', async () => {
+    const world = await loadFixture(opened)
+    const { token, channels, alice, bob, carol, terms } = world
+    const coin = termsOf(alice, bob, ZERO)
+    await channels.connect(alice).open(coin, 10n, 0, { value: 10n })
+    await channels.connect(alice).requestClose(terms)
+    await channels.connect(alice).requestClose(coin)
+    await time.increase(HOUR)
+    await expect(channels.connect(alice).finalizeTo(terms, carol.address)).to.changeTokenBalances(
+      ethers,
+      token,
+      [channels, carol],
+      [-DEPOSIT, DEPOSIT],
+    )
+    await expect(channels.connect(alice).finalizeTo(coin, carol.address)).to.changeEtherBalances(
+      ethers,
+      [channels, carol],
+      [-10n, 10n],
+    )
+  })
+
+  it('leaves the payee what he claimed before it, whichever of the two comes first after the notice', async () => {
+    for (const claimFirst of [true, false]) {
+      const world = await loadFixture(opened)
+      const { channels, alice, bob, mft, terms } = world
+      await channels.connect(alice).requestClose(terms)
+      await time.increase(HOUR)
+      const rows = [await fromAlice(world, 40n * MFT)]
+      const claims = () => channels.connect(bob).claim(bob.address, mft, HOUR, rows)
+      const finalizes = () => channels.connect(alice).finalize(terms)
+      await (claimFirst ? claims() : finalizes())
+      await (claimFirst ? finalizes() : claims())
+      const paid = claimFirst ? 40n * MFT : 0n
+      expect(await vaultOf(world, mft, bob)).to.equal(paid)
+      expect(await vaultOf(world, mft, alice)).to.equal(DEPOSIT - paid)
+    }
+  })
+})
