@@ -27,7 +27,7 @@ export interface TestChain {
   treasury: Hex
   /** Any JSON-RPC call. */
   request<T = unknown>(method: string, params?: readonly unknown[]): Promise<T>
-  /** Sends from any unlocked or impersonated account and waits for the block. Throws when it reverts. */
+  /** Sends from any unlocked or impersonated account and waits for its block. */
   transact(from: Hex, to: Hex, data: Hex): Promise<Hex>
   mine(blocks?: number): Promise<void>
   /** Moves the chain's clock forward and mines one block. */
@@ -35,7 +35,9 @@ export interface TestChain {
   /** The state to {@link revert} to: what is mined meanwhile is as if a reorg dropped it. */
   snapshot(): Promise<string>
   revert(snapshot: string): Promise<void>
-  /** A new account with 10 of the chain's coin and that much MFT, in base units. */
+  /** Gives an account 10 of the chain's coin and that much MFT, in base units, beside what it has. */
+  fund(account: Hex, mftBase: bigint): Promise<void>
+  /** A new account, funded. */
   createAccount(mftBase: bigint): Promise<{ account: Hex; secretKey: Uint8Array }>
   stop(): Promise<void>
 }
@@ -57,11 +59,15 @@ export async function startChain({ intervalMs = 0 }: ChainOptions = {}): Promise
   const mine = async (blocks = 1) => {
     await request('hardhat_mine', [toQuantity(blocks)])
   }
-  const transact = async (from: Hex, to: Hex, data: Hex, value = 0n): Promise<Hex> => {
-    const transaction = { from, to, data, value: toQuantity(value) }
-    const hash = await request<Hex>('eth_sendTransaction', [transaction])
+  const transact = async (from: Hex, to: Hex, data: Hex): Promise<Hex> => {
+    const hash = await request<Hex>('eth_sendTransaction', [{ from, to, data }])
     await provider.waitForTransaction(hash, 1)
     return hash
+  }
+  const fund = async (account: Hex, mftBase: bigint) => {
+    await request('hardhat_setBalance', [account, toQuantity(10n * 10n ** 18n)])
+    const data = token.encodeFunctionData('transfer', [account, mftBase]) as Hex
+    if (mftBase > 0n) await transact(treasury, deployment.token, data)
   }
   await request('evm_setIntervalMining', [intervalMs])
   await request('evm_setAutomine', [intervalMs === 0])
@@ -81,12 +87,11 @@ export async function startChain({ intervalMs = 0 }: ChainOptions = {}): Promise
     revert: async (snapshot) => {
       await request('evm_revert', [snapshot])
     },
+    fund,
     createAccount: async (mftBase) => {
       const secretKey = Uint8Array.from(randomBytes(32))
       const account = new Wallet(toHex(secretKey)).address.toLowerCase() as Hex
-      await request('hardhat_setBalance', [account, toQuantity(10n * 10n ** 18n)])
-      const data = token.encodeFunctionData('transfer', [account, mftBase]) as Hex
-      if (mftBase > 0n) await transact(treasury, deployment.token, data)
+      await fund(account, mftBase)
       return { account, secretKey }
     },
     stop: async () => {

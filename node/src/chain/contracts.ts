@@ -1,0 +1,76 @@
+/** The contracts' interfaces, calls of their views, and their errors in words. */
+import {
+  errorCode,
+  type Hex,
+  MainframeError,
+  mainframeTokenAbi,
+  paymentChannelsAbi,
+  priceBoardAbi,
+  serviceRegistryAbi,
+} from '@mainframe/protocol'
+import { type ErrorDescription, Interface, type Result } from 'ethers'
+import type { Rpc } from './rpc.ts'
+
+export const tokenContract = new Interface(mainframeTokenAbi)
+export const registryContract = new Interface(serviceRegistryAbi)
+export const boardContract = new Interface(priceBoardAbi)
+export const channelsContract = new Interface(paymentChannelsAbi)
+
+/** `transferAndCall` has two forms; this is the one with data. */
+export const TRANSFER_AND_CALL = 'transferAndCall(address,uint256,bytes)'
+
+/** A view of a contract. */
+export interface ViewCall {
+  to: Hex
+  contract: Interface
+  method: string
+  args: readonly unknown[]
+  /** Block tag, or a block by hash (EIP-1898); the latest by default. */
+  block?: string | { blockHash: Hex }
+}
+
+/** What a view answers. Throws `CHAIN_REJECTED` with the contract's reason, `CHAIN_UNREACHABLE`. */
+export async function callView(rpc: Rpc, call: ViewCall): Promise<Result> {
+  const { to, contract, method, args, block = 'latest' } = call
+  const data = contract.encodeFunctionData(method, args)
+  const answer = await rpc.request<Hex>('eth_call', [{ to, data }, block]).catch((cause) => {
+    throw withReason(cause, method)
+  })
+  try {
+    return contract.decodeFunctionResult(method, answer)
+  } catch (cause) {
+    const message = `${to} does not answer ${method} as the project's contract does`
+    throw new MainframeError('CHAIN_MISMATCH', message, { cause })
+  }
+}
+
+/** The error of a call with the contract's own words for it, where it gave any. */
+export function withReason(error: unknown, what: string): unknown {
+  if (!(error instanceof MainframeError) || errorCode(error) !== 'CHAIN_REJECTED') return error
+  const { data } = error.details
+  const reason = typeof data === 'string' ? describeRevert(data as Hex) : undefined
+  if (!reason) return error
+  return new MainframeError('CHAIN_REJECTED', `${what} reverted: ${reason}`, {
+    cause: error,
+    details: { reason: reason.split('(')[0], data },
+  })
+}
+
+/** A revert in words: a custom error of our contracts with its arguments, or a plain reason. */
+export function describeRevert(data: Hex): string | undefined {
+  if (data === '0x') return undefined
+  for (const contract of [channelsContract, registryContract, boardContract, tokenContract]) {
+    const parsed = parseError(contract, data)
+    if (parsed) return `${parsed.name}(${parsed.args.map(String).join(', ')})`
+  }
+  return `unknown error ${data.slice(0, 10)}`
+}
+
+/** ethers throws on data that starts like an error but does not decode. */
+function parseError(contract: Interface, data: Hex): ErrorDescription | undefined {
+  try {
+    return contract.parseError(data) ?? undefined
+  } catch {
+    return undefined
+  }
+}

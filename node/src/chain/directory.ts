@@ -1,0 +1,275 @@
+/** The relay's view of relays, prices and channels: what the chain said, k blocks deep. */
+import {
+  BOARD_UNIT,
+  type BoardEvent,
+  type ChainEvent,
+  type ChannelEvent,
+  type ChannelRow,
+  currentPrice,
+  type Deployment,
+  decodeMultiaddrs,
+  fromHex,
+  type Hex,
+  isRegistrationSigned,
+  MainframeError,
+  type NodeRow,
+  type PriceRow,
+  priceToUnits,
+  type RelayPrices,
+  reduceChannel,
+  reduceNode,
+  reducePrices,
+  relayAddress,
+  SERVICE_NAMES,
+  serviceId,
+  toHex,
+} from '@mainframe/protocol'
+
+/** An active relay whose registration its node key signed and whose overlay address is known. */
+export interface RelayEntry {
+  nodeId: Uint8Array
+  row: NodeRow
+  nodeKey: Uint8Array
+  /** Overlay address (PROTOCOL.md §1.3). */
+  address: Uint8Array
+  sealKey: Uint8Array
+  multiaddrs: string[]
+  /** In force now, in MFT; `undefined` when it does not offer both services. */
+  prices: RelayPrices | undefined
+  /** Hex of the node key. */
+  peerKey: string
+}
+
+/** What the relay reads of the chain. All of it is `confirmations` blocks deep. */
+export interface Directory {
+  /** By node id: active, signed, seed block known. */
+  readonly relays: ReadonlyMap<Hex, RelayEntry>
+  /** By channel id: those that our hot account pays or is paid by, closed ones too. */
+  readonly channels: ReadonlyMap<Hex, ChannelRow>
+  /** By channel id: base units claimed in epochs before the channel's present one. */
+  readonly earlierClaims: ReadonlyMap<Hex, bigint>
+  /** Accounts with an open channel that are not the payee of an active relay. */
+  readonly users: number
+  /** The last block taken in; -1 before the first. */
+  readonly confirmedBlock: number
+  byNodeKey(nodeKey: Uint8Array): RelayEntry | undefined
+  /** Calls after every batch of blocks that changed something; returns how to stop it. */
+  subscribe(listener: () => void): () => void
+}
+
+export interface DirectoryOptions {
+  deployment: Deployment
+  /** The relay's hot account: which channels are kept whole. */
+  account: Hex
+}
+
+const ROUTE_SERVICE = toHex(serviceId(SERVICE_NAMES.route))
+const HOLD_SERVICE = toHex(serviceId(SERVICE_NAMES.hold))
+
+/** The directory in memory, fed in chain order by `ChainFollower`. */
+export class ChainDirectory implements Directory {
+  readonly relays = new Map<Hex, RelayEntry>()
+  readonly channels = new Map<Hex, ChannelRow>()
+  readonly earlierClaims = new Map<Hex, bigint>()
+  confirmedBlock = -1
+  readonly #deployment: Deployment
+  readonly #account: Hex
+  readonly #nodes = new Map<Hex, NodeRow>()
+  readonly #prices = new Map<Hex, Map<Hex, PriceRow>>()
+  readonly #seeds = new Map<Hex, Hex>()
+  /** Nodes that no signature makes relays: their owners cannot mend it, the id is used up. */
+  readonly #unsigned = new Set<Hex>()
+  /** Payer of every open channel of the network. */
+  readonly #openChannels = new Map<Hex, Hex>()
+  readonly #byNodeKey = new Map<string, RelayEntry>()
+  readonly #listeners = new Set<() => void>()
+  #users: number | undefined
+  /** When the next announced price takes effect, Unix seconds. */
+  #nextPriceAt = Number.POSITIVE_INFINITY
+
+  constructor({ deployment, account }: DirectoryOptions) {
+    this.#deployment = deployment
+    this.#account = account.toLowerCase() as Hex
+  }
+
+  get users(): number {
+    this.#users ??= this.#countUsers()
+    return this.#users
+  }
+
+  byNodeKey(nodeKey: Uint8Array): RelayEntry | undefined {
+    return this.#byNodeKey.get(toHex(nodeKey))
+  }
+
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Blocks whose hashes are still needed: those after the registrations of relays without one. */
+  missingSeeds(): { nodeId: Hex; block: number }[] {
+    const missing = []
+    for (const [nodeId, row] of this.#nodes) {
+      if (this.#seeds.has(nodeId) || this.#unsigned.has(nodeId) || !row.active) continue
+      missing.push({ nodeId, block: row.registeredBlock + 1 })
+    }
+    return missing
+  }
+
+  /**
+   * Takes in everything up to a block. Events are in chain order and continue what came before;
+   * seeds are block hashes by node id; `nowSeconds` decides which prices are in force.
+   */
+  advance(batch: {
+    events: readonly ChainEvent[]
+    seeds: ReadonlyMap<Hex, Hex>
+    toBlock: number
+    nowSeconds: number
+  }): void {
+    const touched = new Set<Hex>()
+    for (const [nodeId, hash] of batch.seeds) {
+      this.#seeds.set(nodeId, hash)
+      touched.add(nodeId)
+    }
+    for (const event of batch.events) this.#apply(event, touched)
+    if (batch.nowSeconds >= this.#nextPriceAt) {
+      for (const nodeId of this.#prices.keys()) touched.add(nodeId)
+    }
+    for (const nodeId of touched) this.#list(nodeId, batch.nowSeconds)
+    if (touched.size > 0) this.#nextPriceAt = this.#findNextPrice(batch.nowSeconds)
+    this.confirmedBlock = batch.toBlock
+    if (touched.size === 0 && batch.events.length === 0) return
+    this.#users = undefined
+    for (const listener of this.#listeners) listener()
+  }
+
+  #apply(event: ChainEvent, touched: Set<Hex>): void {
+    if ('channelId' in event) {
+      this.#applyChannel(event)
+      return
+    }
+    touched.add(event.nodeId)
+    if (event.type === 'PricesSet') {
+      this.#applyPrices(event)
+      return
+    }
+    const next = reduceNode(this.#nodes.get(event.nodeId), event)
+    if (!next) {
+      throw new MainframeError(
+        'CHAIN_MISMATCH',
+        'The registry speaks of a node it never registered',
+      )
+    }
+    this.#nodes.set(event.nodeId, next)
+    if (event.type === 'Registered' && !this.#isSigned(next)) this.#unsigned.add(event.nodeId)
+  }
+
+  #applyPrices(event: BoardEvent): void {
+    const rows = this.#prices.get(event.nodeId) ?? new Map<Hex, PriceRow>()
+    this.#prices.set(event.nodeId, rows)
+    const mft = this.#deployment.token.toLowerCase()
+    for (const row of reducePrices(event)) if (row.token === mft) rows.set(row.service, row)
+  }
+
+  #applyChannel(event: ChannelEvent): void {
+    const { channelId } = event
+    if (event.type === 'Opened') this.#openChannels.set(channelId, event.payer)
+    if (event.type === 'Closed') this.#openChannels.delete(channelId)
+    const previous = this.channels.get(channelId)
+    const isOurs =
+      event.type === 'Opened' && (event.payer === this.#account || event.payee === this.#account)
+    if (!previous && !isOurs) return
+    if (event.type === 'Opened' && previous) {
+      const earlier = this.earlierClaims.get(channelId) ?? 0n
+      this.earlierClaims.set(channelId, earlier + previous.claimed)
+    }
+    const next = reduceChannel(previous, event)
+    if (next) this.channels.set(channelId, next)
+  }
+
+  #isSigned({ nodeKey, signature, operator }: NodeRow): boolean {
+    return isRegistrationSigned(fromHex(nodeKey), fromHex(signature), {
+      chainId: BigInt(this.#deployment.chainId),
+      registry: fromHex(this.#deployment.registry),
+      operator: fromHex(operator),
+    })
+  }
+
+  /** Lists a relay anew with what is known of it now, or no longer. */
+  #list(nodeId: Hex, nowSeconds: number): void {
+    const listed = this.relays.get(nodeId)
+    if (listed && this.#byNodeKey.get(listed.peerKey) === listed) {
+      this.#byNodeKey.delete(listed.peerKey)
+    }
+    const row = this.#nodes.get(nodeId)
+    const seed = this.#seeds.get(nodeId)
+    if (!row?.active || !seed || this.#unsigned.has(nodeId)) {
+      this.relays.delete(nodeId)
+      return
+    }
+    const entry = relayEntry({ row, seed, prices: this.#pricesOf(nodeId, nowSeconds) })
+    this.relays.set(nodeId, entry)
+    // One key may be registered by two operators, with its consent: the elder registration counts.
+    const other = this.#byNodeKey.get(entry.peerKey)
+    if (!other || other.row.registeredBlock > row.registeredBlock) {
+      this.#byNodeKey.set(entry.peerKey, entry)
+    }
+  }
+
+  #pricesOf(nodeId: Hex, nowSeconds: number): RelayPrices | undefined {
+    const rows = this.#prices.get(nodeId)
+    const routeUnits = unitsOf(rows?.get(ROUTE_SERVICE), BOARD_UNIT.perPacket, nowSeconds)
+    const holdUnitsPerHour = unitsOf(rows?.get(HOLD_SERVICE), BOARD_UNIT.perPacketHour, nowSeconds)
+    return routeUnits && holdUnitsPerHour ? { routeUnits, holdUnitsPerHour } : undefined
+  }
+
+  #findNextPrice(nowSeconds: number): number {
+    let earliest = Number.POSITIVE_INFINITY
+    for (const rows of this.#prices.values()) {
+      for (const { active, nextFrom } of rows.values()) {
+        if (active && nextFrom > nowSeconds && nextFrom < earliest) earliest = nextFrom
+      }
+    }
+    return earliest
+  }
+
+  #countUsers(): number {
+    const payees = new Set<Hex>()
+    for (const { row } of this.relays.values()) payees.add(row.payee)
+    const users = new Set(this.#openChannels.values())
+    return [...users].filter((payer) => !payees.has(payer)).length
+  }
+}
+
+function relayEntry({
+  row,
+  seed,
+  prices,
+}: {
+  row: NodeRow
+  seed: Hex
+  prices: RelayPrices | undefined
+}): RelayEntry {
+  const nodeId = fromHex(row.nodeId)
+  return {
+    nodeId,
+    row,
+    nodeKey: fromHex(row.nodeKey),
+    address: relayAddress(nodeId, fromHex(seed)),
+    sealKey: fromHex(row.sealKey),
+    multiaddrs: decodeMultiaddrs(row.multiaddrs),
+    prices,
+    peerKey: row.nodeKey,
+  }
+}
+
+/** A price in units; `undefined` when not for sale, in another unit, or past what can be counted. */
+function unitsOf(row: PriceRow | undefined, unit: number, nowSeconds: number): number | undefined {
+  if (!row || row.unit !== unit) return undefined
+  const base = currentPrice(row, nowSeconds)
+  try {
+    return base === undefined ? undefined : priceToUnits(base)
+  } catch {
+    return undefined // past 2^53 units nobody can pay it
+  }
+}

@@ -1,0 +1,77 @@
+/** A relay's prices on the board. */
+import {
+  BOARD_UNIT,
+  bodyHash,
+  type Deployment,
+  type Hex,
+  type NodeRow,
+  type RelayPrices,
+  SERVICE_NAMES,
+  serviceId,
+  toHex,
+  unitsToBase,
+} from '@mainframe/protocol'
+import { boardContract, callView } from '../chain/contracts.ts'
+import type { Rpc } from '../chain/rpc.ts'
+import type { TransactionSender } from '../chain/transactions.ts'
+
+export interface SetPricesOptions {
+  rpc: Rpc
+  deployment: Deployment
+  /** Of the node's manager, the hot account. */
+  sender: TransactionSender
+  /** As the latest block has it: its record is the manager's proof. */
+  node: NodeRow
+  prices: RelayPrices
+}
+
+interface BoardRow {
+  next: bigint
+  unit: bigint
+  active: boolean
+}
+
+/**
+ * Advertises `route/1` and `hold/1` in MFT; sends only rows that differ from what the board says or
+ * has announced. Answers the transaction's hash, `undefined` when nothing was to be done. A rise
+ * and a new row take effect after the board's delay. Errors as `TransactionSender.send`.
+ */
+export async function setPrices(options: SetPricesOptions): Promise<Hex | undefined> {
+  const { rpc, deployment, sender, node, prices } = options
+  const wished = wishedRows(deployment.token, prices)
+  const [current] = await callView(rpc, {
+    to: deployment.board,
+    contract: boardContract,
+    method: 'rows',
+    args: [
+      wished.map(() => node.nodeId),
+      wished.map(({ service }) => service),
+      wished.map(({ token }) => token),
+    ],
+  })
+  const changed = wished.filter((row, i) => !isSame(row, current[i]))
+  if (changed.length === 0) return undefined
+  const args = [node.nodeId, bodyHash(node), changed]
+  const data = boardContract.encodeFunctionData('setPrices', args) as Hex
+  const receipt = await sender.send({ to: deployment.board, data, what: 'setPrices' })
+  return receipt.transactionHash
+}
+
+function wishedRows(token: Hex, { routeUnits, holdUnitsPerHour }: RelayPrices) {
+  const row = (name: string, units: number, unit: number) => ({
+    service: toHex(serviceId(name)),
+    token,
+    price: unitsToBase(units),
+    unit,
+    active: true,
+  })
+  return [
+    row(SERVICE_NAMES.route, routeUnits, BOARD_UNIT.perPacket),
+    row(SERVICE_NAMES.hold, holdUnitsPerHour, BOARD_UNIT.perPacketHour),
+  ]
+}
+
+/** `next` is what a row comes to, now or after the delay. */
+function isSame({ price, unit }: { price: bigint; unit: number }, row: BoardRow): boolean {
+  return row.active && Number(row.unit) === unit && row.next === price
+}
