@@ -1,0 +1,280 @@
+/**
+ * The receiving side of a link: it is paid for packets and says what became of them
+ * (PROTOCOL.md §3, §4). The other side is `PayerLink` of `@mainframe/protocol`.
+ */
+import { setImmediate } from 'node:timers/promises'
+import {
+  type Ack,
+  type ByteStream,
+  type Credit,
+  type CreditOutcome,
+  decodeCredit,
+  decodeHello,
+  decodeSubscribe,
+  encodeAck,
+  encodeFrame,
+  encodeHello,
+  equalBytes,
+  type Frame,
+  FrameWriter,
+  type Hello,
+  LINK_VERSION,
+  MAX_REFUSALS,
+  MainframeError,
+  PACKET_REFUSALS,
+  type PacketRefusal,
+  readFrames,
+} from '@mainframe/protocol'
+import type { Subscription, Subscriptions } from '../holding/subscriptions.ts'
+import type { CreditLedger } from '../payments/credit-ledger.ts'
+import type { PacketOutcome } from '../routing/outcomes.ts'
+import type { Account, Arrival } from '../routing/rule.ts'
+
+/** Why a link was ended by this side; counted, never thrown. */
+export const LINK_FAULTS = [
+  'undecodable',
+  'wrong-network',
+  'out-of-order',
+  'unexpected',
+  'handshake-timeout',
+  'too-many-links',
+  'too-many-subscriptions',
+  'store-failed',
+] as const
+export type LinkFault = (typeof LINK_FAULTS)[number]
+
+/** What a link needs of its relay. */
+export interface PayeeHost {
+  chainId: number
+  /** 20-byte address of PaymentChannels. */
+  channels: Uint8Array
+  /** The relay's signed quote as of now; `undefined` while it has no prices. */
+  quote(): Uint8Array | undefined
+  ledger: Pick<CreditLedger, 'offer'>
+  receive(arrival: Arrival): PacketOutcome
+  holds: { readonly pendingBytes: number; flush(): Promise<void> }
+  subscriptions: Subscriptions
+  onCredit(outcome: CreditOutcome): void
+  onFault(fault: LinkFault): void
+  /** The disk failed: nothing can be acknowledged any more. */
+  onFailure(error: unknown): void
+}
+
+/** Time for a HELLO after the stream was opened. */
+const HANDSHAKE_TIMEOUT_MS = 10_000
+/** Time to write what is left to a peer that we leave. */
+const CLOSE_TIMEOUT_MS = 2_000
+/** Packets that wait for the disk before the link is read on: about 2,000. */
+const PENDING_LIMIT_BYTES = 4 * 1024 * 1024
+
+export class PayeeLink {
+  readonly #stream: ByteStream
+  readonly #host: PayeeHost
+  readonly #writer: FrameWriter
+  readonly #handshakeTimer: NodeJS.Timeout
+  #greeted = false
+  #ended = false
+  #account: (Account & { boundTo: object | undefined }) | undefined
+  #offering = false
+  #creditsReceived = 0
+  /** Number of the newest voucher that was judged, and the verdict. */
+  #creditSequence = 0
+  #credit: CreditOutcome = 'accepted'
+  #received = 0
+  #refused: { sequence: number; reason: PacketRefusal }[] = []
+  #ackDue = false
+  #acking = false
+  #subscription: Subscription | undefined
+
+  constructor(stream: ByteStream, host: PayeeHost) {
+    this.#stream = stream
+    this.#host = host
+    this.#writer = new FrameWriter(stream)
+    this.#handshakeTimer = setTimeout(() => this.#fail('handshake-timeout'), HANDSHAKE_TIMEOUT_MS)
+  }
+
+  /** Serves the link until it ends, for whatever reason; never rejects. */
+  async run(): Promise<void> {
+    try {
+      for await (const frames of readFrames(this.#stream)) {
+        for (const frame of frames) {
+          if (this.#ended || frame?.type === 'bye') return
+          const fault = frame ? this.#onFrame(frame) : 'undecodable'
+          if (fault) return this.#fail(fault)
+        }
+        if (this.#host.holds.pendingBytes > PENDING_LIMIT_BYTES) await this.#host.holds.flush()
+      }
+    } catch {
+      // The stream failed: the same end as a peer that went away.
+    } finally {
+      await this.close()
+    }
+  }
+
+  /** Says BYE after what was written; a peer that does not read is cut off. */
+  async close(): Promise<void> {
+    if (this.#ended) return
+    this.#end()
+    this.#writer.write(encodeFrame({ type: 'bye' }))
+    const cutOff = new MainframeError('NETWORK_TIMEOUT', 'The peer does not read')
+    const timer = setTimeout(() => this.#stream.abort(cutOff), CLOSE_TIMEOUT_MS)
+    await this.#writer.idle()
+    await this.#stream.close().catch(() => {}) // it has failed or is closed already
+    clearTimeout(timer)
+  }
+
+  #fail(fault: LinkFault): void {
+    if (this.#ended) return
+    this.#host.onFault(fault)
+    this.#end()
+    this.#writer.close()
+    this.#stream.abort(new MainframeError('NETWORK_CLOSED', `The peer broke the link: ${fault}`))
+  }
+
+  #end(): void {
+    this.#ended = true
+    clearTimeout(this.#handshakeTimer)
+    if (this.#subscription) this.#host.subscriptions.remove(this.#subscription)
+    if (this.#account?.boundTo === this) this.#account.boundTo = undefined
+  }
+
+  #onFrame(frame: Frame): LinkFault | undefined {
+    if (frame.type === 'hello') return this.#onHello(decodeHello(frame.body))
+    if (!this.#greeted) return 'unexpected'
+    switch (frame.type) {
+      case 'packet':
+        return this.#onPacket(frame)
+      case 'credit':
+        return this.#onCredit(frame)
+      case 'subscribe':
+        return this.#onSubscribe(frame)
+      default:
+        return 'unexpected'
+    }
+  }
+
+  #onHello(hello: Hello | undefined): LinkFault | undefined {
+    if (this.#greeted) return 'unexpected'
+    if (!hello) return 'undecodable'
+    const { chainId, channels } = this.#host
+    const isOurs = hello.chainId === chainId && equalBytes(hello.channels, channels)
+    if (!isOurs || hello.version !== LINK_VERSION) return 'wrong-network'
+    const signedQuote = this.#host.quote()
+    if (!signedQuote) return 'unexpected' // not open for business yet; the peer tries again
+    this.#greeted = true
+    clearTimeout(this.#handshakeTimer)
+    const body = encodeHello({ version: LINK_VERSION, chainId, channels, signedQuote })
+    this.#writer.write(encodeFrame({ type: 'hello', body }))
+    return undefined
+  }
+
+  #onPacket({ sequence, body, level, postageUnits }: Frame): LinkFault | undefined {
+    if (sequence !== this.#received + 1) return 'out-of-order'
+    this.#received = sequence
+    const account = this.#boundAccount()
+    const outcome = this.#host.receive({ packet: body, level, postageUnits, account })
+    if (isRefusal(outcome)) this.#refused.push({ sequence, reason: outcome })
+    this.#acknowledge()
+    return undefined
+  }
+
+  #onCredit({ sequence, body }: Frame): LinkFault | undefined {
+    if (sequence !== this.#creditsReceived + 1) return 'out-of-order'
+    this.#creditsReceived = sequence
+    const credit = decodeCredit(body)
+    if (!credit) this.#judge(sequence, 'malformed')
+    else if (this.#offering) this.#judge(sequence, 'busy')
+    else void this.#offer(sequence, credit)
+    return undefined
+  }
+
+  /** The voucher is checked and made durable beside the packets that follow it. */
+  async #offer(sequence: number, credit: Credit): Promise<void> {
+    this.#offering = true
+    try {
+      const { outcome, account } = await this.#host.ledger.offer(credit, this)
+      if (outcome === 'accepted') this.#account = account
+      // the link may have ended while the disk was busy
+      if (this.#ended && this.#account?.boundTo === this) this.#account.boundTo = undefined
+      this.#judge(sequence, outcome)
+    } catch (error) {
+      this.#host.onFailure(error)
+      this.#fail('store-failed')
+    } finally {
+      this.#offering = false
+    }
+  }
+
+  #judge(sequence: number, outcome: CreditOutcome): void {
+    this.#host.onCredit(outcome)
+    if (sequence < this.#creditSequence) return
+    this.#creditSequence = sequence
+    this.#credit = outcome
+    this.#acknowledge()
+  }
+
+  #onSubscribe({ body }: Frame): LinkFault | undefined {
+    const wish = decodeSubscribe(body)
+    if (!wish) return 'undecodable'
+    if (this.#subscription) {
+      this.#subscription.replace(wish)
+      return undefined
+    }
+    const onFailure = () => this.#fail('store-failed')
+    this.#subscription = this.#host.subscriptions.add({ wish, writer: this.#writer, onFailure })
+    return this.#subscription ? undefined : 'too-many-subscriptions'
+  }
+
+  /** The account that pays, as long as no other link has taken it over. */
+  #boundAccount(): Account | undefined {
+    return this.#account?.boundTo === this ? this.#account : undefined
+  }
+
+  #acknowledge(): void {
+    this.#ackDue = true
+    if (!this.#acking) void this.#acknowledgeInTurn()
+  }
+
+  /** At most one ACK a turn, and none before what it says is durable. */
+  async #acknowledgeInTurn(): Promise<void> {
+    this.#acking = true
+    try {
+      while (this.#ackDue && !this.#ended) {
+        await setImmediate()
+        this.#ackDue = false
+        const acks = this.#takeAcks()
+        await this.#host.holds.flush()
+        for (const ack of acks)
+          this.#writer.write(encodeFrame({ type: 'ack', body: encodeAck(ack) }))
+      }
+    } catch (error) {
+      this.#host.onFailure(error)
+      this.#fail('store-failed')
+    } finally {
+      this.#acking = false
+    }
+  }
+
+  /** What there is to say now, in as many frames as its refusals need. */
+  #takeAcks(): Ack[] {
+    const account = this.#boundAccount()
+    const totals = {
+      spentUnits: account?.spentUnits ?? 0,
+      durableUnits: account?.durableUnits ?? 0,
+      creditSequence: this.#creditSequence,
+      credit: this.#credit,
+    }
+    const acks: Ack[] = []
+    for (;;) {
+      const refused = this.#refused.splice(0, MAX_REFUSALS)
+      const last = this.#refused.length === 0
+      const processed = last ? this.#received : (refused.at(-1)?.sequence ?? this.#received)
+      acks.push({ processed, refused, ...totals })
+      if (last) return acks
+    }
+  }
+}
+
+function isRefusal(outcome: PacketOutcome): outcome is PacketRefusal {
+  return (PACKET_REFUSALS as readonly string[]).includes(outcome)
+}

@@ -1,0 +1,169 @@
+/** A link that this relay pays for: from the dialled stream to its end (PROTOCOL.md §3, §4). */
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  type ByteStream,
+  type ChannelsDomain,
+  type CreditStop,
+  type Hello,
+  LINK_VERSION,
+  MainframeError,
+  PayerLink,
+  type Quote,
+  type RelayPrices,
+} from '@mainframe/protocol'
+import type { RelayEntry } from '../chain/directory.ts'
+import type { PayerChannels } from '../payments/payer-channels.ts'
+import type { Dispatch, PacketLink, Router } from '../routing/router.ts'
+import type { Network } from './network.ts'
+import { checkQuote } from './quotes.ts'
+
+export interface PeerLinkOptions {
+  network: Pick<Network, 'open'>
+  channels: Pick<PayerChannels, 'ensure' | 'topUp'>
+  router: Pick<Router, 'onRefused' | 'onLost' | 'onLinkUp'>
+  domain: ChannelsDomain
+  /** Prices on the board as of now; they may have changed since the quote. */
+  boardPrices(relay: RelayEntry): RelayPrices | undefined
+  /** First wait for a deposit that the peer has not confirmed yet. */
+  retryMs: number
+}
+
+const HANDSHAKE_TIMEOUT_MS = 10_000
+const LONGEST_RETRY_MS = 30_000
+/** Stops that a larger deposit ends. */
+const NEED_TOP_UP: readonly CreditStop[] = ['exhausted', 'over-deposit', 'small-deposit']
+/** Stops that pass by themselves. */
+const PASSING: readonly CreditStop[] = ['unknown-channel', 'busy', 'over-window']
+
+/** Of a peer whose prices are unknown: no postage is enough. */
+const UNPAYABLE: RelayPrices = {
+  routeUnits: Number.MAX_SAFE_INTEGER,
+  holdUnitsPerHour: Number.MAX_SAFE_INTEGER,
+}
+
+export class PeerLink implements PacketLink {
+  readonly relay: RelayEntry
+  readonly #options: PeerLinkOptions
+  readonly #link: PayerLink<Dispatch>
+  /** Set before anybody but {@link open} sees the link. */
+  #quote: Quote | undefined
+  #stop: PromiseWithResolvers<CreditStop> = Promise.withResolvers()
+  #hadCredit = false
+
+  private constructor(relay: RelayEntry, options: PeerLinkOptions, stream: ByteStream) {
+    const { router } = options
+    const { peerKey } = relay
+    this.relay = relay
+    this.#options = options
+    this.#link = new PayerLink(stream, {
+      onRefused: (dispatch, reason) => router.onRefused(dispatch, peerKey, reason),
+      onClosed: (unacknowledged) => router.onLost(unacknowledged, peerKey),
+      onCredit: () => this.#onCredit(),
+      onCreditStopped: (reason) => this.#stop.resolve(reason),
+    })
+  }
+
+  /** Dials, says HELLO and checks the quote. Throws when any of it fails. */
+  static async open(
+    relay: RelayEntry,
+    options: PeerLinkOptions,
+    signal: AbortSignal,
+  ): Promise<PeerLink> {
+    const stream = await options.network.open(relay, signal)
+    const peer = new PeerLink(relay, options, stream)
+    const hello = await shakeHands(peer.#link, options.domain, signal)
+    const prices = options.boardPrices(relay)
+    const { nodeId, nodeKey } = relay
+    const nowSeconds = Date.now() / 1000
+    const quote = checkQuote({ hello, nodeId, nodeKey, prices, domain: options.domain, nowSeconds })
+    if (typeof quote !== 'string') {
+      peer.#quote = quote
+      return peer
+    }
+    await peer.close()
+    throw new MainframeError('PAYMENT_UNVERIFIED', `The peer's quote is not acceptable: ${quote}`)
+  }
+
+  /** The board's price, which is what the peer charges; its quote was not above it. */
+  get prices(): RelayPrices {
+    return this.#options.boardPrices(this.relay) ?? this.#quote ?? UNPAYABLE
+  }
+
+  /** Whether the peer has ever given credit on this link. */
+  get hadCredit(): boolean {
+    return this.#hadCredit
+  }
+
+  get creditUnits(): number {
+    return this.#link.creditUnits
+  }
+
+  canTake(postageUnits: number): boolean {
+    return this.#hadCredit && this.#link.canTake(postageUnits)
+  }
+
+  ship(dispatch: Dispatch): boolean {
+    return this.#hadCredit && this.#link.enqueue(dispatch)
+  }
+
+  async close(): Promise<void> {
+    await this.#link.close()
+  }
+
+  /** Keeps the link paid until it ends; rejects when it cannot be paid, after closing it. */
+  async serve(signal: AbortSignal): Promise<void> {
+    const onAbort = () => void this.#link.close()
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      if (signal.aborted) return
+      await Promise.race([this.#keepFunded(), this.#link.closed])
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+      await this.#link.close()
+    }
+  }
+
+  async #keepFunded(): Promise<void> {
+    const { channels, retryMs } = this.#options
+    const quote = this.#quote
+    if (!quote) return
+    let channel = await channels.ensure(this.relay, quote)
+    for (let waitMs = retryMs; ; waitMs = Math.min(1.5 * waitMs, LONGEST_RETRY_MS)) {
+      this.#stop = Promise.withResolvers()
+      this.#link.fund(channel)
+      const reason = await this.#stop.promise
+      if (NEED_TOP_UP.includes(reason)) channel = await channels.topUp(this.relay, quote)
+      else if (!PASSING.includes(reason)) {
+        throw new MainframeError('PAYMENT_UNVERIFIED', `The peer refuses to be paid: ${reason}`)
+      }
+      await sleep(waitMs)
+      if (this.#link.isClosed) return
+    }
+  }
+
+  #onCredit(): void {
+    this.#hadCredit = true
+    this.#options.router.onLinkUp(this.relay.peerKey)
+  }
+}
+
+async function shakeHands(
+  link: PayerLink<Dispatch>,
+  { chainId, contract }: ChannelsDomain,
+  signal: AbortSignal,
+): Promise<Hello> {
+  const reason = new MainframeError('NETWORK_TIMEOUT', 'The peer did not answer')
+  const onAbort = () => link.abort(reason)
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(HANDSHAKE_TIMEOUT_MS)])
+  limit.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await link.handshake({
+      version: LINK_VERSION,
+      chainId: Number(chainId),
+      channels: contract,
+      signedQuote: new Uint8Array(0),
+    })
+  } finally {
+    limit.removeEventListener('abort', onAbort)
+  }
+}
