@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import {
+  bigintToBytes,
+  bytesToBigint,
+  concatBytes,
+  equalBytes,
+  exactBytes,
+  fromHex,
+  readU64,
+  toHex,
+  viewOf,
+  writeU64,
+} from '@mainframe/protocol'
+import fc from 'fast-check'
+import { bytesUpTo, units } from './support/arbitraries.ts'
+
+describe('hex', () => {
+  it('refuses odd digits, other characters, a missing prefix and another length', () => {
+    for (const text of ['', '00', '0x0', '0xzz', '0x 0', '0X00', '0x00 ', '0x0g']) {
+      assert.throws(() => fromHex(text), { code: 'CODEC_INVALID' }, text)
+    }
+    assert.throws(() => fromHex('0x0011', 3), { code: 'CODEC_INVALID' })
+    assert.throws(() => fromHex('0x', 1), { code: 'CODEC_INVALID' })
+  })
+
+  it('round trips, upper case included', () => {
+    fc.assert(
+      fc.property(bytesUpTo(70), (data) => {
+        const hex = toHex(data)
+        assert.equal(hex, `0x${Buffer.from(data).toString('hex')}`)
+        assert.deepEqual(fromHex(hex, data.length), data)
+        assert.deepEqual(fromHex(`0x${hex.slice(2).toUpperCase()}`), data)
+      }),
+    )
+  })
+})
+
+describe('numbers', () => {
+  it('u64 round trips below 2^53 and reads nothing above', () => {
+    const view = new DataView(new ArrayBuffer(8))
+    fc.assert(
+      fc.property(units(), (value) => {
+        writeU64(view, 0, value)
+        assert.equal(readU64(view, 0), value)
+        assert.equal(view.getBigUint64(0), BigInt(value))
+      }),
+    )
+    view.setBigUint64(0, 2n ** 53n)
+    assert.equal(readU64(view, 0), undefined)
+    view.setBigUint64(0, 2n ** 64n - 1n)
+    assert.equal(readU64(view, 0), undefined)
+  })
+
+  it('bigints round trip in the bytes they fit, and are refused in fewer', () => {
+    fc.assert(
+      fc.property(fc.bigInt({ min: 0n, max: 1n << 128n }), (value) => {
+        assert.equal(bytesToBigint(bigintToBytes(value, 17)), value)
+      }),
+    )
+    assert.equal(bytesToBigint(new Uint8Array(0)), 0n)
+    assert.throws(() => bigintToBytes(256n, 1), { code: 'CODEC_INVALID' })
+    assert.throws(() => bigintToBytes(-1n, 4), { code: 'CODEC_INVALID' })
+  })
+})
+
+describe('byte strings', () => {
+  it('join, compare, view and measure', () => {
+    const joined = concatBytes(Uint8Array.of(1), new Uint8Array(0), Uint8Array.of(2, 3))
+    assert.deepEqual(joined, Uint8Array.of(1, 2, 3))
+    assert.equal(equalBytes(joined, Uint8Array.of(1, 2, 3)), true)
+    assert.equal(equalBytes(joined, Uint8Array.of(1, 2)), false)
+    assert.equal(equalBytes(joined, Uint8Array.of(1, 2, 4)), false)
+    assert.equal(viewOf(joined.subarray(1)).getUint16(0), 0x0203)
+    assert.equal(exactBytes(joined, 3), joined)
+    assert.throws(() => exactBytes(joined, 4), { code: 'CODEC_INVALID' })
+  })
+})
