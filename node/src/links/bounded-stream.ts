@@ -1,4 +1,5 @@
-/** A libp2p stream whose reader can be slower than its peer. */
+/** A libp2p stream with back-pressure in both directions. */
+import { once } from 'node:events'
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
 import type { ByteStream } from '@mainframe/protocol'
 
@@ -8,15 +9,31 @@ const RESUME_BYTES = 128 * 1024
 
 /**
  * libp2p's own iterator takes in all that a peer sends, however slowly it is read; this one pauses
- * the stream, so that yamux lets the peer send no more than a window ahead.
+ * the stream, so that yamux lets the peer send no more than a window ahead. And libp2p's `onDrain`
+ * (3.3) waits only the first time, its promise is never made anew; this one waits each time.
  */
 export function boundStream(stream: Stream): ByteStream {
   return {
     send: (bytes) => stream.send(bytes),
-    onDrain: (options) => stream.onDrain(options),
+    onDrain: (options) => untilDrained(stream, options?.signal),
     close: () => stream.close(),
     abort: (reason) => stream.abort(reason),
     [Symbol.asyncIterator]: () => read(stream),
+  }
+}
+
+async function untilDrained(stream: Stream, signal?: AbortSignal): Promise<void> {
+  const closed = new AbortController()
+  const onClose = () => closed.abort()
+  stream.addEventListener('close', onClose)
+  const ended = AbortSignal.any(signal ? [signal, closed.signal] : [closed.signal])
+  try {
+    // a drained connection says so to all its streams, also to those whose own window is used up
+    while (stream.writableNeedsDrain && stream.writeStatus === 'writable') {
+      await once(stream, 'drain', { signal: ended })
+    }
+  } finally {
+    stream.removeEventListener('close', onClose)
   }
 }
 
