@@ -162,6 +162,7 @@ export {
   priceToUnits,
   unitsToBase,
 } from './money.ts'
+export { nearest } from './nearest.ts'
 export { buildOnion, type Hop, type OnionInput } from './onion.ts'
 export {
   type DecodeRefusal,
