@@ -2,14 +2,11 @@
 pragma solidity 0.8.37;
 
 import {IERC1363Receiver} from "@openzeppelin/contracts/interfaces/IERC1363Receiver.sol";
-import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
-import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
-import {LowLevelCall} from "@openzeppelin/contracts/utils/LowLevelCall.sol";
-import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
+import {Vault} from "./Vault.sol";
 import {IPaymentChannels} from "./interfaces/IPaymentChannels.sol";
 import {Permit} from "./interfaces/Permit.sol";
 import {ChannelMath} from "./libraries/ChannelMath.sol";
@@ -17,17 +14,12 @@ import {ChannelSlot} from "./libraries/ChannelSlot.sol";
 
 /// @title Payment channels
 /// @notice Described in IPaymentChannels.
-/// @dev Every inflow is `nonReentrant`: it measures balances around a foreign call. Outflows are not: they do all their
-/// book-keeping before their one foreign call. Nothing has a privilege here and nothing can be changed.
-contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
+/// @dev Money enters and leaves by Vault; here are the channels. Nobody has a privilege here, nothing can be changed.
+contract PaymentChannels is IPaymentChannels, Vault, EIP712 {
   using ChannelSlot for uint256;
-  using SafeERC20 for IERC20;
 
   bytes32 private constant VOUCHER_TYPEHASH = keccak256("Voucher(bytes32 channelId,uint24 epoch,uint96 amount)");
   bytes32 private constant RELEASE_TYPEHASH = keccak256("Release(bytes32 channelId,uint24 epoch,uint96 finalAmount)");
-
-  /// @dev The token of the chain's own coin.
-  address private constant COIN = address(0);
 
   uint8 private constant OK = 0;
   uint8 private constant NOT_OPEN = 1;
@@ -43,7 +35,6 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
 
   /// @dev Words of ChannelSlot.
   mapping(bytes32 id => uint256 slot) private _channels;
-  mapping(address token => mapping(address owner => uint256 balance)) private _vault;
 
   /// @param mft_ The only token whose `transferAndCall` is accepted.
   /// @param minimumNotice_ In seconds, not zero.
@@ -56,19 +47,6 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
     mft = mft_;
     minimumNotice = minimumNotice_;
     maximumNotice = maximumNotice_;
-  }
-
-  // Inflows
-
-  /// @inheritdoc IPaymentChannels
-  function deposit(address token, uint256 amount) external payable nonReentrant {
-    _deposit(token, msg.sender, amount);
-  }
-
-  /// @inheritdoc IPaymentChannels
-  function depositFor(address token, address owner, uint256 amount) external payable nonReentrant {
-    require(owner != address(0), ChannelsZeroAddress());
-    _deposit(token, owner, amount);
   }
 
   /// @inheritdoc IPaymentChannels
@@ -120,8 +98,6 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
     _debit(token, sum);
   }
 
-  // Claims
-
   /// @inheritdoc IPaymentChannels
   function claim(
     address payee,
@@ -157,8 +133,6 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
     paid = _closeByPayee(token, notice, rows);
     _pay(token, to, paid);
   }
-
-  // The payer's exits
 
   /// @inheritdoc IPaymentChannels
   function closeWithRelease(Terms calldata terms, uint96 finalAmount, bytes32 r, bytes32 vs) external {
@@ -202,26 +176,9 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
   }
 
   /// @inheritdoc IPaymentChannels
-  function withdraw(address token, address to, uint256 amount) external {
-    _checkRecipient(to);
-    require(amount != 0, ChannelsZeroAmount());
-    uint256 balance = _debit(token, amount);
-    emit Withdrawn(token, msg.sender, to, amount, balance);
-    _pay(token, to, amount);
-  }
-
-  // Views
-
-  /// @inheritdoc IPaymentChannels
   function slots(bytes32[] calldata ids) external view returns (Channel[] memory list) {
     list = new Channel[](ids.length);
     for (uint256 i = 0; i < ids.length; ++i) list[i] = _channels[ids[i]].unpack();
-  }
-
-  /// @inheritdoc IPaymentChannels
-  function vaults(address[] calldata tokens, address owner) external view returns (uint256[] memory list) {
-    list = new uint256[](tokens.length);
-    for (uint256 i = 0; i < tokens.length; ++i) list[i] = _vault[tokens[i]][owner];
   }
 
   /// @inheritdoc IPaymentChannels
@@ -256,30 +213,6 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
     return MessageHashUtils.toTypedDataHash(_domainSeparatorV4(), release);
   }
 
-  // Internals: inflows
-
-  function _deposit(address token, address owner, uint256 amount) private {
-    uint256 received = _pull(token, amount);
-    uint256 balance = _vault[token][owner] + received;
-    _vault[token][owner] = balance;
-    emit Deposited(token, owner, received, balance);
-  }
-
-  /// @dev Takes `amount` from the caller and says what arrived. Callers hold the guard, so no other inflow can be
-  /// counted twice; an outflow in between only lowers the difference.
-  function _pull(address token, uint256 amount) private returns (uint256 received) {
-    if (token == COIN) {
-      require(msg.value == amount, ChannelsWrongValue(msg.value, amount));
-      received = amount;
-    } else {
-      require(msg.value == 0, ChannelsWrongValue(msg.value, 0));
-      uint256 before = IERC20(token).balanceOf(address(this));
-      IERC20(token).safeTransferFrom(msg.sender, address(this), amount);
-      received = IERC20(token).balanceOf(address(this)) - before;
-    }
-    require(received != 0, ChannelsZeroAmount());
-  }
-
   /// @dev Guards, effects and event of every way to open or top up; the money is here already, or leaves the vault.
   function _fund(
     address payer,
@@ -310,8 +243,6 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
       emit ToppedUp(id, uint96(total));
     }
   }
-
-  // Internals: claims and closes
 
   function _claim(
     address payee,
@@ -365,34 +296,6 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
     return _close(id, terms.payee, slot, 0);
   }
 
-  // Internals: vault and money
-
-  function _credit(address token, address owner, uint256 amount) private {
-    if (amount != 0) _vault[token][owner] += amount;
-  }
-
-  function _debit(address token, uint256 amount) private returns (uint256 balance) {
-    uint256 before = _vault[token][msg.sender];
-    require(before >= amount, ChannelsInsufficientVault(before, amount));
-    unchecked {
-      balance = before - amount;
-    }
-    _vault[token][msg.sender] = balance;
-  }
-
-  /// @dev The one foreign call of an outflow, always the last thing it does. What a recipient of the coin returns is
-  /// not copied, so it cannot make the call dear.
-  function _pay(address token, address to, uint256 amount) private {
-    if (amount == 0) return;
-    if (token == COIN) {
-      require(LowLevelCall.callNoReturn(to, amount, ""), ChannelsCoinRefused(to, amount));
-    } else {
-      IERC20(token).safeTransfer(to, amount);
-    }
-  }
-
-  // Internals: reading
-
   /// @dev The caller's open channel of these terms.
   function _loadOpen(Terms calldata terms) private view returns (bytes32 id, uint256 slot) {
     id = _idOf(msg.sender, terms);
@@ -426,12 +329,6 @@ contract PaymentChannels is IPaymentChannels, EIP712, ReentrancyGuardTransient {
       ChannelsBadNotice(terms.notice, minimumNotice, maximumNotice)
     );
   }
-
-  function _checkRecipient(address to) private view {
-    require(to != address(0) && to != address(this), ChannelsBadRecipient(to));
-  }
-
-  // Internals: hashes
 
   function _idOf(address payer, Terms memory terms) private pure returns (bytes32) {
     return keccak256(abi.encode(payer, terms));

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { deployed, ethers, HOUR, MFT, networkHelpers, ZERO } from '../support/chain.ts'
+import { ethers, HOUR, MFT, networkHelpers, ZERO } from '../support/chain.ts'
 import {
   type ClaimRow,
   ledger,
@@ -9,37 +9,15 @@ import {
   vaultOf,
   voucher,
 } from '../support/channels.ts'
+import { DEPOSIT, fromAlice, fromCarol, opened, type Opened as World } from '../support/opened.ts'
 
 const { loadFixture, time } = networkHelpers
 const NOT_OPEN = 1
 const NOTHING_NEW = 2
 const BAD_SIGNATURE = 3
-const DEPOSIT = 100n * MFT
 /** Half the order of secp256k1, rounded down: the greatest low s. */
 const ORDER = BigInt('0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141')
 
-/** Alice and Carol have a channel to Bob each. */
-async function opened() {
-  const contracts = await deployed()
-  const { token, channels, alice, bob, carol } = contracts
-  const mft = await token.getAddress()
-  const terms = termsOf(alice, bob, mft)
-  const carols = termsOf(carol, bob, mft)
-  for (const [payer, its] of [[alice, terms] as const, [carol, carols] as const]) {
-    await token.connect(payer).approve(channels, ethers.MaxUint256)
-    await channels.connect(payer).open(its, DEPOSIT, 0)
-  }
-  const id = await channels.idOf(alice.address, terms)
-  const carolsId = await channels.idOf(carol.address, carols)
-  return { ...contracts, mft, terms, carols, id, carolsId }
-}
-
-type World = Awaited<ReturnType<typeof opened>>
-
-const fromAlice = (world: World, amount: bigint, changes = {}) =>
-  voucher(world, { payer: world.alice, terms: world.terms, amount, ...changes })
-const fromCarol = (world: World, amount: bigint) =>
-  voucher(world, { payer: world.carol, terms: world.carols, amount })
 const claim = ({ channels, mallory, bob, mft }: World, rows: ClaimRow[]) =>
   channels.connect(mallory).claim(bob.address, mft, HOUR, rows)
 
