@@ -3,13 +3,30 @@
  * and what tests need beyond it: mining on demand, time travel, reorgs, funded accounts.
  */
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Deployment, type Hex, mainframeTokenAbi, toHex } from '@mainframe/protocol'
 import { Interface, toQuantity, Wallet } from 'ethers'
-import { startChain as startLocalChain } from '../../localnet/src/chain.ts'
+import { deployContracts } from '../../deploy/deploy.ts'
+import { compileContracts, localProvider } from '../../localnet/src/chain.ts'
+import { claimPort } from '../../localnet/src/ports.ts'
+import { Service } from '../../localnet/src/service.ts'
 import { Shutdown } from '../../localnet/src/shutdown.ts'
+
+const HARDHAT_CLI = join(
+  createRequire(import.meta.url).resolve('hardhat/package.json'),
+  '../dist/src/cli.js',
+)
+const CONTRACTS = new URL('../../contracts/', import.meta.url)
+const ARTIFACTS = new URL('../../artifacts/contracts/', import.meta.url)
+/** As on `npm start`'s chain: everything works from the first minute. */
+const PARAMETERS = {
+  minimumStake: 1_000n * 10n ** 18n,
+  unbondingPeriodSeconds: 60,
+  priceDelaySeconds: 1,
+}
 
 const token = new Interface(mainframeTokenAbi)
 
@@ -46,16 +63,52 @@ export async function startChain({ intervalMs = 0 }: ChainOptions = {}): Promise
   const folder = await mkdtemp(join(tmpdir(), 'chain-'))
   const shutdown = new Shutdown()
   shutdown.add(() => rm(folder, { recursive: true }))
-  const chain = await startLocalChain({ folder, port: 0, shutdown }).catch(async (cause) => {
+  try {
+    return await startIn(folder, shutdown, intervalMs)
+  } catch (cause) {
     await shutdown.stop()
     throw cause
-  })
-  const { provider, treasury, deployment } = chain
-  const killAtExit = () => chain.service.pid && process.kill(chain.service.pid, 'SIGKILL')
-  process.once('exit', killAtExit)
+  }
+}
 
+async function startIn(folder: string, shutdown: Shutdown, intervalMs: number): Promise<TestChain> {
+  const port = await claimPort(0, 'chain')
+  const service = new Service({
+    name: 'chain',
+    args: [
+      HARDHAT_CLI,
+      'node',
+      '--network',
+      'node',
+      '--hostname',
+      '127.0.0.1',
+      '--port',
+      `${port}`,
+    ],
+    logFile: join(folder, 'chain.log'),
+  })
+  const killAtExit = () => service.pid !== undefined && process.kill(service.pid, 'SIGKILL')
+  process.once('exit', killAtExit)
+  shutdown.add(async () => {
+    await service.stop()
+    process.off('exit', killAtExit)
+  })
+  const rpcUrl = `http://127.0.0.1:${port}`
+  const provider = localProvider(rpcUrl)
+  shutdown.add(async () => provider.destroy())
+  if (!(await isCompiled())) await compileContracts()
+  await answering(rpcUrl, service)
   const request = <T>(method: string, params: readonly unknown[] = []) =>
     provider.send(method, [...params]) as Promise<T>
+  await request('evm_setIntervalMining', [intervalMs])
+  await request('evm_setAutomine', [intervalMs === 0])
+  const deploymentDir = join(folder, 'deployment')
+  const deployed = await deployContracts({ rpcUrl, deploymentDir, parameters: PARAMETERS })
+  const deployment = deployed as Deployment
+  const deploymentFile = join(folder, 'deployment.json')
+  await writeFile(deploymentFile, JSON.stringify(deployment))
+  const [treasury = '0x'] = await request<Hex[]>('eth_accounts')
+
   const mine = async (blocks = 1) => {
     await request('hardhat_mine', [toQuantity(blocks)])
   }
@@ -69,12 +122,10 @@ export async function startChain({ intervalMs = 0 }: ChainOptions = {}): Promise
     const data = token.encodeFunctionData('transfer', [account, mftBase]) as Hex
     if (mftBase > 0n) await transact(treasury, deployment.token, data)
   }
-  await request('evm_setIntervalMining', [intervalMs])
-  await request('evm_setAutomine', [intervalMs === 0])
   return {
-    rpcUrl: chain.rpcUrl,
+    rpcUrl,
     deployment,
-    deploymentFile: chain.deploymentFile,
+    deploymentFile,
     treasury,
     request,
     transact,
@@ -94,9 +145,27 @@ export async function startChain({ intervalMs = 0 }: ChainOptions = {}): Promise
       await fund(account, mftBase)
       return { account, secretKey }
     },
-    stop: async () => {
-      process.off('exit', killAtExit)
-      await shutdown.stop()
-    },
+    stop: () => shutdown.stop(),
   }
+}
+
+async function answering(rpcUrl: string, service: Service): Promise<void> {
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'eth_chainId', params: [] })
+  const headers = { 'content-type': 'application/json' }
+  while (!(await fetch(rpcUrl, { method: 'POST', headers, body }).catch(() => undefined))?.ok) {
+    if (!service.isRunning) await service.waitFor('ready', 0) // throws with its last words
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+/** Whether no source is newer than the compiler's output: asking Hardhat takes seconds. */
+async function isCompiled(): Promise<boolean> {
+  const sources = await readdir(CONTRACTS, { recursive: true })
+  const times = sources.map(async (name) => (await stat(new URL(name, CONTRACTS))).mtimeMs)
+  const newest = Math.max(...(await Promise.all(times)))
+  const artifact = new URL('PaymentChannels.sol/PaymentChannels.json', ARTIFACTS)
+  return await stat(artifact).then(
+    ({ mtimeMs }) => mtimeMs > newest,
+    () => false,
+  )
 }

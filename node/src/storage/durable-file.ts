@@ -61,10 +61,19 @@ export async function replaceDurably(path: string, content: Uint8Array): Promise
     } finally {
       await handle.close()
     }
-    await rename(temporary, path)
-    await syncFolder(dirname(path))
   } catch (cause) {
     throw diskFailure(path, cause)
+  }
+  await renameDurably(temporary, path)
+}
+
+/** Puts a file, which must be durable itself, in the place of another. */
+export async function renameDurably(from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to)
+    await syncFolder(dirname(to))
+  } catch (cause) {
+    throw diskFailure(to, cause)
   }
 }
 

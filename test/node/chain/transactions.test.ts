@@ -1,0 +1,204 @@
+import assert from 'node:assert/strict'
+import { after, afterEach, before, describe, it } from 'node:test'
+import { errorCode, type Hex, mainframeTokenAbi } from '@mainframe/protocol'
+import { Interface } from 'ethers'
+import { callView, channelsContract, describeRevert } from '../../../node/src/chain/contracts.ts'
+import { Rpc } from '../../../node/src/chain/rpc.ts'
+import { TransactionSender } from '../../../node/src/chain/transactions.ts'
+import { startChain, type TestChain } from '../../helpers/chain.ts'
+import { MFT, POLL_MS, senderOf, until } from '../chain-support.ts'
+import { type FaultyRpc, startFaultyRpc } from './faulty-rpc.ts'
+
+const token = new Interface(mainframeTokenAbi)
+const NOBODY: Hex = `0x${'ee'.repeat(20)}`
+
+let chain: TestChain
+let faulty: FaultyRpc
+
+before(async () => {
+  chain = await startChain()
+  faulty = await startFaultyRpc(chain.rpcUrl)
+})
+afterEach(async () => {
+  faulty.intercept = (_, forward) => forward()
+  await chain.request('evm_setAutomine', [true])
+})
+after(async () => {
+  await faulty.stop()
+  await chain.stop()
+})
+
+function transfer(to: Hex, base: bigint) {
+  const data = token.encodeFunctionData('transfer', [to, base]) as Hex
+  return { to: chain.deployment.token, data, what: 'transfer' }
+}
+
+async function balanceOf(account: Hex): Promise<bigint> {
+  const rpc = new Rpc({ url: chain.rpcUrl })
+  const to = chain.deployment.token
+  const [balance] = await callView(rpc, {
+    to,
+    contract: token,
+    method: 'balanceOf',
+    args: [account],
+  })
+  return balance
+}
+
+/** Waits until so many transactions were seen in the pool, replaced ones among them. */
+async function pending(count: number): Promise<void> {
+  const hashes = new Set<Hex>()
+  await until(async () => {
+    const block = await chain.request<{ transactions: Hex[] }>('eth_getBlockByNumber', [
+      'pending',
+      false,
+    ])
+    for (const hash of block.transactions) hashes.add(hash)
+    return hashes.size >= count
+  })
+}
+
+describe('sending transactions', () => {
+  it('names the error of the contract, and is not held up by it', async () => {
+    const { account, secretKey } = await chain.createAccount(10n)
+    const sender = senderOf(chain, secretKey)
+    const before = await balanceOf(NOBODY)
+    const [tooMuch, fine] = await Promise.allSettled([
+      sender.send(transfer(NOBODY, 11n)),
+      sender.send(transfer(NOBODY, 10n)),
+    ])
+    assert.equal(tooMuch.status, 'rejected')
+    assert.equal(errorCode(tooMuch.reason), 'CHAIN_REJECTED')
+    const expected = 'transfer reverted: ERC20InsufficientBalance('
+    assert.ok(tooMuch.reason.message.startsWith(expected), tooMuch.reason.message)
+    assert.ok(tooMuch.reason.message.toLowerCase().includes(account))
+    assert.equal(tooMuch.reason.details.reason, 'ERC20InsufficientBalance')
+    assert.equal(fine.status, 'fulfilled')
+    assert.equal(await balanceOf(NOBODY), before + 10n)
+  })
+
+  it('names the error of a transaction that reverts only when it is mined', async () => {
+    const { secretKey } = await chain.createAccount(10n)
+    const sender = senderOf(chain, secretKey, faulty.url)
+    // what a race looks like: fine when it was estimated, no more when it is mined
+    faulty.intercept = ({ method }, forward) =>
+      method === 'eth_estimateGas' ? { result: '0x20000' } : forward()
+    await chain.request('evm_setAutomine', [false])
+    const ended = assert.rejects(sender.send(transfer(NOBODY, 11n)), (error) => {
+      assert.equal(errorCode(error), 'CHAIN_REJECTED')
+      assert.match(String(error), /transfer reverted: ERC20InsufficientBalance\(/)
+      return true
+    })
+    await pending(1)
+    await chain.mine()
+    await ended
+  })
+
+  it('says what is missing to an account without coin', async () => {
+    const stranger = new Uint8Array(32).fill(7)
+    await assert.rejects(senderOf(chain, stranger).send(transfer(NOBODY, 0n)), (error) => {
+      assert.equal(errorCode(error), 'CHAIN_REJECTED')
+      return true
+    })
+  })
+
+  it('sends many at once in their order, each nonce once', async () => {
+    const { account, secretKey } = await chain.createAccount(100n)
+    const sender = senderOf(chain, secretKey)
+    const sends = Array.from({ length: 8 }, () => sender.send(transfer(NOBODY, 1n)))
+    const blocks = (await Promise.all(sends)).map(({ blockNumber }) => blockNumber)
+    assert.deepEqual(
+      blocks,
+      [...blocks].sort((a, b) => a - b),
+    )
+    assert.equal(await chain.request('eth_getTransactionCount', [account, 'latest']), '0x8')
+  })
+
+  it('knows its transaction again when the answer to sending it was lost', async () => {
+    const { secretKey, account } = await chain.createAccount(1n)
+    const sender = senderOf(chain, secretKey, faulty.url)
+    let lost = 0
+    faulty.intercept = async ({ method }, forward) => {
+      const answer = await forward()
+      return method === 'eth_sendRawTransaction' && lost++ === 0 ? 502 : answer
+    }
+    await sender.send(transfer(NOBODY, 1n))
+    assert.equal(lost, 2)
+    assert.equal(await chain.request('eth_getTransactionCount', [account, 'latest']), '0x1')
+  })
+
+  it('asks again for a nonce that a node which lags behind gave', async () => {
+    const { secretKey } = await chain.createAccount(2n)
+    const sender = senderOf(chain, secretKey, faulty.url)
+    await sender.send(transfer(NOBODY, 1n))
+    let lags = 0
+    faulty.intercept = ({ method }, forward) =>
+      method === 'eth_getTransactionCount' && lags++ === 0 ? { result: '0x0' } : forward()
+    await sender.send(transfer(NOBODY, 1n))
+    assert.equal(lags, 2)
+  })
+
+  it('replaces a transaction that nobody mines by one with a higher fee, and pays once', async () => {
+    const { account, secretKey } = await chain.createAccount(5n)
+    const rpc = new Rpc({ url: chain.rpcUrl })
+    const { chainId } = chain.deployment
+    const sender = new TransactionSender({
+      rpc,
+      chainId,
+      secretKey,
+      pollMs: 10,
+      replaceAfterMs: 100,
+    })
+    await chain.request('evm_setAutomine', [false])
+    const before = await balanceOf(NOBODY)
+    const sent = sender.send(transfer(NOBODY, 5n))
+    await pending(3)
+    await chain.mine()
+    await sent
+    assert.equal(await balanceOf(NOBODY), before + 5n)
+    assert.equal(await chain.request('eth_getTransactionCount', [account, 'latest']), '0x1')
+  })
+
+  it('stops to wait when the relay stops', async () => {
+    const { secretKey } = await chain.createAccount(5n)
+    const stop = new AbortController()
+    const rpc = new Rpc({ url: chain.rpcUrl, signal: stop.signal })
+    const { chainId } = chain.deployment
+    const sender = new TransactionSender({ rpc, chainId, secretKey, pollMs: POLL_MS })
+    await chain.request('evm_setAutomine', [false])
+    const ended = assert.rejects(
+      sender.send(transfer(NOBODY, 5n)),
+      (error) => errorCode(error) === 'NETWORK_CLOSED',
+    )
+    setTimeout(() => stop.abort(), 50)
+    await ended
+    await chain.mine()
+  })
+})
+
+describe('errors of the contracts in words', () => {
+  it('decodes our own, names what it does not know, and survives garbage', () => {
+    const id = `0x${'ab'.repeat(32)}`
+    const data = channelsContract.encodeErrorResult('ChannelsClosing', [id, 1234]) as Hex
+    assert.equal(describeRevert(data), `ChannelsClosing(${id}, 1234)`)
+    assert.equal(describeRevert('0x12345678'), 'unknown error 0x12345678')
+    assert.match(describeRevert(data.slice(0, 20) as Hex) ?? '', /^unknown error/)
+    assert.equal(describeRevert('0x'), undefined)
+  })
+
+  it('says when a contract is not the project’s', async () => {
+    const rpc = new Rpc({ url: chain.rpcUrl })
+    const call = { to: NOBODY, contract: channelsContract, method: 'slots', args: [[]] }
+    await assert.rejects(callView(rpc, call), (error) => errorCode(error) === 'CHAIN_MISMATCH')
+    const { token: wrong } = chain.deployment
+    await assert.rejects(
+      callView(rpc, { ...call, to: wrong, args: [[`0x${'00'.repeat(32)}`]] }),
+      (error) => errorCode(error) === 'CHAIN_REJECTED',
+    )
+  })
+
+  it('gives every account its own MFT', async () => {
+    const { account } = await chain.createAccount(3n * MFT)
+    assert.equal(await balanceOf(account), 3n * MFT)
+  })
+})
