@@ -1,0 +1,149 @@
+/** The one reader of flags, environment and files: everything else is handed a {@link RelayConfig}. */
+import { readFileSync } from 'node:fs'
+import { type Deployment, type Hex, MainframeError, nearest } from '@mainframe/protocol'
+import { Type } from 'typebox'
+import { Compile, type Validator } from 'typebox/compile'
+import {
+  ENVIRONMENT_PREFIX,
+  SETTINGS,
+  type SettingName,
+  type Settings,
+  SettingsSchema,
+} from './settings.ts'
+
+const Address = Type.Unsafe<Hex>(Type.String({ pattern: '^0x[0-9a-fA-F]{40}$' }))
+const settingsForm = Compile(SettingsSchema)
+const deploymentForm = Compile(
+  Type.Object({
+    chainId: Type.Integer({ minimum: 1 }),
+    block: Type.Integer({ minimum: 0 }),
+    token: Address,
+    registry: Address,
+    board: Address,
+    channels: Address,
+  }),
+)
+
+/** Everything that a running relay is told, checked and frozen. */
+export interface RelayConfig extends Omit<Settings, 'deploymentFile'> {
+  rpcUrl: string
+  deployment: Deployment
+}
+
+/** Where settings come from; flags win over the environment, and both over the file. */
+export interface ConfigSources {
+  /** By setting name, as text. */
+  flags: Readonly<Record<string, string | undefined>>
+  environment: Readonly<Record<string, string | undefined>>
+  /** JSON file with settings by name. */
+  configFile?: string | undefined
+}
+
+/** Reads and checks the settings. Throws `CONFIG_INVALID` with one sentence. */
+export function loadSettings(sources: ConfigSources): Settings {
+  const { flags, environment, configFile } = sources
+  const given = {
+    ...Object.fromEntries(SETTINGS.map(({ name, default: value }) => [name, value])),
+    ...(configFile === undefined ? {} : readSettingsFile(configFile)),
+    ...fromEnvironment(environment),
+    ...definedOnly(Object.entries(flags).map(([name, text]) => [name, typed(name, text)])),
+  }
+  const settings = definedOnly(Object.entries(given))
+  assertForm(settingsForm, settings, 'The setting')
+  return Object.freeze(settings as unknown as Settings)
+}
+
+/** The settings of a command that needs the chain. Throws `CONFIG_INVALID` with one sentence. */
+export function loadConfig(sources: ConfigSources): RelayConfig {
+  const { rpcUrl, deploymentFile, ...settings } = loadSettings(sources)
+  if (rpcUrl === undefined) throw missing('rpcUrl')
+  if (deploymentFile === undefined) throw missing('deploymentFile')
+  return Object.freeze({ ...settings, rpcUrl, deployment: readDeployment(deploymentFile) })
+}
+
+function readDeployment(file: string): Deployment {
+  const value = readJson(file, 'deployment file')
+  assertForm(deploymentForm, value, `In the deployment file ${file},`)
+  const { chainId, block, token, registry, board, channels } = value as Deployment
+  const lower = (address: Hex) => address.toLowerCase() as Hex
+  return {
+    chainId,
+    block,
+    token: lower(token),
+    registry: lower(registry),
+    board: lower(board),
+    channels: lower(channels),
+  }
+}
+
+function readSettingsFile(file: string): Record<string, unknown> {
+  const settings = readJson(file, 'configuration file')
+  if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) {
+    throw invalid(`The configuration file ${file} does not hold a JSON object`)
+  }
+  const names = SETTINGS.map(({ name }) => name)
+  for (const key of Object.keys(settings)) assertKnown(key, names, `in ${file}`)
+  return settings as Record<string, unknown>
+}
+
+function fromEnvironment(environment: ConfigSources['environment']): Record<string, unknown> {
+  const variables = SETTINGS.map(({ variable }) => variable)
+  for (const key of Object.keys(environment)) {
+    if (key.startsWith(ENVIRONMENT_PREFIX)) assertKnown(key, variables, 'in the environment')
+  }
+  return definedOnly(
+    SETTINGS.map(({ name, variable }) => [name, typed(name, environment[variable] || undefined)]),
+  )
+}
+
+function readJson(file: string, what: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'))
+  } catch (cause) {
+    const isMissing = (cause as { code?: string }).code === 'ENOENT'
+    const problem = isMissing ? 'does not exist' : 'cannot be read as JSON'
+    throw invalid(`The ${what} ${file} ${problem}`, cause)
+  }
+}
+
+/** The text of a flag or variable as the type of its setting; what does not fit stays text. */
+function typed(name: string, text: string | undefined): unknown {
+  if (text === undefined) return undefined
+  const schema = SettingsSchema.properties[name as SettingName] as { type?: string }
+  if (schema.type === 'array') return text === '' ? [] : text.split(',').map((part) => part.trim())
+  const isNumber = schema.type === 'integer' && /^-?\d{1,15}$/.test(text)
+  return isNumber ? Number(text) : text
+}
+
+function assertForm(form: Validator, value: unknown, where: string): void {
+  if (form.Check(value)) return
+  const [problem] = form.Errors(value)
+  const lacking = (problem?.params as { requiredProperties?: string[] } | undefined)
+    ?.requiredProperties?.[0]
+  if (lacking !== undefined) throw invalid(`${where} ${lacking} is missing`)
+  const name = problem?.instancePath.slice(1) || 'the whole'
+  throw invalid(`${where} ${name} ${problem?.message ?? 'is not valid'}`)
+}
+
+function assertKnown(key: string, known: readonly string[], where: string): void {
+  if (known.includes(key)) return
+  const guess = nearest(key, known)
+  const hint = guess === undefined ? '' : `; did you mean ${guess}?`
+  throw invalid(`Unknown setting ${key} ${where}${hint}`)
+}
+
+function missing(name: SettingName): MainframeError {
+  const setting = SETTINGS.find((other) => other.name === name)
+  return invalid(
+    `The setting ${name} is missing: give ${setting?.flag}, ${setting?.variable}, ` +
+      'or put it into the file of --config',
+  )
+}
+
+function definedOnly(entries: readonly (readonly [string, unknown])[]): Record<string, unknown> {
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined))
+}
+
+function invalid(message: string, cause?: unknown): MainframeError {
+  return new MainframeError('CONFIG_INVALID', message, { cause })
+}

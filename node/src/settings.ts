@@ -1,0 +1,122 @@
+/** Every setting of a relay: its form, default and meaning. `config.ts` reads them. */
+import { type Static, Type } from 'typebox'
+import { LOG_LEVELS } from './log.ts'
+
+const GIB = 2 ** 30
+const units = (fallback: number, description: string) =>
+  Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, default: fallback, description })
+const count = (fallback: number, description: string) =>
+  Type.Integer({ minimum: 1, maximum: 100_000_000, default: fallback, description })
+const multiaddrs = (fallback: string[], description: string) =>
+  Type.Array(Type.String({ pattern: '^/' }), { maxItems: 16, default: fallback, description })
+
+export const SettingsSchema = Type.Object(
+  {
+    dataFolder: Type.String({
+      minLength: 1,
+      default: 'data/relay',
+      description: 'folder of keys, vouchers and held packets; one relay at a time',
+    }),
+    rpcUrl: Type.Optional(
+      Type.String({
+        pattern: '^https?://',
+        description: 'JSON-RPC of the chain; with a key in it, set it by environment, not by flag',
+      }),
+    ),
+    deploymentFile: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description: 'JSON file with the chain id, the first block and the contract addresses',
+      }),
+    ),
+    listen: multiaddrs(['/ip4/127.0.0.1/tcp/0'], 'multiaddrs to listen on, comma-separated'),
+    announce: multiaddrs([], 'multiaddrs that the registry tells others; those of listen if empty'),
+    adminPort: Type.Integer({
+      minimum: 0,
+      maximum: 65_535,
+      default: 0,
+      description: 'loopback port of metrics and status; 0 takes a free one, see admin.json',
+    }),
+    routeUnits: units(1_000, 'price of routing a packet, in units of 10^-9 MFT'),
+    holdUnitsPerHour: units(50, 'price of holding a packet for an hour, in units of 10^-9 MFT'),
+    maxWindowUnits: units(10_000_000, 'most that a payer may prepay and not have spent, in units'),
+    noticeSeconds: Type.Integer({
+      minimum: 3_600,
+      maximum: 30 * 86_400,
+      default: 86_400,
+      description: 'shortest notice of a payment channel: time to claim before a payer leaves',
+    }),
+    confirmations: Type.Integer({
+      minimum: 0,
+      maximum: 1_000,
+      default: 12,
+      description: 'blocks on top of one until the relay believes it',
+    }),
+    pollIntervalMs: Type.Integer({
+      minimum: 20,
+      maximum: 600_000,
+      default: 1_000,
+      description: 'milliseconds between looks at the head of the chain',
+    }),
+    claimMinUnits: units(1_000_000_000, 'unclaimed earnings that are worth a claim, in units'),
+    claimMaxAgeSeconds: count(86_400, 'seconds after which any unclaimed earnings are claimed'),
+    holdQuotaBytes: Type.Integer({
+      minimum: 1_000_000,
+      maximum: Number.MAX_SAFE_INTEGER,
+      default: 10 * GIB,
+      description: 'bytes of held packets on disk from which new ones are refused',
+    }),
+    epochSeconds: count(86_400, 'the network parameter: how often the luminosity may change'),
+    openedIntervalMs: Type.Integer({
+      minimum: 100,
+      maximum: 86_400_000,
+      default: 600_000,
+      description: 'how often the counts of what was opened are published',
+    }),
+    maxSeen: count(1_000_000, 'packets that are remembered for 35 minutes; about 100 bytes each'),
+    maxDelayed: count(20_000, 'packets that wait for their delay in memory; 2 kB each'),
+    maxOwed: count(20_000, 'copies for absent neighbours in memory; up to 2 kB each'),
+    maxLinks: count(1_000, 'incoming links at a time'),
+    maxSubscriptions: count(500, 'subscribers at a time'),
+    maxConnections: count(1_500, 'libp2p connections at a time'),
+    maxConnectionsPerSecond: count(20, 'connections that one host may open a second'),
+    logLevel: Type.Enum([...LOG_LEVELS], {
+      default: 'info',
+      description: `log lines go to standard error: ${LOG_LEVELS.join(', ')}`,
+    }),
+  },
+  { additionalProperties: false },
+)
+
+export type Settings = Static<typeof SettingsSchema>
+export type SettingName = keyof Settings
+
+/** A setting as `--help` lists it. */
+export interface SettingDescription {
+  name: SettingName
+  flag: string
+  variable: string
+  description: string
+  default: unknown
+}
+
+export const ENVIRONMENT_PREFIX = 'MAINFRAME_RELAY_'
+/** Shorter than what the name gives. */
+const FLAGS: Partial<Record<SettingName, string>> = { dataFolder: '--data' }
+
+export const SETTINGS: readonly SettingDescription[] = (
+  Object.keys(SettingsSchema.properties) as SettingName[]
+).map((name) => {
+  const { description = '', default: fallback } = SettingsSchema.properties[name] as {
+    description?: string
+    default?: unknown
+  }
+  const words = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+  return {
+    name,
+    flag: FLAGS[name] ?? `--${words}`,
+    variable: ENVIRONMENT_PREFIX + words.replaceAll('-', '_').toUpperCase(),
+    description,
+    default: fallback,
+  }
+})
