@@ -65,15 +65,18 @@ interface Rig {
   stops: CreditStop[]
   returned: Shipment[]
   delivered: number[]
+  /** Units of credit whenever the relay took a voucher. */
+  credits: number[]
 }
 
 /** A link to a payee that accepts a window 10 % larger than the payer's. */
 function rig(manners: Partial<PayeeManners> = {}): Rig {
   const [stream, remote] = duplexPair()
   const payee = startPayee(remote, { maxWindowUnits: 1.1 * WINDOW, ratePerUnit: RATE, ...manners })
-  const seen = { accepted: [], refused: [], stops: [], returned: [], delivered: [] }
+  const seen = { accepted: [], refused: [], stops: [], returned: [], delivered: [], credits: [] }
   const out: Omit<Rig, 'link'> = { stream, remote, payee, ...seen }
-  const link = new PayerLink(stream, {
+  const link: PayerLink = new PayerLink(stream, {
+    onCredit: () => out.credits.push(link.creditUnits),
     onAccepted: (shipment) => out.accepted.push(shipment),
     onRefused: (shipment, reason) => out.refused.push([shipment, reason]),
     onCreditStopped: (reason) => out.stops.push(reason),
@@ -229,13 +232,15 @@ describe('PayerLink: vouchers', () => {
   })
 
   it('pays before it sends, and keeps credit above half a window when idle', async () => {
-    const { link, payee, accepted } = rig()
+    const { link, payee, accepted, credits } = rig()
     link.fund(makeChannel())
     for (let i = 0; i < 500; i++) assert.ok(link.enqueue(packet(90)))
     await until(() => accepted.length === 500, 'all processed')
     await settle()
     assert.ok(link.creditUnits > WINDOW / 2, `credit ${link.creditUnits}`)
     assert.equal(payee.spentUnits, 45_000)
+    assert.equal(credits.length, payee.credits.length)
+    assert.ok(credits.every((units) => units > 0))
     // not one signature a packet: about four a window
     assert.ok(payee.credits.length < 45 * 4 + 2, `${payee.credits.length} vouchers`)
     const order = payee.frames.map(({ type }) => type)
