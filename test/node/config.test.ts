@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { loadConfig, loadSettings } from '../../node/src/config.ts'
+import { SETTINGS } from '../../node/src/settings.ts'
+
+const ADDRESS = '0x00000000000000000000000000000000000000Ab'
+
+describe('The settings of a relay', () => {
+  let folder = ''
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'mainframe-config-'))
+  })
+  after(() => rm(folder, { recursive: true }))
+
+  async function file(name: string, content: unknown): Promise<string> {
+    const path = join(folder, name)
+    await writeFile(path, typeof content === 'string' ? content : JSON.stringify(content))
+    return path
+  }
+  const none = { flags: {}, environment: {} }
+
+  it('refuses unknown keys of the file with a guess', async () => {
+    const configFile = await file('typo.json', { rputeUnits: 5 })
+    assert.throws(() => loadSettings({ ...none, configFile }), {
+      code: 'CONFIG_INVALID',
+      message: /rputeUnits .*did you mean routeUnits\?/,
+    })
+  })
+
+  it('refuses unknown variables of its prefix with a guess, and no others', () => {
+    const typo = { MAINFRAME_RELAY_RPC_ULR: 'x' }
+    assert.throws(() => loadSettings({ flags: {}, environment: typo }), {
+      message: /did you mean MAINFRAME_RELAY_RPC_URL\?/,
+    })
+    loadSettings({ flags: {}, environment: { MAINFRAME_OTHER: 'x', HOME: '/' } })
+  })
+
+  it('names the setting that has a wrong form', () => {
+    const wrong = { routeUnits: '0', adminPort: '70000', logLevel: 'loud', listen: 'localhost' }
+    for (const [name, text] of Object.entries(wrong)) {
+      assert.throws(() => loadSettings({ flags: { [name]: text }, environment: {} }), {
+        code: 'CONFIG_INVALID',
+        message: new RegExp(name),
+      })
+    }
+  })
+
+  it('says how to give what a command needs', () => {
+    assert.throws(() => loadConfig(none), {
+      message: /rpcUrl is missing: give --rpc-url, MAINFRAME_RELAY_RPC_URL/,
+    })
+  })
+
+  it('says in one sentence that a file is missing, no JSON, or no deployment', async () => {
+    const load = (deploymentFile: string) =>
+      loadConfig({ flags: { rpcUrl: 'http://127.0.0.1:1', deploymentFile }, environment: {} })
+    assert.throws(() => load(join(folder, 'no.json')), { message: /no\.json does not exist/ })
+    const broken = await file('broken.json', '{')
+    assert.throws(() => load(broken), { message: /cannot be read as JSON/ })
+    const partial = await file('partial.json', { chainId: 1, block: 2, token: ADDRESS })
+    assert.throws(() => load(partial), { message: /registry is missing/ })
+  })
+
+  it('prefers flags to the environment, and both to the file', async () => {
+    const configFile = await file('three.json', {
+      routeUnits: 1,
+      noticeSeconds: 7_200,
+      maxLinks: 3,
+    })
+    const { routeUnits, noticeSeconds, maxLinks, confirmations, listen } = loadSettings({
+      flags: { routeUnits: '3', listen: '/ip4/127.0.0.1/tcp/4001,/ip4/127.0.0.1/tcp/4002/ws' },
+      environment: { MAINFRAME_RELAY_ROUTE_UNITS: '2', MAINFRAME_RELAY_NOTICE_SECONDS: '9000' },
+      configFile,
+    })
+    assert.deepEqual([routeUnits, noticeSeconds, maxLinks, confirmations], [3, 9_000, 3, 12])
+    assert.deepEqual(listen, ['/ip4/127.0.0.1/tcp/4001', '/ip4/127.0.0.1/tcp/4002/ws'])
+  })
+
+  it('gives every setting a flag, a variable and words', () => {
+    for (const { flag, variable, description } of SETTINGS) {
+      assert.match(flag, /^--[a-z-]+$/)
+      assert.match(variable, /^MAINFRAME_RELAY_[A-Z_]+$/)
+      assert.ok(description.length > 10)
+    }
+    assert.equal(new Set(SETTINGS.map(({ flag }) => flag)).size, SETTINGS.length)
+  })
+
+  it('gives a deployment in lower case', async () => {
+    const fields = { token: ADDRESS, registry: ADDRESS, board: ADDRESS, channels: ADDRESS }
+    const deploymentFile = await file('deployment.json', { chainId: 31_337, block: 1, ...fields })
+    const flags = { rpcUrl: 'http://127.0.0.1:8545', deploymentFile }
+    const { deployment, rpcUrl } = loadConfig({ flags, environment: {} })
+    assert.equal(deployment.token, ADDRESS.toLowerCase())
+    assert.equal(rpcUrl, 'http://127.0.0.1:8545')
+  })
+})
