@@ -16,6 +16,7 @@ export default defineConfig({
   plugins: [toolbox],
   paths: {
     sources: 'contracts',
+    ignition: 'deploy',
     // mocks and Solidity tests lie here too: `hardhat build --no-tests` compiles what is deployed and nothing else
     tests: { mocha: 'test/contracts', solidity: 'test/contracts' },
   },
