@@ -205,6 +205,7 @@ export { openQuote, type Quote, SIGNED_QUOTE_BYTES, signQuote } from './quote.ts
 export {
   isRegistrationSigned,
   nodeIdOf,
+  nodeKeyOf,
   type RegistrationContext,
   registrationMessage,
   serviceId,

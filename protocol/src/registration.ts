@@ -10,6 +10,11 @@ export interface RegistrationContext {
   operator: Uint8Array
 }
 
+/** The node key of a 32-byte Ed25519 seed; it is the relay's libp2p identity as well. */
+export function nodeKeyOf(seed: Uint8Array): Uint8Array {
+  return primitives.ed25519PublicKey(seed)
+}
+
 /** keccak256(abi.encode(operator, nodeKey)). */
 export function nodeIdOf(operator: Uint8Array, nodeKey: Uint8Array): Uint8Array {
   return keccak_256(
