@@ -1,7 +1,7 @@
 #!/usr/bin/env node
+import { errorCode } from '@mainframe/protocol'
 import { Command, CommanderError } from 'commander'
 import { loadConfig, SETTINGS } from './config.ts'
-import { exitStatus, startIndexer } from './indexer.ts'
 
 const program = new Command('indexer')
   .description('Follows the Mainframe contracts and serves the directory over HTTP.')
@@ -39,7 +39,10 @@ async function main(): Promise<void> {
     config?: string
     json?: boolean
   } & Record<string, string>
-  const indexer = await startIndexer(loadConfig({ flags, environment: process.env, configFile }))
+  const settings = loadConfig({ flags, environment: process.env, configFile })
+  // loaded only now: a typing error is answered without starting a server and a database
+  const { startIndexer } = await import('./indexer.ts')
+  const indexer = await startIndexer(settings)
   const stop = () => {
     void indexer.stop().then(() => process.exit(process.exitCode ?? 0), fail)
   }
@@ -50,6 +53,12 @@ async function main(): Promise<void> {
   })
   const { url } = indexer
   console.log(json ? JSON.stringify({ event: 'listening', url }) : `Indexer listens on ${url}`)
+}
+
+/** 2 for what the caller set wrong, else 1. */
+function exitStatus(error: unknown): 1 | 2 {
+  const code = errorCode(error)
+  return code?.startsWith('CONFIG_') || code === 'STORE_LOCKED' ? 2 : 1
 }
 
 function complain(error: unknown): void {

@@ -1,4 +1,4 @@
-import { errorCode, MainframeError } from '@mainframe/protocol'
+import { MainframeError } from '@mainframe/protocol'
 import { pino } from 'pino'
 import { createChainReader } from './chain/chain-reader.ts'
 import { createHttpRpc } from './chain/rpc.ts'
@@ -94,10 +94,4 @@ async function listen(app: App, { host, port }: IndexerConfig): Promise<string> 
       { cause },
     )
   }
-}
-
-/** Exit status for an error that ended the indexer: 2 for what the caller set wrong, else 1. */
-export function exitStatus(error: unknown): 1 | 2 {
-  const code = errorCode(error)
-  return code?.startsWith('CONFIG_') || code === 'STORE_LOCKED' ? 2 : 1
 }
