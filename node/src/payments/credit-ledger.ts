@@ -99,8 +99,9 @@ export class CreditLedger {
    */
   async offer(credit: Credit, link: object): Promise<Offer> {
     const id = this.#idOf(credit)
-    const early = id === undefined ? 'wrong-terms' : this.#judge(id, credit)
-    if (id === undefined || typeof early === 'string') return refuse(early)
+    if (id === undefined) return refuse('wrong-terms')
+    const early = this.#judge(id, credit)
+    if (typeof early === 'string') return refuse(early)
     const { epoch, amount, signature, signer } = credit
     const digest = voucherDigest(this.#separator, { channelId: fromHex(id), epoch, amount })
     const isSigned = await this.#queue.check({ digest, signature, signer })

@@ -1,0 +1,230 @@
+/** The payer's side of payment between relays: this relay's outgoing channels (PROTOCOL.md §4). */
+import { setTimeout } from 'node:timers/promises'
+import {
+  baseToUnits,
+  type ChannelRow,
+  type ChannelTerms,
+  channelId,
+  type Deployment,
+  domainSeparator,
+  fromHex,
+  type Hex,
+  MainframeError,
+  type PayerChannel,
+  type Quote,
+  toHex,
+} from '@mainframe/protocol'
+import type { Directory, RelayEntry } from '../chain/directory.ts'
+import type { Rpc } from '../chain/rpc.ts'
+import type { TransactionSender } from '../chain/transactions.ts'
+import { Funding } from './funding.ts'
+import { type PayerLimits, payable } from './payable.ts'
+import type { SignedLog } from './signed-log.ts'
+
+export interface PayerChannelsOptions {
+  rpc: Rpc
+  deployment: Deployment
+  directory: Directory
+  /** Of the hot account. */
+  sender: TransactionSender
+  hotSecret: Uint8Array
+  signed: SignedLog
+  limits: PayerLimits
+  /** How long to gather openings into one transaction. */
+  gatherMs?: number
+  /** How long a mined deposit may take to be seen k blocks deep. */
+  confirmTimeoutMs?: number
+}
+
+/** Prepaid at most, as a part of the deposit: what a cheating or crashing payee can cost. */
+const WINDOWS_PER_DEPOSIT = 10n
+/** Part of the relay's window that is not used, for the unit that each new link signs in advance. */
+const WINDOW_SLACK = 16
+const DEFAULT_GATHER_MS = 50
+const DEFAULT_CONFIRM_TIMEOUT_MS = 600_000
+
+/** Opens, finds again and tops up the channels from which links to other relays are paid. */
+export class PayerChannels {
+  readonly #options: PayerChannelsOptions
+  readonly #funding: Funding
+  readonly #separator: Uint8Array
+  readonly #stop = new AbortController()
+  /** One object a channel, whatever number of links is or was paid from it. */
+  readonly #live = new Map<Hex, PayerChannel>()
+  readonly #pending = new Map<string, Promise<PayerChannel>>()
+
+  constructor(options: PayerChannelsOptions) {
+    const { deployment, gatherMs = DEFAULT_GATHER_MS } = options
+    this.#options = options
+    this.#funding = new Funding({ ...options, gatherMs })
+    const contract = fromHex(deployment.channels)
+    this.#separator = domainSeparator({ chainId: BigInt(deployment.chainId), contract })
+  }
+
+  /**
+   * The channel to a relay as confirmed on chain, with what was signed on it; opened if there is none.
+   * Rejects with `PAYMENT_UNVERIFIED` when the quote does not agree with the chain or our limits,
+   * `PAYMENT_INSUFFICIENT` for want of money, and as `TransactionSender.send`.
+   */
+  ensure(peer: RelayEntry, quote: Quote): Promise<PayerChannel> {
+    return this.#once(`ensure ${peer.row.nodeId}`, () => this.#ensure(peer, quote))
+  }
+
+  /**
+   * Adds a deposit to the channel, unless a window fits what is left of it. Errors as {@link ensure}.
+   */
+  topUp(peer: RelayEntry, quote: Quote): Promise<PayerChannel> {
+    return this.#once(`top-up ${peer.row.nodeId}`, () => this.#topUp(peer, quote))
+  }
+
+  /** Ends waits; resolves when no transaction is under way. */
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await this.#funding.stop()
+    await Promise.allSettled(this.#pending.values())
+  }
+
+  #once(name: string, work: () => Promise<PayerChannel>): Promise<PayerChannel> {
+    const pending = this.#pending.get(name)
+    if (pending) return pending
+    const begun = work().finally(() => this.#pending.delete(name))
+    this.#pending.set(name, begun)
+    return begun
+  }
+
+  async #ensure(peer: RelayEntry, quote: Quote): Promise<PayerChannel> {
+    const { directory, deployment, limits } = this.#options
+    const noticeSeconds = payable(quote, { peer, directory, deployment, limits })
+    const found = this.#find(quote)
+    if (found) return this.#channel(found, quote)
+    const terms = this.#terms(quote, noticeSeconds)
+    const id = toHex(channelId(terms))
+    const amountBase = max(limits.depositBase, quote.minDepositBase)
+    const payee = toHex(quote.payee)
+    await this.#funding.fund({ channelId: id, payee, noticeSeconds, amountBase, expectedEpoch: 0 })
+    return this.#channel(await this.#confirmed(id, amountBase), quote)
+  }
+
+  async #topUp(peer: RelayEntry, quote: Quote): Promise<PayerChannel> {
+    const { directory, deployment, limits } = this.#options
+    payable(quote, { peer, directory, deployment, limits })
+    const row = this.#find(quote)
+    if (!row) return await this.#ensure(peer, quote)
+    const channel = this.#channel(row, quote)
+    const windowBase = BigInt(channel.windowUnits) * channel.baseUnitsPerUnit
+    const isSmall = row.deposit < quote.minDepositBase
+    if (!isSmall && row.deposit - channel.signedBase >= windowBase) return channel
+    const amountBase = max(limits.depositBase, quote.minDepositBase - row.deposit)
+    await this.#funding.fund({
+      channelId: row.channelId,
+      payee: row.payee,
+      noticeSeconds: row.noticeSeconds,
+      amountBase,
+      expectedEpoch: row.epoch,
+    })
+    return this.#channel(await this.#confirmed(row.channelId, row.deposit + amountBase), quote)
+  }
+
+  /** Our open channel to a payee; the one with most left when there are several. */
+  #find({ payee, noticeSeconds }: Quote): ChannelRow | undefined {
+    const { directory, deployment, sender } = this.#options
+    const [to, token] = [toHex(payee), deployment.token.toLowerCase()]
+    const open = [...directory.channels.values()].filter(
+      (row) =>
+        row.state === 'open' &&
+        row.payer === sender.account &&
+        row.signer === sender.account &&
+        row.payee === to &&
+        row.token === token &&
+        row.noticeSeconds >= noticeSeconds,
+    )
+    const left = (row: ChannelRow) => row.deposit - this.#signedOf(row)
+    return open.reduce<ChannelRow | undefined>(
+      (best, row) => (best && left(best) >= left(row) ? best : row),
+      undefined,
+    )
+  }
+
+  /** Never less than what was claimed: that much was signed, whatever became of our log. */
+  #signedOf({ channelId: id, epoch, claimed }: ChannelRow): bigint {
+    const live = this.#live.get(id)
+    if (live?.epoch === epoch) return live.signedBase
+    const stored = this.#options.signed.entries.get(id)
+    return stored?.epoch === epoch ? max(stored.amount, claimed) : claimed
+  }
+
+  #terms({ payee, token }: Quote, noticeSeconds: number): ChannelTerms {
+    const account = fromHex(this.#options.sender.account)
+    return { payer: account, payee, token, signer: account, noticeSeconds }
+  }
+
+  #channel(row: ChannelRow, quote: Quote): PayerChannel {
+    const { channelId: id, epoch, deposit: depositBase } = row
+    const { baseUnitsPerUnit } = quote
+    const figures = { depositBase, baseUnitsPerUnit, windowUnits: windowOf(depositBase, quote) }
+    const live = this.#live.get(id)
+    if (live?.epoch === epoch) return Object.assign(live, figures)
+    const { signed, hotSecret } = this.#options
+    const channel: PayerChannel = {
+      terms: this.#terms(quote, row.noticeSeconds),
+      channelId: fromHex(id),
+      epoch,
+      ...figures,
+      signedBase: this.#signedOf(row),
+      domainSeparator: this.#separator,
+      signerSecretKey: hotSecret,
+      record: (amount) => signed.put({ channelId: id, epoch, amount }),
+    }
+    this.#live.set(id, channel)
+    return channel
+  }
+
+  /** The channel once its deposit is k blocks deep. */
+  async #confirmed(id: Hex, depositBase: bigint): Promise<ChannelRow> {
+    const { directory, confirmTimeoutMs = DEFAULT_CONFIRM_TIMEOUT_MS } = this.#options
+    const seen = Promise.withResolvers<ChannelRow>()
+    const look = () => {
+      const row = directory.channels.get(id)
+      if (row?.state === 'open' && row.deposit >= depositBase) seen.resolve(row)
+    }
+    const unsubscribe = directory.subscribe(look)
+    const ended = new AbortController()
+    const signal = AbortSignal.any([ended.signal, this.#stop.signal])
+    const timeout = setTimeout(confirmTimeoutMs, undefined, { signal }).then(
+      () => {
+        throw unconfirmed('A deposit was mined and not confirmed in time')
+      },
+      () => {
+        throw unconfirmed('The relay stopped before a deposit was confirmed')
+      },
+    )
+    timeout.catch(() => {}) // its end is of no interest once the deposit was seen
+    try {
+      look()
+      return await Promise.race([seen.promise, timeout])
+    } finally {
+      ended.abort()
+      unsubscribe()
+    }
+  }
+}
+
+/** Units to prepay at most; `PAYMENT_INSUFFICIENT` when the deposit is too small for one. */
+function windowOf(depositBase: bigint, { maxWindowUnits, baseUnitsPerUnit }: Quote): number {
+  const byDeposit = baseToUnits(depositBase / WINDOWS_PER_DEPOSIT, baseUnitsPerUnit)
+  const byQuote = maxWindowUnits - Math.ceil(maxWindowUnits / WINDOW_SLACK)
+  const windowUnits = Math.min(byDeposit, byQuote)
+  if (windowUnits >= 1) return windowUnits
+  throw new MainframeError(
+    'PAYMENT_INSUFFICIENT',
+    'The deposit or the window is too small to prepay',
+  )
+}
+
+function unconfirmed(message: string): MainframeError {
+  return new MainframeError('CHAIN_UNREACHABLE', message, { retryable: true })
+}
+
+function max(a: bigint, b: bigint): bigint {
+  return a > b ? a : b
+}
