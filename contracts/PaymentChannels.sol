@@ -8,7 +8,6 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {Vault} from "./Vault.sol";
 import {IPaymentChannels} from "./interfaces/IPaymentChannels.sol";
-import {Permit} from "./interfaces/Permit.sol";
 import {ChannelMath} from "./libraries/ChannelMath.sol";
 import {ChannelSlot} from "./libraries/ChannelSlot.sol";
 

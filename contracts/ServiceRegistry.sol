@@ -6,7 +6,6 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {IServiceRegistry} from "./interfaces/IServiceRegistry.sol";
-import {Permit} from "./interfaces/Permit.sol";
 import {Continuity} from "./libraries/Continuity.sol";
 
 /// @title The registry of nodes

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {IERC1363Receiver} from "@openzeppelin/contracts/interfaces/IERC1363Receiver.sol";
-import {Permit} from "./Permit.sol";
+import {IPermits} from "./IPermits.sol";
 
 /// @title Payment channels
 /// @notice Unidirectional channels with cumulative EIP-712 vouchers, claimed in batches into a vault.
@@ -33,7 +33,7 @@ import {Permit} from "./Permit.sol";
 ///   shrink by themselves, or the token lies, its last users to withdraw are left with less.
 /// - A token that blocks somebody blocks his withdrawals, and nobody else's claims, closings or refunds.
 /// - Tokens that call back meet a guard on every inflow, and outflows that have done their book-keeping first.
-interface IPaymentChannels is IERC1363Receiver {
+interface IPaymentChannels is IERC1363Receiver, IPermits {
   /// @notice What the caller, as the payer, agrees with a payee; together with him it makes the channel's id.
   /// @param payee Whom the channel pays.
   /// @param token ERC-20, or the zero address for the chain's coin.

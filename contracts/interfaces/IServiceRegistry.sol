@@ -2,7 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {IERC1363Receiver} from "@openzeppelin/contracts/interfaces/IERC1363Receiver.sol";
-import {Permit} from "./Permit.sol";
+import {IPermits} from "./IPermits.sol";
 
 /// @title The registry of nodes
 /// @notice Who runs a node, where it is reached, with what keys, and what it has at stake.
@@ -39,7 +39,7 @@ import {Permit} from "./Permit.sol";
 ///   nodeKey over "mainframe/register/1" (UTF-8) followed by chainId (uint256), this contract's address (20 bytes) and
 ///   the operator (20 bytes). Every reader of the log checks it, and ignores nodes without a valid one.
 /// - Stake prices identities. Nothing slashes it.
-interface IServiceRegistry is IERC1363Receiver {
+interface IServiceRegistry is IERC1363Receiver, IPermits {
   /// @notice What a node says about itself.
   /// @param manager The hot account that may change this record's seal key, addresses and metadata, and the prices.
   /// @param payee The account that payment channels of this node pay.

@@ -61,6 +61,8 @@ export async function compileContracts(): Promise<void> {
 /** Starts the chain and deploys the contracts to it by the Ignition module. */
 export async function startChain({ folder, port, shutdown }: ChainOptions): Promise<Chain> {
   await mkdir(folder, { recursive: true })
+  // First, because a Hardhat node reads the artifacts when it starts.
+  await compileContracts()
   const rpcPort = await claimPort(port, 'chain')
   const service = new Service({
     name: 'chain',
@@ -79,7 +81,7 @@ export async function startChain({ folder, port, shutdown }: ChainOptions): Prom
   })
   shutdown.add(() => service.stop())
   const rpcUrl = `http://127.0.0.1:${rpcPort}`
-  const [provider] = await Promise.all([connect(rpcUrl, service), compileContracts()])
+  const provider = await connect(rpcUrl, service)
   shutdown.add(async () => provider.destroy())
   const deployed = await deployContracts({
     rpcUrl,
