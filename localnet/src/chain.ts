@@ -44,7 +44,7 @@ export interface ChainOptions {
 
 /** Compiles what is not compiled yet. Throws `INTERNAL` with the compiler's message. */
 export async function compileContracts(): Promise<void> {
-  const args = [HARDHAT_CLI, 'build', '--no-tests', '--quiet']
+  const args = [HARDHAT_CLI, 'build', '--no-tests', '--no-typechain', '--quiet']
   await promisify(execFile)(process.execPath, args, { cwd: repositoryFile('') }).catch(
     (cause: unknown) => {
       throw new MainframeError(
