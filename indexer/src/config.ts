@@ -1,9 +1,8 @@
 /** The one reader of flags, environment and files: everything else is handed an {@link IndexerConfig}. */
 import { readFileSync } from 'node:fs'
-import { type Deployment, type Hex, MainframeError } from '@mainframe/protocol'
+import { type Deployment, type Hex, MainframeError, nearest } from '@mainframe/protocol'
 import { type Static, Type } from 'typebox'
 import { Compile, type Validator } from 'typebox/compile'
-import { nearest } from './nearest.ts'
 
 const Address = Type.Unsafe<Hex>(Type.String({ pattern: '^0x[0-9a-fA-F]{40}$' }))
 
@@ -135,6 +134,7 @@ export function loadConfig(sources: ConfigSources): IndexerConfig {
   const given = definedOnly(Object.entries(settings))
   assertForm(settingsForm, given, 'The setting')
   const { deployment, dataFolder, ...rest } = given as unknown as Settings
+  if (!URL.canParse(rest.rpcUrl)) throw invalid('The setting rpcUrl is not a URL')
   return Object.freeze({
     ...rest,
     ...(rest.databaseUrl === undefined && { dataFolder }),

@@ -39,6 +39,10 @@ describe('the configuration', () => {
   it('refuses what is missing or out of bounds', () => {
     refuses({ flags: { rpcUrl: flags.rpcUrl } }, /^The setting deployment is missing$/)
     refuses({ flags: { ...flags, rpcUrl: 'localhost' } }, /rpcUrl must match/)
+    refuses(
+      { flags: { ...flags, rpcUrl: 'http://a b/secret' } },
+      /^The setting rpcUrl is not a URL$/,
+    )
     refuses({ flags: { ...flags, port: '65536' } }, /port must be <= 65535/)
     refuses({ flags: { ...flags, port: '1e3' } }, /port must be integer/)
     refuses({ flags: { ...flags, finalityDepth: '0' } }, /finalityDepth must be >= 1/)

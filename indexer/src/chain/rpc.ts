@@ -15,11 +15,17 @@ interface JsonRpcAnswer {
 }
 
 /** JSON-RPC over HTTP. `signal` ends every call; the URL, which may hold a key, is never repeated. */
-export function createHttpRpc(url: string, signal: AbortSignal): RpcCall {
+export function createHttpRpc(rpcUrl: string, signal: AbortSignal): RpcCall {
+  const { url, headers } = splitCredentials(rpcUrl)
   let id = 0
   return async (method, params) => {
     id += 1
-    const answer = await post(url, JSON.stringify({ jsonrpc: '2.0', id, method, params }), signal)
+    const answer = await post({
+      url,
+      headers,
+      signal,
+      body: { jsonrpc: '2.0', id, method, params },
+    })
     if (answer.error === undefined && answer.result !== undefined) return answer.result
     const reason = answer.error?.message ?? 'no result'
     throw new MainframeError(
@@ -30,13 +36,20 @@ export function createHttpRpc(url: string, signal: AbortSignal): RpcCall {
   }
 }
 
-async function post(url: string, body: string, signal: AbortSignal): Promise<JsonRpcAnswer> {
+interface Question {
+  url: string
+  headers: Record<string, string>
+  body: object
+  signal: AbortSignal
+}
+
+async function post({ url, headers, body, signal }: Question): Promise<JsonRpcAnswer> {
   let response: Response
   try {
     response = await fetch(url, {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body,
+      headers,
+      body: JSON.stringify(body),
       signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
     })
     const answer = (await response.json()) as JsonRpcAnswer | null
@@ -45,6 +58,20 @@ async function post(url: string, body: string, signal: AbortSignal): Promise<Jso
     throw unreachable('The chain RPC does not answer', cause)
   }
   throw unreachable(`The chain RPC answers status ${response.status} without JSON-RPC`)
+}
+
+/** `fetch` refuses a URL with a password, and says it aloud. */
+function splitCredentials(rpcUrl: string): Pick<Question, 'url' | 'headers'> {
+  const url = new URL(rpcUrl)
+  const { username, password } = url
+  url.username = ''
+  url.password = ''
+  const credentials = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`)
+  const authorization = `Basic ${credentials.toString('base64')}`
+  return {
+    url: url.href,
+    headers: { 'content-type': 'application/json', ...(username && { authorization }) },
+  }
 }
 
 function unreachable(message: string, cause?: unknown): MainframeError {

@@ -38,10 +38,13 @@ class PostgresDatabase implements Database {
     this.#config = {
       connectionString: url,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      statement_timeout: STATEMENT_TIMEOUT_MS,
       types: { getTypeParser: (oid: number) => COLUMN_PARSERS[oid] ?? String } as never,
     }
-    this.#pool = new pg.Pool({ ...this.#config, max: MAX_READERS })
+    this.#pool = new pg.Pool({
+      ...this.#config,
+      max: MAX_READERS,
+      statement_timeout: STATEMENT_TIMEOUT_MS,
+    })
     // An idle connection that dies emits here; without a listener that would end the process.
     this.#pool.on('error', () => undefined)
   }

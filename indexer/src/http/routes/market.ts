@@ -1,4 +1,12 @@
-import { type ApiMeta, fromHex, type Hex, rankOffers, SERVICE_NAMES } from '@mainframe/protocol'
+import {
+  type ApiDiscoverAnswer,
+  type ApiDiscoverRequest,
+  type ApiMeta,
+  fromHex,
+  type Hex,
+  rankOffers,
+  SERVICE_NAMES,
+} from '@mainframe/protocol'
 import { keccak256 } from 'ethers'
 import { Type } from 'typebox'
 import type { Queryable } from '../../db/database.ts'
@@ -50,7 +58,11 @@ export function priceSummary(
 
 export function registerMarketRoutes(app: App, context: ApiContext): void {
   registerDiscover(app, context)
+  registerOffers(app, context)
+  registerSummary(app, context)
+}
 
+function registerOffers(app: App, context: ApiContext): void {
   app.get(
     '/v1/services/:id/offers',
     {
@@ -73,7 +85,9 @@ export function registerMarketRoutes(app: App, context: ApiContext): void {
         return { meta, ...page }
       }),
   )
+}
 
+function registerSummary(app: App, context: ApiContext): void {
   app.get(
     '/v1/prices/summary',
     {
@@ -107,40 +121,38 @@ function registerDiscover(app: App, context: ApiContext): void {
         response: responses(DiscoverAnswer),
       },
     },
-    ({ body }) => {
-      const services = [...new Set(body.need.map(parseService))]
-      const token = lowerHex(body.token ?? context.deployment.token)
-      const { maxPrice } = body
-      return readAnswer(context, async (tx, meta) => {
-        const medians: bigint[] = []
-        for (const service of services) {
-          const { median } = await priceSummary(context, { tx, meta, service, token })
-          medians.push(BigInt(median ?? 0))
-        }
-        const from = keccak256(body.seed) as Hex
-        const candidates = await findCandidates(tx, meta, { services, token, maxPrice, from })
-        const stake = lowerMedian(candidates.map((candidate) => candidate.stake))
-        const reference = { medians, stake, blockNumber: meta.block.number }
-        const ranked = rankOffers(candidates, { reference, seed: fromHex(body.seed), k: body.k })
-        const nodes = await readNodes(
-          tx,
-          meta,
-          ranked.map(({ candidate }) => candidate.nodeId),
-        )
-        return {
-          meta,
-          reference: { services, token, medians: medians.map(String), stake: String(stake) },
-          candidates: candidates.length,
-          offers: nodes.flatMap((node, i) => {
-            const place = ranked[i]
-            if (!place) return []
-            const { factors, weight, score } = place
-            return [{ node, factors, weight, score }]
-          }),
-        }
-      })
-    },
+    ({ body }) => readAnswer(context, (tx, meta) => discover(context, { tx, meta, body })),
   )
+}
+
+async function discover(
+  context: ApiContext,
+  { tx, meta, body }: { tx: Queryable; meta: ApiMeta; body: ApiDiscoverRequest },
+): Promise<ApiDiscoverAnswer> {
+  const services = [...new Set(body.need.map(parseService))]
+  const token = lowerHex(body.token ?? context.deployment.token)
+  const medians: bigint[] = []
+  for (const service of services) {
+    const { median } = await priceSummary(context, { tx, meta, service, token })
+    medians.push(BigInt(median ?? 0))
+  }
+  const from = keccak256(body.seed) as Hex
+  const { maxPrice } = body
+  const candidates = await findCandidates(tx, meta, { services, token, maxPrice, from })
+  const stake = lowerMedian(candidates.map((candidate) => candidate.stake))
+  const reference = { medians, stake, blockNumber: meta.block.number }
+  const ranked = rankOffers(candidates, { reference, seed: fromHex(body.seed), k: body.k })
+  const ids = ranked.map(({ candidate }) => candidate.nodeId)
+  const nodes = new Map((await readNodes(tx, meta, ids)).map((node) => [node.nodeId, node]))
+  return {
+    meta,
+    reference: { services, token, medians: medians.map(String), stake: String(stake) },
+    candidates: candidates.length,
+    offers: ranked.flatMap(({ candidate, factors, weight, score }) => {
+      const node = nodes.get(candidate.nodeId)
+      return node ? [{ node, factors, weight, score }] : []
+    }),
+  }
 }
 
 function lowerMedian(values: readonly bigint[]): bigint {

@@ -58,6 +58,12 @@ function parseOffering(query: Static<typeof NodesQuery>, mft: Hex): PriceFilter 
 }
 
 export function registerNodeRoutes(app: App, context: ApiContext): void {
+  registerList(app, context)
+  registerClosest(app, context)
+  registerOne(app, context)
+}
+
+function registerList(app: App, context: ApiContext): void {
   app.get(
     '/v1/nodes',
     {
@@ -82,7 +88,9 @@ export function registerNodeRoutes(app: App, context: ApiContext): void {
       })
     },
   )
+}
 
+function registerClosest(app: App, context: ApiContext): void {
   app.get(
     '/v1/nodes/closest',
     {
@@ -98,7 +106,9 @@ export function registerNodeRoutes(app: App, context: ApiContext): void {
         return { meta, nodes: await closestNodes(tx, meta, { to, k, listed: relays }) }
       }),
   )
+}
 
+function registerOne(app: App, context: ApiContext): void {
   app.get(
     '/v1/nodes/:id',
     {
