@@ -1,0 +1,69 @@
+import {
+  decodeContactCode,
+  HOLD_CLASS_MINUTES,
+  type HoldClass,
+  inboxAddress,
+  mostPerPrefix,
+  unitsToBase,
+} from '@mainframe/protocol'
+import type { ClientContext } from '../context.ts'
+import { destinationsOf } from '../directory/view.ts'
+import { assertLength, fragmentCount } from '../messages/payload.ts'
+import { assertHoldClass, assertHops } from '../options.ts'
+
+export interface EstimateParameters {
+  /** Bytes of the message. */
+  length: number
+  /** Contact code: whose relays are counted exactly. Without one, the most that any recipient has. */
+  to?: string
+  hops?: number
+  holdClass?: HoldClass
+}
+
+/** What sending would mean, if every packet arrives at the first attempt. */
+export interface Estimate {
+  packets: number
+  /** Relays that will receive and hold each packet, counted in the directory. */
+  relaysReached: number
+  luminosity: number
+  hops: number
+  holdClass: HoldClass
+  /** For how long relays hold the packets. */
+  holdMs: number
+  /** Postage of one packet, in units of 10^-9 MFT. */
+  postageUnits: number
+  /** Of all packets, in base units of MFT. */
+  priceBase: bigint
+}
+
+/** Throws `MESSAGE_TOO_LONG`, `CODEC_INVALID`, `CONFIG_INVALID`, and what the directory throws. */
+export async function estimate(
+  { settings, directory }: ClientContext,
+  parameters: EstimateParameters,
+): Promise<Estimate> {
+  const { length, to, hops = settings.hops, holdClass = settings.holdClass } = parameters
+  assertLength(length)
+  assertHops(hops)
+  assertHoldClass(holdClass)
+  const address = to === undefined ? undefined : inboxAddress(decodeContactCode(to))
+  const view = await directory.fresh()
+  const { luminosity, relays, table } = view
+  const most = () => mostPerPrefix(addressesOf(relays), luminosity)
+  const packets = fragmentCount(length)
+  const postageUnits = table[holdClass][hops] ?? 0
+  return {
+    packets,
+    // A prefix that no relay shares is served by the closest relay.
+    relaysReached: Math.max(1, address ? destinationsOf(view, address).length : most()),
+    luminosity,
+    hops,
+    holdClass,
+    holdMs: HOLD_CLASS_MINUTES[holdClass] * 60_000,
+    postageUnits,
+    priceBase: BigInt(packets) * unitsToBase(postageUnits),
+  }
+}
+
+function addressesOf(relays: readonly { address: Uint8Array }[]): Uint8Array[] {
+  return relays.map(({ address }) => address)
+}

@@ -1,0 +1,26 @@
+import { type Hex, toHex } from '@mainframe/protocol'
+import type { ClientContext } from '../context.ts'
+
+/** The channel to the entry relay. */
+export interface OpenedChannel {
+  channelId: Hex
+  /** The entry relay. */
+  nodeId: Hex
+  depositBase: bigint
+  signedBase: bigint
+}
+
+/**
+ * Connects to the entry relay and opens a channel to it, or finds the one that is open; sending does
+ * so by itself. Throws `NETWORK_NO_RELAY`, `PAYMENT_INSUFFICIENT`, `CHAIN_REJECTED`…
+ */
+export async function openChannel({ entry }: ClientContext): Promise<OpenedChannel> {
+  const { relay, link } = await entry.connect()
+  const { channel } = link
+  return {
+    nodeId: relay.nodeId,
+    channelId: toHex(channel?.channelId ?? new Uint8Array(32)),
+    depositBase: channel?.depositBase ?? 0n,
+    signedBase: channel?.signedBase ?? 0n,
+  }
+}

@@ -1,0 +1,139 @@
+import { encodeContactCode, type Hex } from '@mainframe/protocol'
+import { type Balance, balance } from './actions/balance.ts'
+import { closeChannel } from './actions/close-channel.ts'
+import { type DiscoverParameters, type DiscoverResult, discover } from './actions/discover.ts'
+import { type Estimate, type EstimateParameters, estimate } from './actions/estimate.ts'
+import { messages } from './actions/messages.ts'
+import { type OpenedChannel, openChannel } from './actions/open-channel.ts'
+import { type SendParameters, type Sent, send } from './actions/send.ts'
+import { type ChannelSpending, spending } from './actions/spending.ts'
+import { sleep, systemClock } from './clock.ts'
+import { type ClientContext, closeContext, createContext } from './context.ts'
+import type { MessageHandler, ReceivedMessage } from './messages/deliveries.ts'
+import type { MainframeOptions } from './options.ts'
+import type { CloseOutcome } from './payments/close-channel.ts'
+import type { Store } from './store/store.ts'
+
+/** How long {@link Mainframe.close} waits for acknowledgements that are about to leave. */
+const GRACE_MS = 2_000
+const GRACE_STEP_MS = 20
+
+/**
+ * A client: one inbox, one paying account. It receives from the moment it is open, and connects to
+ * its entry relay when there is something to send.
+ *
+ * @example
+ * const client = await Mainframe.open({ network, account, store: fileStore('alice') })
+ * client.onMessage(async ({ from, bytes }) => { await client.send(from, bytes) })
+ * const sent = await client.send(contactCode, new TextEncoder().encode('hello'))
+ * await sent.delivered
+ * await client.close()
+ */
+export class Mainframe {
+  /** The code that others send to, such as `mf1…`. */
+  readonly contactCode: string
+  readonly #context: ClientContext
+  readonly #store: Store
+  readonly #ended = new AbortController()
+
+  private constructor(context: ClientContext, store: Store) {
+    this.#context = context
+    this.#store = store
+    this.contactCode = encodeContactCode(context.keyPair.publicKey)
+  }
+
+  /**
+   * Opens the store, checks the chain and the indexer's relays, and begins to receive. Throws
+   * `CONFIG_INVALID`, `STORE_LOCKED`, `CHAIN_MISMATCH`, `CHAIN_UNREACHABLE`, `INDEXER_UNREACHABLE`,
+   * `INDEXER_INVALID`, `NETWORK_NO_RELAY`.
+   */
+  static async open(options: MainframeOptions): Promise<Mainframe> {
+    const { store } = options
+    await store.open()
+    let context: ClientContext | undefined
+    try {
+      context = await createContext(options)
+      await context.inbox.start()
+      return new Mainframe(context, store)
+    } catch (error) {
+      if (context) await closeContext(context)
+      await store.close()
+      throw error
+    }
+  }
+
+  /** The account that pays. */
+  get account(): Hex {
+    return this.#context.account.address
+  }
+
+  /** Resolves when everything that relays held at the start was delivered; not needed to send. */
+  get caughtUp(): Promise<void> {
+    return this.#context.inbox.caughtUp
+  }
+
+  /** Node ids of the entry relay, as far as it is decided, and of those that deliver. */
+  get relays(): { entry: Hex | undefined; subscriptions: Hex[] } {
+    const { entry, inbox } = this.#context
+    return {
+      entry: entry.relay?.nodeId,
+      subscriptions: inbox.relays.map(({ relay }) => relay.nodeId),
+    }
+  }
+
+  discover(parameters?: DiscoverParameters): Promise<DiscoverResult> {
+    return discover(this.#context, parameters)
+  }
+
+  estimate(length: number, parameters?: Omit<EstimateParameters, 'length'>): Promise<Estimate> {
+    return estimate(this.#context, { ...parameters, length })
+  }
+
+  openChannel(): Promise<OpenedChannel> {
+    return openChannel(this.#context)
+  }
+
+  send(
+    to: string,
+    bytes: Uint8Array,
+    parameters?: Omit<SendParameters, 'to' | 'bytes'>,
+  ): Promise<Sent> {
+    return send(this.#context, { ...parameters, to, bytes })
+  }
+
+  /** Messages wait until there is a handler. Returns how to remove it. */
+  onMessage(handler: MessageHandler): () => void {
+    return this.#context.receiver.handle(handler)
+  }
+
+  messages(): AsyncGenerator<ReceivedMessage, void, void> {
+    return messages(this.#context, { signal: this.#ended.signal })
+  }
+
+  balance(): Promise<Balance> {
+    return balance(this.#context)
+  }
+
+  spending(): Promise<ChannelSpending[]> {
+    return spending(this.#context)
+  }
+
+  closeChannel(): Promise<CloseOutcome[]> {
+    return closeChannel(this.#context)
+  }
+
+  /**
+   * Ends the client. Messages that are not delivered are given up with `NETWORK_CLOSED`; relays go on
+   * holding what they have of them. Keys and channels stay in the store.
+   */
+  async close(): Promise<void> {
+    if (this.#ended.signal.aborted) return
+    this.#ended.abort()
+    const { outbox } = this.#context
+    for (let waited = 0; !outbox.hasAnswered && waited < GRACE_MS; waited += GRACE_STEP_MS) {
+      await sleep(systemClock, GRACE_STEP_MS)
+    }
+    await closeContext(this.#context)
+    await this.#store.close()
+  }
+}

@@ -1,0 +1,141 @@
+/** Checking a whole listing: everything an indexer says is confirmed by the chain before it is used. */
+import { type ApiNode, type Deployment, type Hex, MainframeError } from '@mainframe/protocol'
+import type { DirectoryChain } from '../chain/chain.ts'
+import { checkClaims, checkFacts, type Fault, HOLD, ROUTE, relayOf } from './check-node.ts'
+import type { Listing, NodesPage } from './indexer-api.ts'
+import type { Relay } from './relay.ts'
+
+/** A listing may be this much older than the chain; keys and relays change meanwhile. */
+export const MAX_AGE_MS = 30 * 60_000
+
+/** Relays of a listing, all of them checked, and the youngest block that it speaks of. */
+export interface CheckedListing {
+  relays: Relay[]
+  block: { number: number; hash: Hex; time: number }
+  users: number
+}
+
+export interface CheckOptions {
+  chain: DirectoryChain
+  deployment: Deployment
+  /** Hashes of seed blocks that are too deep to change, by number; filled as they are read. */
+  seeds: Map<number, Hex>
+  nowMs: number
+}
+
+/** Blocks under the head after which a hash is taken for final. */
+const FINAL_DEPTH = 64
+
+/** Throws `INDEXER_INVALID` with the fault in its details, or the chain's own errors. */
+export async function checkListing(
+  { pages, users }: Listing,
+  options: CheckOptions,
+): Promise<CheckedListing> {
+  const relays: Relay[] = []
+  for (const page of pages) relays.push(...(await checkPage(page, options)))
+  const ids = new Set<string>()
+  for (const { nodeId } of relays) {
+    if (ids.has(nodeId)) throw lie('duplicate', nodeId)
+    ids.add(nodeId)
+  }
+  const block = pages.at(-1)?.meta.block
+  if (!block) throw lie('schema')
+  return { relays, block, users }
+}
+
+async function checkPage({ meta, nodes }: NodesPage, options: CheckOptions): Promise<Relay[]> {
+  const { chain, deployment, nowMs } = options
+  if (meta.chainId !== deployment.chainId) throw lie('chain-id')
+  const latest = await chain.latest()
+  const [header] = await chain.headers([meta.block.number])
+  const { hash, time } = meta.block
+  if (header?.hash !== hash || header.time !== time) throw lie('block')
+  if ((latest.time - time) * 1000 > MAX_AGE_MS) throw lie('stale')
+  for (const node of nodes) {
+    const fault = checkClaims(node, deployment)
+    if (fault) throw lie(fault, node.nodeId)
+  }
+  // A local chain may be ahead of the clock, an idle one behind it.
+  const nowSeconds = Math.max(latest.time, Math.floor(nowMs / 1000))
+  return await confirm(nodes, { ...options, at: hash, head: latest.number, nowSeconds })
+}
+
+interface ConfirmOptions extends CheckOptions {
+  at: Hex
+  head: number
+  nowSeconds: number
+}
+
+async function confirm(nodes: readonly ApiNode[], options: ConfirmOptions): Promise<Relay[]> {
+  const { chain, deployment, at, nowSeconds } = options
+  if (nodes.length === 0) return []
+  const { token } = deployment
+  const ids = nodes.map(({ nodeId }) => nodeId)
+  const [states, routes, holds, seeds] = await Promise.all([
+    chain.states(ids, at),
+    chain.rows(
+      ids.map((nodeId) => ({ nodeId, service: ROUTE, token })),
+      at,
+    ),
+    chain.rows(
+      ids.map((nodeId) => ({ nodeId, service: HOLD, token })),
+      at,
+    ),
+    readSeeds(nodes, options),
+  ])
+  return nodes.map((node, i) => {
+    const [state, route, hold] = [states[i], routes[i], holds[i]]
+    if (!state || !route || !hold) {
+      throw new MainframeError('CHAIN_MISMATCH', 'The chain answers for fewer relays than asked')
+    }
+    const facts = { state, route, hold, seedBlockHash: seeds.get(node.registeredBlock + 1) }
+    const fault = checkFacts(node, token, facts)
+    if (fault) throw lie(fault, node.nodeId)
+    return relayOf(node, { route, hold }, nowSeconds)
+  })
+}
+
+/** Hashes of the blocks that seed these relays' addresses, by number. */
+async function readSeeds(
+  nodes: readonly ApiNode[],
+  { chain, seeds, head }: ConfirmOptions,
+): Promise<ReadonlyMap<number, Hex>> {
+  const numbers = [...new Set(nodes.map(({ registeredBlock }) => registeredBlock + 1))]
+  const unknown = numbers.filter((number) => !seeds.has(number))
+  const headers = await chain.headers(unknown)
+  const found = new Map<number, Hex>()
+  for (const header of headers) {
+    if (!header) continue
+    found.set(header.number, header.hash)
+    if (header.number + FINAL_DEPTH <= head) seeds.set(header.number, header.hash)
+  }
+  return new Map([...seeds, ...found])
+}
+
+const SENTENCES: Record<Fault, string> = {
+  schema: 'gave no usable page',
+  'chain-id': 'speaks of another chain',
+  block: 'speaks of a block that the chain does not have',
+  stale: 'is more than 30 minutes behind the chain',
+  duplicate: 'lists a relay twice',
+  'node-id': 'gives a relay the id of another',
+  signature: 'lists a relay that did not sign its registration',
+  'overlay-address': 'gives a relay a wrong overlay address',
+  inactive: 'lists a relay that is not active',
+  record: 'gives a relay another record than the registry',
+  'registered-block': 'gives a relay another registration than the registry',
+  stake: 'gives a relay another stake than the registry',
+  'seed-block': 'places a relay by a block that the chain does not have',
+  price: 'gives a relay other prices than the price board',
+}
+
+function lie(fault: Fault, nodeId?: Hex): MainframeError {
+  const relay = nodeId ? ` (relay ${nodeId})` : ''
+  const sentence = `The indexer ${SENTENCES[fault]}${relay}; use another indexer`
+  // The chain may have moved between the two answers: asked again, an honest indexer agrees with it.
+  const retryable = fault === 'block' || fault === 'stale' || fault === 'seed-block'
+  return new MainframeError('INDEXER_INVALID', sentence, {
+    details: nodeId ? { fault, nodeId } : { fault },
+    retryable,
+  })
+}

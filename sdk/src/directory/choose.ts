@@ -1,0 +1,130 @@
+/** Which relays a client uses: hops anew for every packet, entry and subscriptions pinned. */
+import {
+  compareDistance,
+  type Hex,
+  MainframeError,
+  type RankCandidate,
+  type Ranked,
+  rankOffers,
+  unitsToBase,
+} from '@mainframe/protocol'
+import { pick, type Random, shuffle } from '../random.ts'
+import type { Experience } from './experience.ts'
+import type { DirectoryView, Relay } from './relay.ts'
+import { destinationsOf } from './view.ts'
+
+/** Relays that the postage table pays for passing a packet on. */
+export function carriersOf({ relays, mostRouteUnits }: DirectoryView): Relay[] {
+  return relays.filter(({ prices }) => prices !== undefined && prices.routeUnits <= mostRouteUnits)
+}
+
+export interface HopChoice {
+  view: DirectoryView
+  entry: Relay
+  count: number
+  random: Random
+  /** Relays that are taken only when there are not enough others, the least wanted first. */
+  reluctantly: readonly ReadonlySet<Hex>[]
+}
+
+/**
+ * Hops in the order in which a packet takes them: uniform over active operators, no operator twice,
+ * none of the entry relay's (PROTOCOL.md §6). Throws `NETWORK_NO_RELAY` when there are too few.
+ */
+export function chooseHops(choice: HopChoice): Relay[] {
+  const { view, entry, count, random, reluctantly } = choice
+  const eligible = carriersOf(view).filter(({ operator }) => operator !== entry.operator)
+  const level = ({ nodeId }: Relay) => {
+    const found = reluctantly.findIndex((ids) => ids.has(nodeId))
+    return found === -1 ? reluctantly.length : found
+  }
+  const hops: Relay[] = []
+  for (let wanted = reluctantly.length; wanted >= 0 && hops.length < count; wanted--) {
+    const taken = new Set(hops.map(({ operator }) => operator))
+    const fitting = eligible.filter((r) => level(r) === wanted && !taken.has(r.operator))
+    for (const own of shuffle(byOperator(fitting), random)) {
+      const hop = pick(own, random)
+      if (hop && hops.length < count) hops.push(hop)
+    }
+  }
+  if (hops.length < count) {
+    const operators = byOperator(eligible).length
+    throw new MainframeError(
+      'NETWORK_NO_RELAY',
+      `${count} hops need as many operators besides the entry relay's, and ${operators} offer to ` +
+        'carry packets; wait for more relays or ask for fewer hops',
+      { details: { hops: count, operators }, retryable: true },
+    )
+  }
+  return shuffle(hops, random)
+}
+
+function byOperator(relays: readonly Relay[]): Relay[][] {
+  return [...Map.groupBy(relays, ({ operator }) => operator).values()]
+}
+
+export interface SubscriptionChoice {
+  view: DirectoryView
+  /** Address of the inbox. */
+  inbox: Uint8Array
+  entry: Relay | undefined
+  /** Relays to stay with, as far as they still fit. */
+  pinned: readonly Hex[]
+  /** Relays that do not answer. */
+  dead: ReadonlySet<Hex>
+  count: number
+  random: Random
+}
+
+/**
+ * Relays to subscribe at: those that hold packets for the inbox, pinned ones first, never one of the
+ * entry relay's operator, who sees what we send. Fewer than asked for when there are no more.
+ */
+export function chooseSubscriptions(choice: SubscriptionChoice): Relay[] {
+  const { view, inbox, entry, pinned, dead, count, random } = choice
+  const matching = destinationsOf(view, inbox)
+  const closest = view.relays.toSorted((a, b) => compareDistance(inbox, a.address, b.address))[0]
+  const holders = matching.length > 0 || !closest ? matching : [closest]
+  const usable = holders.filter((r) => r.operator !== entry?.operator && !dead.has(r.nodeId))
+  const isPinned = ({ nodeId }: Relay) => pinned.includes(nodeId)
+  const ordered = [
+    ...usable.filter(isPinned),
+    ...shuffle(
+      usable.filter((relay) => !isPinned(relay)),
+      random,
+    ),
+  ]
+  const chosen: Relay[] = []
+  for (const relay of ordered) {
+    if (chosen.length === count) break
+    if (chosen.every(({ operator }) => operator !== relay.operator)) chosen.push(relay)
+  }
+  return chosen
+}
+
+/** Carriers by the network's rank (docs of `rankOffers`), with this client's own experience. */
+export function rankCarriers(options: {
+  view: DirectoryView
+  experience: Experience
+  seed: Uint8Array
+  k: number
+}): Ranked<RankCandidate & { relay: Relay }>[] {
+  const { view, experience, seed, k } = options
+  const candidates = carriersOf(view).map((relay) => {
+    const { nodeId, operator, stakeBase: stake, updatedBlock, prices } = relay
+    const { routeUnits = 0, holdUnitsPerHour = 0 } = prices ?? {}
+    const asked = [unitsToBase(routeUnits), unitsToBase(holdUnitsPerHour)]
+    const observed = experience.observed(nodeId)
+    return { relay, nodeId, operator, stake, updatedBlock, prices: asked, observed }
+  })
+  const median = (values: bigint[]) => {
+    const sorted = values.sort((a, b) => (a < b ? -1 : 1))
+    return sorted[(sorted.length - 1) >> 1] ?? 0n
+  }
+  const reference = {
+    medians: [0, 1].map((i) => median(candidates.map(({ prices }) => prices[i] ?? 0n))),
+    stake: median(candidates.map(({ stake }) => stake)),
+    blockNumber: view.block.number,
+  }
+  return rankOffers(candidates, { reference, seed, k })
+}

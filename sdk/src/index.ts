@@ -1,0 +1,23 @@
+/** The client of the network: discover relays, pay them, send and receive dark-routed messages. */
+
+export { fileStore } from '#platform'
+export type { Balance } from './actions/balance.ts'
+export type { DiscoveredRelay, DiscoverParameters, DiscoverResult } from './actions/discover.ts'
+export type { Estimate, EstimateParameters } from './actions/estimate.ts'
+export type { OpenedChannel } from './actions/open-channel.ts'
+export type { SendParameters, Sent } from './actions/send.ts'
+export type { ChannelSpending } from './actions/spending.ts'
+export { Mainframe } from './client.ts'
+export type { MessageHandler, ReceivedMessage } from './messages/deliveries.ts'
+export type { SendProgress, SendState } from './messages/outgoing.ts'
+export { MAX_MESSAGE_BYTES } from './messages/payload.ts'
+export {
+  type MainframeOptions,
+  type NetworkOptions,
+  PROFILES,
+  type Profile,
+  type ProfileName,
+} from './options.ts'
+export type { CloseOutcome } from './payments/close-channel.ts'
+export { memoryStore } from './store/memory-store.ts'
+export type { Store } from './store/store.ts'

@@ -1,0 +1,235 @@
+/** Messages and acknowledgements on their way out, sent again until they arrive or are given up. */
+import { type MainframeError, toHex } from '@mainframe/protocol'
+import type { Clock } from '../clock.ts'
+import type { Experience } from '../directory/experience.ts'
+import type { Random } from '../random.ts'
+import { AcknowledgementQueue } from './acknowledgement-queue.ts'
+import { isFull } from './bitmap.ts'
+import {
+  type OutgoingFragment,
+  OutgoingMessage,
+  type OutgoingOptions,
+  undelivered,
+} from './outgoing.ts'
+import type { Parcel, ParcelRefusal, ParcelSource } from './parcel.ts'
+import { type Acknowledgement, fragmentMessage } from './payload.ts'
+import type { OutgoingAcknowledgement } from './receiver.ts'
+import { judgeFragments, probesOf, type RetryTimes, retryWaitMs } from './retry.ts'
+
+export interface OutboxOptions {
+  clock: Clock
+  random: Random
+  experience: Experience
+  /** Inbox public key to which acknowledgements are asked. */
+  replyTo: Uint8Array
+  times: RetryTimes
+  /** How acknowledgements travel. */
+  carriage: Pick<Parcel, 'holdClass' | 'hops' | 'delayMs'>
+  /** Bytes of messages that may be on their way; {@link Outbox.send} waits for room. */
+  limitBytes?: number
+  /** There is something to send. */
+  onWork(): void
+  /** The entry relay says that postage is short: the prices may have changed. */
+  onUnderpaid(): void
+}
+
+/** Sixteen of the longest messages. */
+const LIMIT_BYTES = 16 * 1024 * 1024
+/** Wait after a refusal, doubled with each one in a row. */
+const FIRST_PAUSE_MS = 250
+const LAST_PAUSE_MS = 10_000
+/** Refusals that no later attempt can turn into an acceptance. */
+const HOPELESS: Partial<Record<ParcelRefusal, string>> = {
+  malformed: 'The entry relay cannot read our packets: update this software',
+  version: 'The entry relay speaks another version: update this software',
+  expired: "The entry relay finds our packets expired: check this machine's clock",
+  'too-far': "The entry relay finds our packets too far ahead: check this machine's clock",
+  'bad-key': 'The contact code holds a key that cannot be used: ask for another one',
+}
+
+export class Outbox implements ParcelSource {
+  readonly #options: OutboxOptions
+  readonly #acknowledgements: AcknowledgementQueue
+  /** In turn: the one that is served goes to the end. */
+  readonly #messages = new Map<string, OutgoingMessage>()
+  #room: (() => void)[] = []
+  #bytes = 0
+  #closed: MainframeError | undefined
+
+  constructor(options: OutboxOptions) {
+    this.#options = options
+    this.#acknowledgements = new AcknowledgementQueue(options)
+  }
+
+  /** Messages that are neither delivered nor given up. */
+  get count(): number {
+    return this.#messages.size
+  }
+
+  /** Whether no acknowledgement waits to be sent. */
+  get hasAnswered(): boolean {
+    return this.#acknowledgements.isEmpty
+  }
+
+  /** Takes a message as soon as there is room for it. Throws the reason of {@link close}. */
+  async send(options: OutgoingOptions): Promise<OutgoingMessage> {
+    const { length } = options.bytes
+    const limit = this.#options.limitBytes ?? LIMIT_BYTES
+    while (this.#bytes > 0 && this.#bytes + length > limit && !this.#closed) {
+      await new Promise<void>((resolve) => this.#room.push(resolve))
+    }
+    if (this.#closed) throw this.#closed
+    const message = new OutgoingMessage(options)
+    this.#bytes += length
+    this.#messages.set(message.key, message)
+    const leftMs = Math.max(0, options.deadlineMs - this.#options.clock.now())
+    message.cancelDeadline = this.#options.clock.after(leftMs, () => {
+      message.fail(undelivered(message, 'The message was not acknowledged in time'))
+    })
+    void message.whenDelivered.catch(() => {}).then(() => this.#remove(message))
+    this.#options.onWork()
+    return message
+  }
+
+  acknowledge(acknowledgement: OutgoingAcknowledgement): void {
+    if (this.#closed) return
+    this.#acknowledgements.push(acknowledgement)
+    this.#options.onWork()
+  }
+
+  next(): Parcel | undefined {
+    const acknowledgement = this.#acknowledgements.next()
+    if (acknowledgement) return acknowledgement
+    const nowMs = this.#options.clock.now()
+    for (const [key, message] of this.#messages) {
+      if (message.pausedUntilMs > nowMs) continue
+      const index = nextIndex(message)
+      if (index === undefined) continue
+      this.#messages.delete(key)
+      this.#messages.set(key, message)
+      return this.#parcelOf(message, index)
+    }
+    return undefined
+  }
+
+  onAcknowledgement({ messageId, count, received }: Acknowledgement): void {
+    const message = this.#messages.get(toHex(messageId).slice(2))
+    if (!message || message.options.count !== count) return
+    const { clock, times, experience } = this.#options
+    const nowMs = clock.now()
+    const settled = nowMs - times.quietMs
+    const { arrived, lost } = judgeFragments(message.fragments, received, settled)
+    for (const index of arrived) {
+      experience.succeeded(message.fragments[index]?.path ?? [], nowMs)
+      message.onArrived(index)
+    }
+    if (isFull(received, count)) {
+      message.deliver()
+      return
+    }
+    for (const index of lost) {
+      experience.failed(message.fragments[index]?.path ?? [], nowMs)
+      message.requeue(index)
+    }
+    if (arrived.length > 0) {
+      message.attempt = 0
+      message.report()
+    }
+    this.#arm(message)
+    if (lost.length > 0) this.#options.onWork()
+  }
+
+  /** Gives all messages up, with one reason. */
+  failAll(error: unknown): void {
+    for (const message of [...this.#messages.values()]) message.fail(error)
+  }
+
+  close(reason: MainframeError): void {
+    this.#closed = reason
+    this.failAll(reason)
+    this.#acknowledgements.clear()
+    for (const resolve of this.#room.splice(0)) resolve()
+  }
+
+  #remove(message: OutgoingMessage): void {
+    if (!this.#messages.delete(message.key)) return
+    this.#bytes -= message.options.bytes.length
+    for (const resolve of this.#room.splice(0)) resolve()
+  }
+
+  #parcelOf(message: OutgoingMessage, index: number): Parcel {
+    const { to, bytes, messageId, holdClass, hops, delayMs } = message.options
+    const fragment = message.fragments[index] as OutgoingFragment
+    fragment.state = 'shipped'
+    const { replyTo, clock } = this.#options
+    return {
+      to,
+      message: fragmentMessage({ messageId, replyTo, bytes, index }),
+      holdClass,
+      hops,
+      delayMs,
+      avoid: new Set(fragment.path),
+      shipped: (path) => {
+        fragment.path = path
+      },
+      accepted: () => {
+        message.onAccepted(index, clock.now())
+        this.#arm(message)
+      },
+      refused: (reason) => this.#onRefused(message, index, reason),
+      returned: () => {
+        if (fragment.state === 'shipped') message.requeue(index)
+      },
+    }
+  }
+
+  #onRefused(message: OutgoingMessage, index: number, reason: ParcelRefusal): void {
+    const hopeless = HOPELESS[reason]
+    if (hopeless) {
+      message.fail(undelivered(message, hopeless))
+      return
+    }
+    if (reason === 'underpaid') this.#options.onUnderpaid()
+    if (message.fragments[index]?.state === 'shipped') message.requeue(index)
+    const waitMs = Math.min(LAST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** message.refusals)
+    message.refusals += 1
+    this.#pause(message, waitMs)
+  }
+
+  #pause(message: OutgoingMessage, waitMs: number): void {
+    const { clock, onWork } = this.#options
+    message.pausedUntilMs = clock.now() + waitMs
+    message.cancelTimer()
+    message.cancelTimer = clock.after(waitMs, onWork)
+  }
+
+  /** Waits for an answer once everything is on its way. */
+  #arm(message: OutgoingMessage): void {
+    if (message.isOver || !message.isSettled) return
+    const { clock, times, random } = this.#options
+    message.cancelTimer()
+    const waitMs = retryWaitMs(times, message.attempt + 1, random)
+    message.cancelTimer = clock.after(waitMs, () => this.#retry(message))
+  }
+
+  #retry(message: OutgoingMessage): void {
+    if (!message.isSettled) return // an acknowledgement set something going meanwhile
+    const { clock, random, experience, onWork } = this.#options
+    message.attempt += 1
+    const states = message.fragments.map(({ state }) => state)
+    for (const index of probesOf(states, random)) {
+      experience.failed(message.fragments[index]?.path ?? [], clock.now())
+      message.requeue(index)
+    }
+    onWork()
+  }
+}
+
+/** The next fragment that still wants to be sent: some arrived while they waited. */
+function nextIndex(message: OutgoingMessage): number | undefined {
+  for (;;) {
+    const index = message.queue.shift()
+    if (index === undefined) return undefined
+    if (message.fragments[index]?.state === 'queued') return index
+  }
+}

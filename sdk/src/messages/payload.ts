@@ -1,0 +1,120 @@
+/** What stands in the payload of a MESSAGE (docs/sdk.md, "The message layer"). */
+import {
+  concatBytes,
+  MainframeError,
+  MESSAGE_PAYLOAD_BYTES,
+  type Message,
+  viewOf,
+} from '@mainframe/protocol'
+import { createBitmap } from './bitmap.ts'
+
+/** Version of the message layer. */
+const LAYER_VERSION = 1
+const KINDS = { data: 0, acknowledgement: 1 } as const
+const KEY_BYTES = 32
+const ID_BYTES = 16
+const DATA_HEAD_BYTES = 2 + KEY_BYTES
+const ACK_HEAD_BYTES = 2 + ID_BYTES + 2
+
+/** Bytes of a message that one fragment carries: what its head leaves of a MESSAGE. */
+export const FRAGMENT_BYTES = MESSAGE_PAYLOAD_BYTES - DATA_HEAD_BYTES
+/** The longest message: 1 MiB. */
+export const MAX_MESSAGE_BYTES = 1_048_576
+/** Fragments of the longest message. */
+export const MAX_FRAGMENTS = Math.ceil(MAX_MESSAGE_BYTES / FRAGMENT_BYTES)
+
+/** A piece of a message. Every piece says where acknowledgements go, so any of them can be answered. */
+export interface Fragment {
+  kind: 'data'
+  messageId: Uint8Array
+  index: number
+  count: number
+  /** Inbox public key of the sender, as he claims. */
+  replyTo: Uint8Array
+  bytes: Uint8Array
+}
+
+/** Which fragments of a message have arrived. */
+export interface Acknowledgement {
+  kind: 'acknowledgement'
+  /** Id of the message that is acknowledged. */
+  messageId: Uint8Array
+  count: number
+  /** ceil(count / 8) bytes; bits past `count` are zero. */
+  received: Uint8Array
+}
+
+/** How many fragments a message of that many bytes has; an empty one has one. */
+export function fragmentCount(length: number): number {
+  return Math.max(1, Math.ceil(length / FRAGMENT_BYTES))
+}
+
+/** Fragment `index` of a message as a MESSAGE instruction. Throws `MESSAGE_TOO_LONG`. */
+export function fragmentMessage(message: {
+  messageId: Uint8Array
+  replyTo: Uint8Array
+  bytes: Uint8Array
+  index: number
+}): Message {
+  const { messageId, replyTo, bytes, index } = message
+  assertLength(bytes.length)
+  const part = bytes.subarray(index * FRAGMENT_BYTES, (index + 1) * FRAGMENT_BYTES)
+  const payload = concatBytes(Uint8Array.of(LAYER_VERSION, KINDS.data), replyTo, part)
+  return { kind: 'message', messageId, index, count: fragmentCount(bytes.length), payload }
+}
+
+/** Throws `MESSAGE_TOO_LONG`. */
+export function assertLength(length: number): void {
+  if (length <= MAX_MESSAGE_BYTES) return
+  throw new MainframeError(
+    'MESSAGE_TOO_LONG',
+    `The message has ${length} bytes, one can have ${MAX_MESSAGE_BYTES} (1 MiB); send it in parts`,
+    { details: { length, limit: MAX_MESSAGE_BYTES } },
+  )
+}
+
+/** An acknowledgement as a MESSAGE instruction of its own, under a fresh random id. */
+export function acknowledgementMessage(
+  { messageId, count, received }: Omit<Acknowledgement, 'kind'>,
+  freshId: Uint8Array,
+): Message {
+  const head = new Uint8Array(ACK_HEAD_BYTES)
+  head.set([LAYER_VERSION, KINDS.acknowledgement])
+  head.set(messageId, 2)
+  viewOf(head).setUint16(2 + ID_BYTES, count)
+  const payload = concatBytes(head, received)
+  return { kind: 'message', messageId: freshId, index: 0, count: 1, payload }
+}
+
+/** What a MESSAGE carries; `undefined` when it has no valid form. Never throws. */
+export function decodePayload(message: Message): Fragment | Acknowledgement | undefined {
+  const [version, kind] = message.payload
+  if (version !== LAYER_VERSION) return undefined
+  if (kind === KINDS.data) return decodeFragment(message)
+  return kind === KINDS.acknowledgement ? decodeAcknowledgement(message) : undefined
+}
+
+function decodeFragment({ messageId, index, count, payload }: Message): Fragment | undefined {
+  if (payload.length < DATA_HEAD_BYTES || count > MAX_FRAGMENTS) return undefined
+  const bytes = payload.subarray(DATA_HEAD_BYTES)
+  // Only the last fragment may be short, and none but that of an empty message is empty.
+  if (index < count - 1 && bytes.length !== FRAGMENT_BYTES) return undefined
+  if (bytes.length === 0 && count > 1) return undefined
+  if ((count - 1) * FRAGMENT_BYTES + bytes.length > MAX_MESSAGE_BYTES && index === count - 1) {
+    return undefined
+  }
+  const replyTo = payload.subarray(2, DATA_HEAD_BYTES)
+  return { kind: 'data', messageId, index, count, replyTo, bytes }
+}
+
+function decodeAcknowledgement({ count: parts, payload }: Message): Acknowledgement | undefined {
+  if (parts !== 1 || payload.length < ACK_HEAD_BYTES) return undefined
+  const messageId = payload.subarray(2, 2 + ID_BYTES)
+  const count = viewOf(payload).getUint16(2 + ID_BYTES)
+  const received = payload.subarray(ACK_HEAD_BYTES)
+  if (count < 1 || count > MAX_FRAGMENTS) return undefined
+  if (received.length !== createBitmap(count).length) return undefined
+  const spare = received.length * 8 - count
+  if (((received.at(-1) ?? 0) & ((1 << spare) - 1)) !== 0) return undefined
+  return { kind: 'acknowledgement', messageId, count, received }
+}

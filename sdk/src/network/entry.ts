@@ -1,0 +1,308 @@
+/** The paid connection to the entry relay: chosen, opened, kept in credit, replaced when it fails. */
+import {
+  type CreditStop,
+  dearestPostage,
+  errorCode,
+  type Hex,
+  MainframeError,
+  type PacketRefusal,
+  type PayerChannel,
+  PayerLink,
+  type Quote,
+} from '@mainframe/protocol'
+import { type Clock, sleep } from '../clock.ts'
+import type { Directory } from '../directory/directory.ts'
+import type { Experience } from '../directory/experience.ts'
+import type { DirectoryView, Relay } from '../directory/relay.ts'
+import type { Settings } from '../options.ts'
+import { type ChannelContext, openChannel } from '../payments/channels.ts'
+import { checkQuote } from '../payments/quote-check.ts'
+import type { EntrySide, ParcelShipment } from './courier.ts'
+import { type FundedLink, keepCredit } from './credit.ts'
+import { greet } from './greeting.ts'
+import type { Guards } from './guards.ts'
+import type { Connect, Connection } from './host.ts'
+
+/** What an entry connection tells; the courier listens. */
+export interface EntryListener {
+  /** Packets may be sent: the link is new, or got credit. */
+  onReady(): void
+  onAccepted(shipment: ParcelShipment): void
+  onRefused(shipment: ParcelShipment, reason: PacketRefusal): void
+  onLinkClosed(unacknowledged: readonly ParcelShipment[]): void
+  /** Nothing can be sent until somebody does something about it. */
+  onFatal(error: unknown): void
+  /** Another relay is the entry now. */
+  onRelay(relay: Relay): void
+}
+
+export interface EntryOptions {
+  channels: ChannelContext
+  directory: Directory
+  guards: Guards
+  experience: Experience
+  connect: Connect
+  clock: Clock
+  settings: Settings
+  /** Operators of the relays that we receive from: they should not see what we send. */
+  avoidedOperators(): ReadonlySet<Hex>
+  listener: EntryListener
+}
+
+interface Open extends FundedLink {
+  relay: Relay
+  link: PayerLink<ParcelShipment>
+  connection: Connection
+}
+
+interface OpenWithChannel {
+  open: Open
+  channel: PayerChannel
+}
+
+/** Errors that no other relay and no wait mends. */
+const FATAL: ReadonlySet<string | undefined> = new Set([
+  'PAYMENT_INSUFFICIENT',
+  'CHAIN_REJECTED',
+  'CHAIN_MISMATCH',
+  'INDEXER_INVALID',
+  'STORE_FAILED',
+  'STORE_CORRUPT',
+])
+/** A packet of the dearest kind fits a window this often (PROTOCOL.md §4). */
+const PACKETS_PER_WINDOW = 4
+/** Below the relay's maximum, as the first voucher of a link adds a unit. */
+const WINDOW_SHARE = 0.8
+
+export class Entry implements EntrySide {
+  readonly #options: EntryOptions
+  readonly #ended = new AbortController()
+  #open: Open | undefined
+  #chosen: Relay | undefined
+  #connecting: Promise<Open> | undefined
+  #cancelRetry: (() => void) | undefined
+  #failedPasses = 0
+
+  constructor(options: EntryOptions) {
+    this.#options = options
+  }
+
+  get current(): Open | undefined {
+    return this.#open
+  }
+
+  /** The relay that is, or will be, the entry as far as is known. */
+  get relay(): Relay | undefined {
+    return this.#open?.relay ?? this.#chosen
+  }
+
+  /** Decides on the entry before anything is sent, so that no subscription is made there. */
+  choose(view: DirectoryView): Relay | undefined {
+    const { guards, clock, avoidedOperators } = this.#options
+    const [first] = guards.candidates(view, avoidedOperators(), clock.now())
+    this.#chosen ??= first
+    return this.#chosen
+  }
+
+  wake(): void {
+    if (this.#open || this.#connecting || this.#cancelRetry || this.#isEnded) return
+    this.connect().catch((error: unknown) => {
+      if (this.#isEnded) return
+      if (isFatal(error)) this.#options.listener.onFatal(error)
+      else this.#retryLater()
+    })
+  }
+
+  /**
+   * Connects and opens a channel if that is not done yet. Throws what stands in the way after every
+   * candidate was tried: `NETWORK_NO_RELAY`, `PAYMENT_INSUFFICIENT`, `INDEXER_INVALID`…
+   */
+  async connect(): Promise<Open> {
+    if (this.#open) return this.#open
+    this.#connecting ??= this.#tryCandidates().finally(() => {
+      this.#connecting = undefined
+    })
+    return await this.#connecting
+  }
+
+  outgrown(): void {
+    const open = this.#open
+    if (!open) return
+    void this.#drop(open)
+  }
+
+  /** Leaves the entry relay; the next packet connects anew. */
+  async disconnect(): Promise<void> {
+    if (this.#open) await this.#drop(this.#open)
+  }
+
+  async close(): Promise<void> {
+    this.#ended.abort(new MainframeError('NETWORK_CLOSED', 'The client was closed'))
+    this.#cancelRetry?.()
+    await this.disconnect()
+    await this.#connecting?.catch(() => {})
+  }
+
+  get #isEnded(): boolean {
+    return this.#ended.signal.aborted
+  }
+
+  #retryLater(): void {
+    const { clock, settings, listener } = this.#options
+    const { firstWaitMs, restMs } = settings.profile
+    const waitMs = Math.min(restMs, firstWaitMs * 2 ** Math.min(10, this.#failedPasses))
+    this.#cancelRetry = clock.after(waitMs, () => {
+      this.#cancelRetry = undefined
+      listener.onReady()
+    })
+  }
+
+  async #tryCandidates(): Promise<Open> {
+    const { directory, guards, clock, experience, settings, avoidedOperators } = this.#options
+    const view = await directory.fresh()
+    let last: unknown
+    for (const relay of guards.candidates(view, avoidedOperators(), clock.now())) {
+      this.#choose(relay)
+      try {
+        const { open, channel } = await this.#tryRelay(relay, view)
+        await guards.pin(relay)
+        experience.succeeded([relay.nodeId], clock.now())
+        this.#failedPasses = 0
+        this.#use(open, channel)
+        return open
+      } catch (error) {
+        if (this.#isEnded || isFatal(error)) throw error
+        guards.rest(relay, clock.now() + settings.profile.restMs)
+        experience.failed([relay.nodeId], clock.now())
+        last = error
+      }
+    }
+    this.#failedPasses += 1
+    directory.outdate()
+    throw new MainframeError(
+      'NETWORK_NO_RELAY',
+      'No relay can be used as entry; check your connection',
+      { cause: last, retryable: true },
+    )
+  }
+
+  async #tryRelay(relay: Relay, view: DirectoryView): Promise<OpenWithChannel> {
+    const { clock, settings } = this.#options
+    const { tries, firstWaitMs } = settings.profile
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#openAt(relay, view)
+      } catch (error) {
+        const mayPass = error instanceof MainframeError && error.retryable
+        if (this.#isEnded || !mayPass || attempt >= tries) throw error
+        await sleep(clock, firstWaitMs * 2 ** (attempt - 1), this.#ended.signal)
+      }
+    }
+  }
+
+  async #openAt(relay: Relay, view: DirectoryView): Promise<OpenWithChannel> {
+    const { channels, clock, connect, settings } = this.#options
+    const { deployment } = channels.chain
+    const connection = await connect(relay, this.#ended.signal)
+    const link = this.#createLink(connection)
+    try {
+      const hello = await greet(link, deployment)
+      const quote = checkQuote({
+        relay,
+        hello,
+        deployment,
+        limits: settings.limits,
+        nowMs: clock.now(),
+      })
+      const windowUnits = windowOf(quote, view, relay)
+      const { depositBase } = settings
+      const channel = await openChannel(channels, { relay, quote, depositBase, windowUnits })
+      return { open: { relay, link, connection, unseenSinceMs: undefined }, channel }
+    } catch (error) {
+      await link.close()
+      await connection.close()
+      throw error
+    }
+  }
+
+  #createLink({ stream }: Connection): PayerLink<ParcelShipment> {
+    const { listener } = this.#options
+    const link: PayerLink<ParcelShipment> = new PayerLink<ParcelShipment>(stream, {
+      onAccepted: (shipment) => listener.onAccepted(shipment),
+      onRefused: (shipment, reason) => listener.onRefused(shipment, reason),
+      onCredit: () => {
+        if (this.#open?.link === link) this.#open.unseenSinceMs = undefined
+        listener.onReady()
+      },
+      onCreditStopped: (reason) => void this.#onStopped(link, reason),
+      onClosed: (unacknowledged) => {
+        this.#forget(link)
+        listener.onLinkClosed(unacknowledged)
+      },
+    })
+    return link
+  }
+
+  #choose(relay: Relay): void {
+    const isOther = this.#chosen?.nodeId !== relay.nodeId
+    this.#chosen = relay
+    if (isOther) this.#options.listener.onRelay(relay)
+  }
+
+  #use(open: Open, channel: PayerChannel): void {
+    if (this.#isEnded || open.link.isClosed) {
+      void this.#drop(open)
+      throw this.#isEnded ? this.#ended.signal.reason : closedMeanwhile(open.relay)
+    }
+    this.#open = open
+    open.link.fund(channel)
+    this.#options.listener.onReady()
+  }
+
+  #forget(link: PayerLink<ParcelShipment>): void {
+    const open = this.#open
+    if (open?.link !== link) return
+    this.#open = undefined
+    void open.connection.close()
+  }
+
+  async #drop({ link, connection }: Open): Promise<void> {
+    await link.close()
+    await connection.close()
+  }
+
+  async #onStopped(link: PayerLink<ParcelShipment>, reason: CreditStop): Promise<void> {
+    const open = this.#open
+    if (open?.link !== link) return
+    const outcome = await keepCredit(open, reason, { ...this.#options, signal: this.#ended.signal })
+    if (outcome === 'kept') return
+    const { guards, clock, settings, listener } = this.#options
+    guards.rest(open.relay, clock.now() + settings.profile.restMs)
+    await this.#drop(open)
+    if (outcome.error !== undefined && isFatal(outcome.error)) listener.onFatal(outcome.error)
+    else listener.onReady()
+  }
+}
+
+function isFatal(error: unknown): boolean {
+  return FATAL.has(errorCode(error))
+}
+
+/** Prepaid at most: enough for some packets of the dearest kind, below what the relay accepts. */
+function windowOf({ maxWindowUnits }: Quote, { table }: DirectoryView, { nodeId }: Relay): number {
+  const dearest = dearestPostage(table)
+  const accepted = Math.floor(maxWindowUnits * WINDOW_SHARE)
+  if (accepted >= dearest) return Math.min(PACKETS_PER_WINDOW * dearest, accepted)
+  throw new MainframeError(
+    'PAYMENT_UNVERIFIED',
+    'The relay accepts no window that a packet fits in; use another relay',
+    { details: { nodeId } },
+  )
+}
+
+function closedMeanwhile({ nodeId }: Relay): MainframeError {
+  return new MainframeError('NETWORK_CLOSED', 'The relay closed the link; it is tried again', {
+    details: { nodeId },
+    retryable: true,
+  })
+}

@@ -1,0 +1,215 @@
+/** Receiving: subscriptions at a few pinned relays, none of them the entry's (PROTOCOL.md §7). */
+import { type Deployment, type Hex, inboxAddress, MainframeError } from '@mainframe/protocol'
+import type { Clock } from '../clock.ts'
+import { chooseSubscriptions } from '../directory/choose.ts'
+import type { Directory } from '../directory/directory.ts'
+import type { DirectoryView, Relay } from '../directory/relay.ts'
+import type { Receiver } from '../messages/receiver.ts'
+import type { Settings } from '../options.ts'
+import type { Random } from '../random.ts'
+import { hex, list, maybe, whole } from '../readers.ts'
+import type { Store } from '../store/store.ts'
+import { readJson, writeJson } from '../store/values.ts'
+import type { Connect } from './host.ts'
+import { Subscription } from './subscription.ts'
+
+export interface InboxOptions {
+  directory: Directory
+  deployment: Deployment
+  connect: Connect
+  receiver: Receiver
+  store: Store
+  clock: Clock
+  random: Random
+  settings: Settings
+  /** Inbox public key. */
+  publicKey: Uint8Array
+  /** The entry relay as far as it is decided. */
+  entry(): Relay | undefined
+}
+
+const PINNED = 'subscriptions'
+const CURSOR_PREFIX = 'cursor.'
+/** More than a client ever subscribes at. */
+const MOST_PINNED = 16
+/** How often cursors are written down: what lies between is delivered again after a crash. */
+const SAVE_MS = 1_000
+
+export class Inbox {
+  readonly #options: InboxOptions
+  readonly #address: Uint8Array
+  readonly #subscriptions = new Map<Hex, Subscription>()
+  /** Relays that did not answer, and until when they are left alone. */
+  readonly #resting = new Map<Hex, number>()
+  readonly #caughtUp = Promise.withResolvers<void>()
+  readonly #saved = new Map<Hex, number>()
+  #pinned: Hex[] = []
+  #cancelCheck: () => void = () => {}
+  #cancelSave: (() => void) | undefined
+  #checking: Promise<void> | undefined
+  #saving: Promise<void> = Promise.resolve()
+  #isClosed = false
+
+  constructor(options: InboxOptions) {
+    this.#options = options
+    this.#address = inboxAddress(options.publicKey)
+    this.#caughtUp.promise.catch(() => {}) // nobody has to wait for it
+  }
+
+  /** Begins to receive. Throws `STORE_CORRUPT`. */
+  async start(): Promise<void> {
+    this.#pinned = (await readJson(this.#options.store, PINNED, readPinned)) ?? []
+    await this.check()
+  }
+
+  /** Resolves when everything that was held when the client started has been delivered once. */
+  get caughtUp(): Promise<void> {
+    return this.#caughtUp.promise
+  }
+
+  /** Relays that deliver, and how far they are. */
+  get relays(): { relay: Relay; state: Subscription['state'] }[] {
+    return [...this.#subscriptions.values()].map(({ relay, state }) => ({ relay, state }))
+  }
+
+  /** Operators of those relays. */
+  get operators(): ReadonlySet<Hex> {
+    return new Set(this.relays.map(({ relay }) => relay.operator))
+  }
+
+  /** Replaces subscriptions that are dead or do not fit any more; never rejects. */
+  check(): Promise<void> {
+    this.#checking ??= this.#check()
+      .catch(() => {}) // no directory for now: the next check asks again
+      .finally(() => {
+        this.#checking = undefined
+        this.#scheduleCheck()
+      })
+    return this.#checking
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#cancelCheck()
+    this.#cancelSave?.()
+    await Promise.all([...this.#subscriptions.values()].map((each) => each.close()))
+    await this.#checking
+    await this.#saving
+    await this.#saveCursors()
+    this.#caughtUp.reject(new MainframeError('NETWORK_CLOSED', 'The client was closed'))
+  }
+
+  #scheduleCheck(): void {
+    if (this.#isClosed) return
+    const { clock, settings } = this.#options
+    this.#cancelCheck()
+    this.#cancelCheck = clock.after(settings.profile.inboxCheckMs, () => void this.check())
+  }
+
+  async #check(): Promise<void> {
+    const view = await this.#options.directory.fresh()
+    const wanted = this.#choose(view)
+    for (const [nodeId, subscription] of this.#subscriptions) {
+      const stays = wanted.some((relay) => relay.nodeId === nodeId)
+      if (stays && subscription.state !== 'ended') await subscription.renew()
+      else await this.#leave(nodeId, subscription)
+    }
+    for (const relay of wanted) {
+      if (!this.#isClosed && !this.#subscriptions.has(relay.nodeId)) this.#join(relay)
+    }
+    await this.#pin(wanted)
+  }
+
+  #choose(view: DirectoryView): Relay[] {
+    const { clock, random, settings, entry } = this.#options
+    const nowMs = clock.now()
+    const dead = [...this.#resting].flatMap(([id, untilMs]) => (untilMs > nowMs ? [id] : []))
+    return chooseSubscriptions({
+      view,
+      inbox: this.#address,
+      entry: entry(),
+      pinned: this.#pinned,
+      dead: new Set(dead),
+      count: settings.subscriptions,
+      random,
+    })
+  }
+
+  #join(relay: Relay): void {
+    const { nodeId } = relay
+    const { connect, deployment, clock, settings, receiver, directory } = this.#options
+    const subscription = new Subscription({
+      relay,
+      deployment,
+      connect,
+      clock,
+      profile: settings.profile,
+      inbox: this.#address,
+      bits: () => directory.view?.luminosity ?? 0,
+      cursor: () => this.#cursorOf(nodeId),
+      onPacket: (packet, cursor) => {
+        receiver.receive(packet, nodeId, cursor)
+        this.#saveSoon()
+      },
+      onState: () => this.#onState(),
+      onDead: () => {
+        this.#resting.set(nodeId, clock.now() + settings.profile.restMs)
+        void this.check()
+      },
+    })
+    this.#subscriptions.set(nodeId, subscription)
+    subscription.start()
+  }
+
+  async #leave(nodeId: Hex, subscription: Subscription): Promise<void> {
+    this.#subscriptions.delete(nodeId)
+    await subscription.close()
+  }
+
+  /** Up to date when a relay says so and no other one is still telling what it holds. */
+  #onState(): void {
+    const states = this.relays.map(({ state }) => state)
+    if (states.includes('current') && !states.includes('replaying')) this.#caughtUp.resolve()
+  }
+
+  async #pin(relays: readonly Relay[]): Promise<void> {
+    const ids = relays.map(({ nodeId }) => nodeId)
+    if (ids.length === 0 || ids.every((id) => this.#pinned.includes(id))) return
+    // Those that are gone for a while are the first to come back to.
+    const others = this.#pinned.filter((id) => !ids.includes(id))
+    this.#pinned = [...ids, ...others].slice(0, MOST_PINNED)
+    await writeJson(this.#options.store, PINNED, this.#pinned)
+  }
+
+  async #cursorOf(nodeId: Hex): Promise<number> {
+    const known = this.#options.receiver.resumeAt(nodeId)
+    if (known !== undefined) return known
+    const stored = await readJson(this.#options.store, cursorKey(nodeId), readCursor)
+    return stored ?? 0
+  }
+
+  #saveSoon(): void {
+    if (this.#cancelSave || this.#isClosed) return
+    this.#cancelSave = this.#options.clock.after(SAVE_MS, () => {
+      this.#cancelSave = undefined
+      this.#saving = this.#saveCursors().catch(() => {}) // an old cursor costs a longer replay
+    })
+  }
+
+  async #saveCursors(): Promise<void> {
+    const { receiver, store } = this.#options
+    for (const nodeId of this.#pinned) {
+      const cursor = receiver.resumeAt(nodeId)
+      if (cursor === undefined || this.#saved.get(nodeId) === cursor) continue
+      await writeJson(store, cursorKey(nodeId), cursor)
+      this.#saved.set(nodeId, cursor)
+    }
+  }
+}
+
+function cursorKey(nodeId: Hex): string {
+  return `${CURSOR_PREFIX}${nodeId.slice(2)}`
+}
+
+const readCursor = maybe(whole)
+const readPinned = maybe(list(hex(32), MOST_PINNED))

@@ -1,0 +1,47 @@
+/** What a client remembers of its channels: the signed amounts, which must never be forgotten. */
+import type { Hex } from '@mainframe/protocol'
+import { hex, maybe, money, object, whole } from '../readers.ts'
+import type { Store } from '../store/store.ts'
+import { readJson, writeJson } from '../store/values.ts'
+
+/** A channel that this client opened or used. */
+export interface ChannelRecord {
+  channelId: Hex
+  nodeId: Hex
+  payee: Hex
+  signer: Hex
+  noticeSeconds: number
+  epoch: number
+  /** The largest amount ever signed in this epoch, base units. */
+  signedBase: bigint
+}
+
+const PREFIX = 'channel.'
+
+const read = object({
+  channelId: hex(32),
+  nodeId: hex(32),
+  payee: hex(20),
+  signer: hex(20),
+  noticeSeconds: whole,
+  epoch: whole,
+  signedBase: money,
+})
+
+const parse = maybe<ChannelRecord>((value, path) => {
+  const record = read(value, path)
+  return { ...record, signedBase: BigInt(record.signedBase) }
+})
+
+/** All channels in the store. Throws `STORE_CORRUPT`. */
+export async function readChannels(store: Store): Promise<ChannelRecord[]> {
+  const keys = await store.list(PREFIX)
+  const records = await Promise.all(keys.map((key) => readJson(store, key, parse)))
+  return records.filter((record) => record !== undefined)
+}
+
+/** Durable when it resolves. */
+export async function writeChannel(store: Store, record: ChannelRecord): Promise<void> {
+  const key = `${PREFIX}${record.channelId.slice(2)}`
+  await writeJson(store, key, { ...record, signedBase: record.signedBase.toString() })
+}

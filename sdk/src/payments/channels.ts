@@ -1,0 +1,200 @@
+/** Payment channels of this client: found again, opened, topped up, closed. */
+import {
+  type ChannelTerms,
+  channelId,
+  domainSeparator,
+  fromHex,
+  type Hex,
+  MainframeError,
+  type PayerChannel,
+  type Quote,
+  secretKeyAccount,
+  toHex,
+  unitsToBase,
+} from '@mainframe/protocol'
+import { AbiCoder } from 'ethers'
+import type { Account } from '../chain/account.ts'
+import { type Chain, type ChannelSlot, contractInterfaces } from '../chain/chain.ts'
+import type { Relay } from '../directory/relay.ts'
+import type { Store } from '../store/store.ts'
+import { type ChannelRecord, readChannels, writeChannel } from './channel-records.ts'
+import { domainOf } from './quote-check.ts'
+
+/** What paying takes. */
+export interface ChannelContext {
+  chain: Chain
+  account: Account
+  store: Store
+  /** Key that signs vouchers; it can only pay the relays of its channels. */
+  signerSecretKey: Uint8Array
+}
+
+/** What a channel is wanted for. */
+export interface ChannelWish {
+  relay: Relay
+  quote: Quote
+  /** Deposit of a new channel and of a top-up, in base units; raised to what the relay wants. */
+  depositBase: bigint
+  /** Prepaid and unspent at most. */
+  windowUnits: number
+}
+
+/** Windows that the smallest deposit holds (PROTOCOL.md §4). */
+const WINDOWS_PER_DEPOSIT = 10n
+
+/**
+ * The channel to a relay, with what was signed on it: the one that is there, or a new one, for which
+ * it waits until the deposit is in a block. Throws `PAYMENT_UNVERIFIED` while an earlier channel is
+ * closing, `PAYMENT_INSUFFICIENT`, `CHAIN_REJECTED`.
+ */
+export async function openChannel(ctx: ChannelContext, wish: ChannelWish): Promise<PayerChannel> {
+  const { terms, id } = await termsFor(ctx, wish)
+  let slot = await readSlot(ctx, id)
+  if (slot.closesAt !== 0) throw closing(wish.relay)
+  const least = leastDeposit(wish)
+  if (slot.deposit < least) {
+    const wanted = wish.depositBase > least ? wish.depositBase : least
+    await deposit(ctx, terms, { wanted: wanted - slot.deposit, least: least - slot.deposit })
+    slot = await readSlot(ctx, id)
+  }
+  const known = (await readChannels(ctx.store)).find(({ channelId }) => channelId === id)
+  const record: ChannelRecord = {
+    channelId: id,
+    nodeId: wish.relay.nodeId,
+    payee: wish.relay.payee,
+    signer: toHex(terms.signer),
+    noticeSeconds: terms.noticeSeconds,
+    epoch: slot.epoch,
+    // Amounts of an earlier epoch are void; in this one they can only grow.
+    signedBase: known?.epoch === slot.epoch ? known.signedBase : 0n,
+  }
+  await writeChannel(ctx.store, record)
+  return payerChannel(ctx, { wish, terms, slot, record })
+}
+
+/** The same channel with a larger deposit. Throws `PAYMENT_INSUFFICIENT`, `CHAIN_REJECTED`. */
+export async function topUpChannel(
+  ctx: ChannelContext,
+  channel: PayerChannel,
+  wantedBase: bigint,
+): Promise<PayerChannel> {
+  const least = unitsToBase(channel.windowUnits, channel.baseUnitsPerUnit)
+  await deposit(ctx, channel.terms, { wanted: wantedBase > least ? wantedBase : least, least })
+  return await refreshChannel(ctx, channel)
+}
+
+/** The same channel with the deposit that the chain shows now. Throws `PAYMENT_UNVERIFIED`. */
+export async function refreshChannel(
+  ctx: ChannelContext,
+  channel: PayerChannel,
+): Promise<PayerChannel> {
+  const { deposit: depositBase, epoch, closesAt } = await readSlot(ctx, toHex(channel.channelId))
+  if (epoch === channel.epoch && closesAt === 0) return { ...channel, depositBase }
+  throw new MainframeError('PAYMENT_UNVERIFIED', 'The channel was closed meanwhile; open another', {
+    details: { channelId: toHex(channel.channelId) },
+    retryable: true,
+  })
+}
+
+async function termsFor(
+  { chain, account, store, signerSecretKey }: ChannelContext,
+  { relay, quote }: ChannelWish,
+): Promise<{ terms: ChannelTerms; id: Hex }> {
+  const signer = secretKeyAccount(signerSecretKey)
+  const bounds = await chain.noticeBounds()
+  const known = (await readChannels(store)).find(
+    (record) =>
+      record.nodeId === relay.nodeId &&
+      record.payee === relay.payee &&
+      record.signer === toHex(signer) &&
+      record.noticeSeconds >= quote.noticeSeconds,
+  )
+  if (quote.noticeSeconds > bounds.maximum) throw badNotice(relay)
+  const terms: ChannelTerms = {
+    payer: fromHex(account.address),
+    payee: fromHex(relay.payee),
+    token: fromHex(chain.deployment.token),
+    signer,
+    // A channel that is there goes on, also when the relay would be content with less by now.
+    noticeSeconds: known?.noticeSeconds ?? Math.max(quote.noticeSeconds, bounds.minimum),
+  }
+  return { terms, id: toHex(channelId(terms)) }
+}
+
+/** The relay's minimum, and ten windows. */
+function leastDeposit({ quote, windowUnits }: ChannelWish): bigint {
+  const windows = WINDOWS_PER_DEPOSIT * unitsToBase(windowUnits, quote.baseUnitsPerUnit)
+  return quote.minDepositBase > windows ? quote.minDepositBase : windows
+}
+
+/** One transaction: MFT moves and opens or tops up the channel. */
+async function deposit(
+  { chain, account }: ChannelContext,
+  { payee, signer, noticeSeconds }: ChannelTerms,
+  { wanted, least }: { wanted: bigint; least: bigint },
+): Promise<void> {
+  const { token, channels } = chain.deployment
+  const { mft } = await chain.balances(account.address)
+  if (mft < least) throw insufficient(least, mft)
+  const amount = wanted > mft ? mft : wanted
+  const types = ['address', 'address', 'uint32']
+  const opening = AbiCoder.defaultAbiCoder().encode(types, [
+    toHex(payee),
+    toHex(signer),
+    noticeSeconds,
+  ])
+  const data = contractInterfaces.token.encodeFunctionData(
+    'transferAndCall(address,uint256,bytes)',
+    [channels, amount, opening],
+  )
+  await account.send({ to: token, data, what: 'a deposit into a channel' })
+}
+
+async function readSlot({ chain }: ChannelContext, id: Hex): Promise<ChannelSlot> {
+  const [slot] = await chain.slots([id])
+  if (!slot) throw new MainframeError('CHAIN_MISMATCH', 'The chain answers no channel')
+  return slot
+}
+
+function payerChannel(
+  { chain, store, signerSecretKey }: ChannelContext,
+  facts: { wish: ChannelWish; terms: ChannelTerms; slot: ChannelSlot; record: ChannelRecord },
+): PayerChannel {
+  const { wish, terms, slot, record } = facts
+  return {
+    terms,
+    channelId: fromHex(record.channelId),
+    epoch: slot.epoch,
+    depositBase: slot.deposit,
+    signedBase: record.signedBase,
+    baseUnitsPerUnit: wish.quote.baseUnitsPerUnit,
+    windowUnits: wish.windowUnits,
+    domainSeparator: domainSeparator(domainOf(chain.deployment)),
+    signerSecretKey,
+    record: (signedBase) => writeChannel(store, { ...record, signedBase }),
+  }
+}
+
+function closing({ nodeId }: Relay): MainframeError {
+  return new MainframeError(
+    'PAYMENT_UNVERIFIED',
+    'The channel to this relay is closing; use another relay',
+    { details: { nodeId } },
+  )
+}
+
+function badNotice({ nodeId }: Relay): MainframeError {
+  return new MainframeError(
+    'PAYMENT_UNVERIFIED',
+    'The relay wants a longer notice than the contract allows; use another relay',
+    { details: { nodeId } },
+  )
+}
+
+function insufficient(neededBase: bigint, mftBase: bigint): MainframeError {
+  return new MainframeError(
+    'PAYMENT_INSUFFICIENT',
+    'The account has too little MFT for the deposit; send it some',
+    { details: { neededBase: neededBase.toString(), mftBase: mftBase.toString() } },
+  )
+}

@@ -1,0 +1,16 @@
+/** What differs between platforms, for browsers: no sockets, no files. */
+import { webSockets } from '@libp2p/websockets'
+import { MainframeError } from '@mainframe/protocol'
+import type { Store } from '../store/store.ts'
+
+export function transports() {
+  return [webSockets()]
+}
+
+/** Refuses with `CONFIG_INVALID`: a browser has no folders. */
+export function fileStore(_folder: string): Store {
+  throw new MainframeError(
+    'CONFIG_INVALID',
+    'A browser has no folders: pass memoryStore() or a Store over IndexedDB',
+  )
+}
