@@ -144,10 +144,10 @@ export {
   type Subscribe,
 } from './link/bodies.ts'
 export { type ByteStream, FrameWriter, readFrames } from './link/frame-stream.ts'
+export type { PayerChannel } from './link/payer-channel.ts'
 export {
   type CreditStop,
   LINK_QUEUE_LIMIT,
-  type PayerChannel,
   PayerLink,
   type PayerLinkHandlers,
   type Shipment,

@@ -1,10 +1,10 @@
 /** Fixed material for test vectors: nothing here reads a clock or a random number. */
-import { concatBytes, createKeyPair, type KeyPair, utf8 } from '@mainframe/protocol'
-import { sha256 } from '@noble/hashes/sha2.js'
+import { createHash } from 'node:crypto'
+import { concatBytes, createKeyPair, type KeyPair } from '@mainframe/protocol'
 
 /** 32 bytes that are the SHA-256 of a label, the same in every run. */
 export function fixed(label: string): Uint8Array {
-  return sha256(utf8(`mainframe vectors: ${label}`))
+  return new Uint8Array(createHash('sha256').update(`mainframe vectors: ${label}`).digest())
 }
 
 /** The first 20 bytes of {@link fixed}. */

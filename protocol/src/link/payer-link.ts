@@ -6,14 +6,12 @@ import { equalBytes } from '../bytes.ts'
 import { MainframeError } from '../errors.ts'
 import { encodeFrame, type Frame } from '../frame.ts'
 import { baseToUnits } from '../money.ts'
-import { type ChannelTerms, signDigest, voucherDigest } from '../voucher.ts'
 import {
   type Ack,
   CAUGHT_UP_FLAG,
   type CreditOutcome,
   decodeAck,
   decodeHello,
-  encodeCredit,
   encodeHello,
   encodeSubscribe,
   type Hello,
@@ -21,6 +19,7 @@ import {
   type Subscribe,
 } from './bodies.ts'
 import { type ByteStream, FrameWriter, readFrames } from './frame-stream.ts'
+import { type PayerChannel, voucherBody } from './payer-channel.ts'
 import {
   creditUnits,
   newPrepaid,
@@ -36,28 +35,6 @@ export interface Shipment {
   postageUnits: number
   /** Spread level (PROTOCOL.md §6); a client sends 0. */
   level: number
-}
-
-/** The channel that pays for a link, with what was signed on it so far. */
-export interface PayerChannel {
-  terms: ChannelTerms
-  channelId: Uint8Array
-  epoch: number
-  depositBase: bigint
-  /** The largest amount ever signed for this epoch, as recorded durably. */
-  signedBase: bigint
-  /** Base units per unit, from the relay's quote. */
-  baseUnitsPerUnit: bigint
-  /**
-   * Prepaid and unspent at most, in units. Somewhat below the relay's maximum: the first voucher of
-   * each link adds one unit, to learn the totals.
-   */
-  windowUnits: number
-  /** EIP-712 domain separator of the deployment. */
-  domainSeparator: Uint8Array
-  signerSecretKey: Uint8Array
-  /** Makes the next amount durable; called before the voucher that carries it leaves. */
-  record(amountBase: bigint): Promise<void>
 }
 
 /**
@@ -350,12 +327,4 @@ export class PayerLink<S extends Shipment = Shipment> {
     this.#handlers.onClosed?.(unacknowledged)
     this.#closed.resolve()
   }
-}
-
-function voucherBody(channel: PayerChannel, amount: bigint): Uint8Array {
-  const { terms, channelId, epoch, domainSeparator, signerSecretKey } = channel
-  const digest = voucherDigest(domainSeparator, { channelId, epoch, amount })
-  const { payer, token, signer, noticeSeconds } = terms
-  const signature = signDigest(digest, signerSecretKey)
-  return encodeCredit({ payer, token, signer, noticeSeconds, epoch, amount, signature })
 }
