@@ -40,6 +40,11 @@ export const SettingsSchema = Type.Object(
     routeUnits: units(1_000, 'price of routing a packet, in units of 10^-9 MFT'),
     holdUnitsPerHour: units(50, 'price of holding a packet for an hour, in units of 10^-9 MFT'),
     maxWindowUnits: units(10_000_000, 'most that a payer may prepay and not have spent, in units'),
+    depositUnits: units(100_000_000, 'deposit of a channel to another relay, in units'),
+    maxDepositUnits: units(
+      10_000_000_000,
+      'largest deposit that another relay may ask for, in units',
+    ),
     noticeSeconds: Type.Integer({
       minimum: 3_600,
       maximum: 30 * 86_400,

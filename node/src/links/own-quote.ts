@@ -4,7 +4,6 @@ import {
   type ChannelsDomain,
   type RelayPrices,
   signQuote,
-  unitsToBase,
 } from '@mainframe/protocol'
 
 export interface QuoterOptions {
@@ -13,6 +12,7 @@ export interface QuoterOptions {
   /** 20-byte MFT contract. */
   token: Uint8Array
   maxWindowUnits: number
+  minDepositBase: bigint
   noticeSeconds: number
   confirmations: number
   /** This relay as it is registered, with its prices in force; `undefined` before. */
@@ -22,8 +22,6 @@ export interface QuoterOptions {
 
 /** A quote is good for this long, and signed anew after half of it. */
 const VALID_SECONDS = 20 * 60
-/** A deposit is at least this many windows, so that none is more than a tenth of it. */
-const WINDOWS_PER_DEPOSIT = 10
 
 /** Gives the signed quote of the moment; `undefined` while the board has no prices of ours in force. */
 export function createQuoter(options: QuoterOptions): () => Uint8Array | undefined {
@@ -36,14 +34,14 @@ export function createQuoter(options: QuoterOptions): () => Uint8Array | undefin
     const nowSeconds = Math.floor(now() / 1000)
     const key = `${routeUnits} ${holdUnitsPerHour}`
     if (last?.key === key && nowSeconds < last.renewAtSeconds) return last.signed
-    const { maxWindowUnits, noticeSeconds, confirmations, token } = options
+    const { maxWindowUnits, minDepositBase, noticeSeconds, confirmations, token } = options
     const quote = {
       nodeId: own.nodeId,
       payee: own.payee,
       token,
       routeUnits,
       holdUnitsPerHour,
-      minDepositBase: unitsToBase(maxWindowUnits) * BigInt(WINDOWS_PER_DEPOSIT),
+      minDepositBase,
       noticeSeconds,
       maxWindowUnits,
       confirmations,

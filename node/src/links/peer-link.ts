@@ -7,6 +7,7 @@ import {
   type Hello,
   LINK_VERSION,
   MainframeError,
+  openQuote,
   PayerLink,
   type Quote,
   type RelayPrices,
@@ -15,7 +16,6 @@ import type { RelayEntry } from '../chain/directory.ts'
 import type { PayerChannels } from '../payments/payer-channels.ts'
 import type { Dispatch, PacketLink, Router } from '../routing/router.ts'
 import type { Network } from './network.ts'
-import { checkQuote } from './quotes.ts'
 
 export interface PeerLinkOptions {
   network: Pick<Network, 'open'>
@@ -63,7 +63,7 @@ export class PeerLink implements PacketLink {
     })
   }
 
-  /** Dials, says HELLO and checks the quote. Throws when any of it fails. */
+  /** Dials, says HELLO and reads the signed quote. Throws when any of it fails. */
   static async open(
     relay: RelayEntry,
     options: PeerLinkOptions,
@@ -72,16 +72,13 @@ export class PeerLink implements PacketLink {
     const stream = await options.network.open(relay, signal)
     const peer = new PeerLink(relay, options, stream)
     const hello = await shakeHands(peer.#link, options.domain, signal)
-    const prices = options.boardPrices(relay)
-    const { nodeId, nodeKey } = relay
-    const nowSeconds = Date.now() / 1000
-    const quote = checkQuote({ hello, nodeId, nodeKey, prices, domain: options.domain, nowSeconds })
-    if (typeof quote !== 'string') {
-      peer.#quote = quote
+    const quote = openQuote(hello.signedQuote, relay.nodeKey, options.domain)
+    if (quote) {
+      peer.#quote = quote // what it asks is judged when a channel is opened
       return peer
     }
     await peer.close()
-    throw new MainframeError('PAYMENT_UNVERIFIED', `The peer's quote is not acceptable: ${quote}`)
+    throw new MainframeError('PAYMENT_UNVERIFIED', 'The peer did not sign its quote')
   }
 
   /** The board's price, which is what the peer charges; its quote was not above it. */

@@ -50,7 +50,7 @@ export interface RouterOptions {
   view(): OverlayView | undefined
   /** Own prices; `undefined` while the board has none in force. */
   prices(): RelayPrices | undefined
-  links: ReadonlyMap<string, PacketLink>
+  links(): ReadonlyMap<string, PacketLink>
   holds: { readonly hasRoom: boolean; append(packet: Uint8Array, header: PacketHeader): void }
   sealKeys: readonly KeyPair[]
   memory: RoutingMemory
@@ -65,6 +65,7 @@ export class Router {
   readonly #options: Required<RouterOptions>
   readonly #delayed: DelayQueue<Shipment>
   readonly #outbox: Outbox
+  #stopped = false
   readonly outcomes: Counts<PacketOutcome> = createCounts(PACKET_OUTCOMES)
   /** Never shown while it runs; published per interval (PROTOCOL.md §10). */
   readonly opened: Counts<OpenedOutcome> = createCounts(OPENED_OUTCOMES)
@@ -88,8 +89,9 @@ export class Router {
     return this.#outbox.size
   }
 
-  /** Forgets what waits: delayed and owed packets live in memory only. */
+  /** Forgets what waits: delayed and owed packets live in memory only. Nothing is taken any more. */
   stop(): void {
+    this.#stopped = true
     this.#delayed.clear()
     this.#outbox.clear()
   }
@@ -128,12 +130,12 @@ export class Router {
   #state(): RuleState | undefined {
     const { view, prices, links, holds, sealKeys, memory, now } = this.#options
     const [ownView, ownPrices] = [view(), prices()]
-    if (!ownView || !ownPrices) return undefined
+    if (this.#stopped || !ownView || !ownPrices) return undefined
     return {
       nowMs: now(),
       view: ownView,
       prices: ownPrices,
-      links: links.values(),
+      links: links().values(),
       sealKeys,
       seen: memory.seen,
       acted: memory.acted,
@@ -188,7 +190,7 @@ export class Router {
   }
 
   #ship(to: LinkedPeer, dispatch: Dispatch): boolean {
-    return this.#options.links.get(to.relay.peerKey)?.ship(dispatch) ?? false
+    return this.#options.links().get(to.relay.peerKey)?.ship(dispatch) ?? false
   }
 
   /** Sends a copy to one of the relays that it is for, or keeps it for later. */
@@ -196,7 +198,7 @@ export class Router {
     const { packet, copy, failedPeer } = owed
     const { level, postageUnits } = copy
     const usable = copy.relays
-      .map(({ peerKey }) => this.#options.links.get(peerKey))
+      .map(({ peerKey }) => this.#options.links().get(peerKey))
       .filter((link) => link?.canTake(postageUnits))
     const link = usable.find((peer) => peer?.relay.peerKey !== failedPeer) ?? usable[0]
     const dispatch: Dispatch = { packet, level, postageUnits, errand: { kind: 'copy', owed } }
@@ -205,6 +207,7 @@ export class Router {
   }
 
   #retry(dispatch: Dispatch, failedPeer: string): void {
+    if (this.#stopped) return
     const { errand } = dispatch
     if (errand.kind === 'transit') {
       if (!this.#resend(dispatch, errand, failedPeer)) this.undeliverable += 1
@@ -227,7 +230,7 @@ export class Router {
     const { links, now } = this.#options
     const { postageUnits } = dispatch
     const to = chooseNextHop({
-      links: links.values(),
+      links: links().values(),
       self: view.self,
       target: place.target,
       postageUnits,

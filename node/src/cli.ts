@@ -1,0 +1,167 @@
+#!/usr/bin/env node
+import { type ErrorCode, errorCode, formatMft } from '@mainframe/protocol'
+/** The command line of a relay. Prints; everything else is done elsewhere. */
+import { Command, CommanderError } from 'commander'
+import { askRelay } from './admin-client.ts'
+import { initRelay, register } from './commands.ts'
+import { type ConfigSources, loadConfig, loadSettings } from './config.ts'
+import { createLogger } from './log.ts'
+import { Relay } from './relay.ts'
+import { SETTINGS, type SettingName } from './settings.ts'
+
+type Options = Record<string, string | boolean | undefined>
+
+/** What the user can mend by himself; anything else exits with 1. */
+const USER_ERRORS: readonly (ErrorCode | undefined)[] = [
+  'CONFIG_INVALID',
+  'CONFIG_IN_USE',
+  'STORE_LOCKED',
+  'VALIDATION_FAILED',
+]
+const NETWORK: readonly SettingName[] = ['rpcUrl', 'deploymentFile']
+const REGISTRATION: readonly SettingName[] = [
+  ...NETWORK,
+  'listen',
+  'announce',
+  'routeUnits',
+  'holdUnitsPerHour',
+  'pollIntervalMs',
+]
+
+const program = new Command('relay')
+  .description(
+    'Runs a Mainframe relay: it routes, delivers and holds packets and is paid for each.\n' +
+      'First init, then send coin for gas and MFT for channels to the hot account that it prints,\n' +
+      'then register with the stake, then start.',
+  )
+  .helpOption('--help', 'show this text')
+  .exitOverride()
+
+command('init', 'create the keys of a relay; prints its node key and hot account', []).action(
+  async (options: Options) => print(options, await initRelay(settingsOf(options).dataFolder)),
+)
+command('register', 'stake and register the relay, and advertise its prices', REGISTRATION)
+  .requiredOption('--operator-key-file <file>', "the operator's secret key, 64 hex digits")
+  .option('--stake <mft>', 'stake in MFT', '1000')
+  .action(async (options: Options) => {
+    const { operatorKeyFile, stake } = options
+    const input = { operatorKeyFile: String(operatorKeyFile), stake: String(stake) }
+    print(options, await register(loadConfig(sources(options)), input))
+  })
+command('start', 'run the relay until SIGTERM or Ctrl-C', 'all').action(start)
+command('status', 'show what the running relay does and earns', []).action(
+  async (options: Options) => {
+    const status = await askRelay(settingsOf(options).dataFolder, '/status')
+    if (options['json']) print(options, status)
+    else printStatus(status)
+  },
+)
+command('claim', 'claim all earnings on chain now', []).action(async (options: Options) => {
+  const { claim } = await askRelay(settingsOf(options).dataFolder, '/claim', 'POST')
+  if (options['json']) print(options, { claim })
+  else printLines(claim ?? { claim: 'nothing to claim' })
+})
+
+await program.parseAsync().catch(fail)
+
+/** A subcommand with the flags of some settings; the data folder is always among them. */
+function command(name: string, description: string, settings: readonly SettingName[] | 'all') {
+  const added = program
+    .command(name)
+    .description(description)
+    .option('--config <file>', 'JSON file with settings by name; flags and environment win')
+    .option('--json', 'print JSON')
+    .helpOption('--help', 'show this text')
+    .allowExcessArguments(false)
+    .exitOverride()
+  for (const { name: setting, flag, variable, description: text, default: value } of SETTINGS) {
+    if (settings !== 'all' && setting !== 'dataFolder' && !settings.includes(setting)) continue
+    const isEmpty = value === undefined || (Array.isArray(value) && value.length === 0)
+    added.option(`${flag} <value>`, `${text} (${variable}${isEmpty ? '' : `; default ${value}`})`)
+  }
+  return added
+}
+
+function sources(options: Options): ConfigSources {
+  const flags: Record<string, string | undefined> = {}
+  for (const { name, flag } of SETTINGS) {
+    const key = flag.slice(2).replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
+    const value = options[key]
+    if (typeof value === 'string') flags[name] = value
+  }
+  const configFile = options['config']
+  return {
+    flags,
+    environment: process.env,
+    ...(typeof configFile === 'string' ? { configFile } : {}),
+  }
+}
+
+function settingsOf(options: Options) {
+  return loadSettings(sources(options))
+}
+
+/** Runs until a signal or until the relay cannot go on; a second signal ends it at once. */
+async function start(options: Options): Promise<void> {
+  const config = loadConfig(sources(options))
+  const stop = new AbortController()
+  const onSignal = () => {
+    if (stop.signal.aborted) process.exit(1)
+    stop.abort()
+  }
+  process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
+  const log = createLogger(config.logLevel)
+  const relay = await Relay.start(config, { log, signal: stop.signal }).catch((error) => {
+    if (stop.signal.aborted) process.exit(0)
+    throw error
+  })
+  announceEvent(options, 'listening', { ...relay.listening })
+  void relay.ready.then((ready) => announceEvent(options, 'ready', { ...ready }))
+  const stopped = new Promise<undefined>((resolve) => {
+    if (stop.signal.aborted) resolve(undefined)
+    stop.signal.addEventListener('abort', () => resolve(undefined))
+  })
+  const failure = await Promise.race([relay.failed, stopped])
+  await relay.stop()
+  if (failure !== undefined) throw failure
+  process.exit(0)
+}
+
+function announceEvent(options: Options, event: string, fields: object): void {
+  print(options, { event, ...fields })
+}
+
+function print(options: Options, value: object): void {
+  if (options['json']) console.log(JSON.stringify(value))
+  else printLines(value)
+}
+
+function printLines(value: object): void {
+  for (const [name, member] of Object.entries(value)) {
+    console.log(`${name}: ${Array.isArray(member) ? member.join(', ') : String(member)}`)
+  }
+}
+
+function printStatus(status: Record<string, unknown>): void {
+  const mft = (name: string) => `${formatMft(BigInt(String(status[name])))} MFT`
+  const counts = (name: string) =>
+    Object.entries(status[name] as Record<string, number>)
+      .filter(([, count]) => count > 0)
+      .map(([key, count]) => `${key} ${count}`)
+      .join(', ') || 'none'
+  console.log(`node       ${status['nodeId']}${status['ready'] ? '' : ' (not ready)'}`)
+  console.log(`account    ${status['account']}`)
+  console.log(`network    ${status['relays']} relays, luminosity ${status['luminosity']}`)
+  console.log(`links      ${counts('links')}`)
+  console.log(`packets    ${status['carried']} carried; ${counts('outcomes')}`)
+  console.log(`opened     ${counts('opened')}`)
+  console.log(`held       ${counts('held')}`)
+  console.log(`earned     ${mft('earnedBase')}, of which claimed ${mft('claimedBase')}`)
+}
+
+function fail(error: unknown): never {
+  // commander has said what is wrong, and what was probably meant
+  if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : 2)
+  console.error(error instanceof Error ? error.message : String(error))
+  process.exit(USER_ERRORS.includes(errorCode(error)) ? 2 : 1)
+}

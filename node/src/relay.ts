@@ -1,0 +1,174 @@
+/** A running relay: its parts, started in order and stopped in reverse. */
+import { mkdir } from 'node:fs/promises'
+import { type Hex, MainframeError, toHex } from '@mainframe/protocol'
+import { Admin } from './admin.ts'
+import { followChain, untilListed } from './chain-side.ts'
+import { Closers } from './closers.ts'
+import type { RelayConfig } from './config.ts'
+import type { Logger } from './log.ts'
+import { loadKeys } from './operator/keys.ts'
+import type { ClaimResult } from './payments/claims.ts'
+import { type Observed, OpenedReport, relayMetrics, relayStatus } from './status.ts'
+import { lockFolder } from './storage/lock.ts'
+import { type Base, createParts, openStores, type Parts, type Stores } from './wiring.ts'
+
+/** Who a relay is and where it listens. */
+export interface Listening {
+  nodeId: Hex
+  multiaddrs: string[]
+  /** URL of the admin interface; its token is in `admin.json`. */
+  admin: string
+}
+
+/** How long a relay waits for all its links before it is ready with those it has. */
+const READY_TIMEOUT_MS = 15_000
+
+export class Relay {
+  readonly #config: RelayConfig
+  readonly #log: Logger
+  readonly #closers: Closers
+  readonly #stop = new AbortController()
+  readonly #ready = Promise.withResolvers<{ links: number }>()
+  readonly #failed = Promise.withResolvers<unknown>()
+  #isReady = false
+  #parts: Parts | undefined
+  #lastClaim: ClaimResult | undefined
+  #listening: Listening | undefined
+
+  private constructor(config: RelayConfig, log: Logger) {
+    this.#config = config
+    this.#log = log
+    this.#closers = new Closers(log)
+  }
+
+  /**
+   * Resolves when the relay is listed on chain and listens. Throws `STORE_LOCKED`, `STORE_CORRUPT`,
+   * `CONFIG_INVALID`, `CONFIG_IN_USE`, `CHAIN_MISMATCH`, or `NETWORK_CLOSED` when the signal ends
+   * it; what was started is stopped then.
+   */
+  static async start(
+    config: RelayConfig,
+    { log, signal }: { log: Logger; signal?: AbortSignal },
+  ): Promise<Relay> {
+    const relay = new Relay(config, log)
+    const onAbort = () => void relay.stop()
+    signal?.addEventListener('abort', onAbort)
+    try {
+      await relay.#start()
+      return relay
+    } catch (error) {
+      await relay.stop()
+      throw error
+    } finally {
+      signal?.removeEventListener('abort', onAbort)
+    }
+  }
+
+  get listening(): Listening {
+    if (this.#listening) return this.#listening
+    throw new MainframeError('INTERNAL', 'The relay does not listen yet')
+  }
+
+  /** Resolves when it has its links and channels, or as many as it got in 15 s. */
+  get ready(): Promise<{ links: number }> {
+    return this.#ready.promise
+  }
+
+  /** Resolves with the reason when the relay cannot go on: stop it then. */
+  get failed(): Promise<unknown> {
+    return this.#failed.promise
+  }
+
+  /** Ends links with BYE, makes everything durable, saves the memory and lets the folder go. */
+  async stop(): Promise<void> {
+    this.#stop.abort(new MainframeError('NETWORK_CLOSED', 'The relay stops'))
+    await this.#closers.close()
+  }
+
+  async #start(): Promise<void> {
+    const { dataFolder } = this.#config
+    await mkdir(dataFolder, { recursive: true, mode: 0o700 })
+    const lock = await lockFolder(dataFolder)
+    this.#closers.add('lock', () => lock.release())
+    const keys = await loadKeys(dataFolder)
+    const base = { config: this.#config, keys, log: this.#log, closers: this.#closers }
+    const stores = await openStores(base)
+    const onFailed = (error: unknown) => this.#failed.resolve(error)
+    const side = await followChain({ ...base, onFailed, signal: this.#stop.signal })
+    await untilListed(base, side, this.#stop.signal)
+    const parts = createParts(base, stores, side, {
+      onLinkUp: () => this.#checkReady(),
+      onClaimed: (result) => this.#onClaimed(result),
+      onFailure: onFailed,
+    })
+    this.#parts = parts
+    await this.#open(base, stores, parts)
+  }
+
+  /** Opens the doors: admin, network, links, claims. */
+  async #open({ config, keys }: Base, { holds }: Stores, parts: Parts): Promise<void> {
+    const opened = new OpenedReport(parts.router.opened, config.openedIntervalMs)
+    this.#closers.add('report', () => opened.stop())
+    const admin = await this.#startAdmin({
+      ...parts,
+      account: keys.hotAccount,
+      holds,
+      opened,
+      lastClaim: () => this.#lastClaim,
+      isReady: () => this.#isReady,
+    })
+    const { network, keeper, incoming, claims } = parts
+    await network.start((stream, key) => incoming.accept(stream, key))
+    this.#stop.signal.throwIfAborted()
+    const nodeId = toHex(keeper.self?.nodeId ?? new Uint8Array(0))
+    this.#listening = { nodeId, multiaddrs: network.multiaddrs, admin: admin.url }
+    keeper.start()
+    claims.start()
+    const timer = setTimeout(() => this.#becomeReady(), READY_TIMEOUT_MS)
+    this.#closers.add('readiness', () => clearTimeout(timer))
+    this.#checkReady()
+    this.#log.info({ admin: admin.url }, 'Listening')
+  }
+
+  async #startAdmin(observed: Observed): Promise<Admin> {
+    const { dataFolder, adminPort: port } = this.#config
+    const admin = new Admin({
+      dataFolder,
+      port,
+      host: {
+        isReady: () => this.#isReady,
+        metrics: () => relayMetrics(observed),
+        status: () => relayStatus(observed),
+        claim: () => this.#claim(),
+      },
+    })
+    await admin.start()
+    this.#closers.add('admin', () => admin.stop())
+    return admin
+  }
+
+  async #claim(): Promise<ClaimResult | undefined> {
+    const result = await this.#parts?.claims.claimNow()
+    if (result) this.#onClaimed(result)
+    return result
+  }
+
+  #onClaimed(result: ClaimResult): void {
+    this.#lastClaim = result
+    const { txHash, rows } = result
+    this.#log.info({ transaction: txHash, channels: rows }, 'Claimed earnings')
+  }
+
+  #checkReady(): void {
+    const { usable, wanted } = this.#parts?.peers.counts ?? { usable: 0, wanted: 1 }
+    if (usable >= wanted) this.#becomeReady()
+  }
+
+  #becomeReady(): void {
+    if (this.#isReady) return
+    this.#isReady = true
+    const links = this.#parts?.peers.counts.usable ?? 0
+    this.#ready.resolve({ links })
+    this.#log.info({ links }, 'Ready')
+  }
+}

@@ -1,0 +1,142 @@
+/** What a relay shows its operator: `/status` and `/metrics`. */
+import { type Hex, toHex } from '@mainframe/protocol'
+import type { HoldStore } from './holding/hold-store.ts'
+import type { Subscriptions } from './holding/subscriptions.ts'
+import type { IncomingLinks } from './links/incoming.ts'
+import type { Peers } from './links/peers.ts'
+import { type Metric, processMetrics } from './metrics.ts'
+import type { ClaimResult } from './payments/claims.ts'
+import type { CreditLedger } from './payments/credit-ledger.ts'
+import type { Counts, OpenedOutcome } from './routing/outcomes.ts'
+import type { OverlayKeeper } from './routing/overlay-keeper.ts'
+import type { Router } from './routing/router.ts'
+
+/** The parts of a running relay that are looked at. */
+export interface Observed {
+  account: Hex
+  keeper: OverlayKeeper
+  router: Router
+  peers: Peers
+  incoming: IncomingLinks
+  holds: HoldStore
+  subscriptions: Subscriptions
+  ledger: Pick<CreditLedger, 'earned'>
+  opened: OpenedReport
+  lastClaim(): ClaimResult | undefined
+  isReady(): boolean
+}
+
+/** JSON of `GET /status`; amounts in base units of MFT. */
+export interface RelayStatus {
+  nodeId: Hex
+  address: Hex
+  /** The hot account: manager, payee and payer. */
+  account: Hex
+  ready: boolean
+  /** Relays of the network, this one included, and its luminosity. */
+  relays: number
+  luminosity: number
+  links: { wanted: number; usable: number; incoming: number; subscriptions: number }
+  /** Packets from links by outcome, since the start. */
+  outcomes: Record<string, number>
+  /** Packets that were forwarded, held or for this very relay. */
+  carried: number
+  /** As of the last interval. */
+  opened: Counts<OpenedOutcome>
+  held: { packets: number; bytes: number }
+  queues: { delayed: number; owed: number }
+  undeliverable: number
+  vouchers: Record<string, number>
+  linkFaults: Record<string, number>
+  earnedBase: bigint
+  claimedBase: bigint
+  unclaimedBase: bigint
+  lastClaim: { txHash: Hex; rows: number; paidBase: bigint } | null
+}
+
+/** Counts of what was opened, published once an interval, so that nobody sees a packet in them. */
+export class OpenedReport {
+  readonly #counts: Counts<OpenedOutcome>
+  readonly #timer: NodeJS.Timeout
+  #published: Counts<OpenedOutcome>
+
+  constructor(counts: Counts<OpenedOutcome>, intervalMs: number) {
+    this.#counts = counts
+    this.#published = { ...counts }
+    this.#timer = setInterval(() => {
+      this.#published = { ...this.#counts }
+    }, intervalMs)
+    this.#timer.unref()
+  }
+
+  get published(): Counts<OpenedOutcome> {
+    return { ...this.#published }
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+}
+
+export function relayStatus(parts: Observed): RelayStatus {
+  const { keeper, router, peers, incoming, holds, subscriptions } = parts
+  const { self, view } = keeper
+  const claim = parts.lastClaim()
+  return {
+    nodeId: toHex(self?.nodeId ?? new Uint8Array(0)),
+    address: toHex(self?.address ?? new Uint8Array(0)),
+    account: parts.account,
+    ready: parts.isReady(),
+    relays: (view?.others.length ?? 0) + 1,
+    luminosity: view?.luminosity ?? 0,
+    links: { ...peers.counts, incoming: incoming.count, subscriptions: subscriptions.count },
+    outcomes: { ...router.outcomes },
+    carried: carried(router),
+    opened: parts.opened.published,
+    held: { packets: holds.count, bytes: holds.bytes },
+    queues: { delayed: router.delayedCount, owed: router.owedCount },
+    undeliverable: router.undeliverable,
+    vouchers: { ...incoming.credits },
+    linkFaults: { ...incoming.faults },
+    ...parts.ledger.earned(),
+    lastClaim: claim ? { txHash: claim.txHash, rows: claim.rows, paidBase: claim.paidBase } : null,
+  }
+}
+
+/** The metrics of docs/metrics.md. */
+export function relayMetrics(parts: Observed): Metric[] {
+  const status = relayStatus(parts)
+  const gauge = (name: string, help: string, value: number): Metric => ({
+    name: `mainframe_relay_${name}`,
+    help,
+    type: 'gauge',
+    value,
+  })
+  const counters = (name: string, help: string, values: Record<string, number>): Metric => ({
+    name: `mainframe_relay_${name}_total`,
+    help,
+    type: 'counter',
+    value: { label: 'outcome', values },
+  })
+  return [
+    counters('packets', 'Packets from links by outcome.', status.outcomes),
+    counters('opened', 'What was opened, as of the last interval.', status.opened),
+    counters('vouchers', 'Vouchers by outcome.', status.vouchers),
+    counters('link_faults', 'Links ended for a fault of the peer.', status.linkFaults),
+    gauge('links_wanted', 'Peers this relay wants a link to.', status.links.wanted),
+    gauge('links_usable', 'Peers that can be paid and sent to.', status.links.usable),
+    gauge('links_incoming', 'Links that pay this relay or subscribe.', status.links.incoming),
+    gauge('subscriptions', 'Subscribers.', status.links.subscriptions),
+    gauge('held_packets', 'Packets on disk or about to be.', status.held.packets),
+    gauge('held_bytes', 'Bytes of them.', status.held.bytes),
+    gauge('delayed_packets', 'Packets that wait for their delay.', status.queues.delayed),
+    gauge('owed_copies', 'Copies that wait for an absent neighbour.', status.queues.owed),
+    gauge('network_relays', 'Active relays of the network.', status.relays),
+    gauge('luminosity_bits', 'Luminosity of the network.', status.luminosity),
+    ...processMetrics(),
+  ]
+}
+
+function carried({ outcomes }: Router): number {
+  return outcomes.forwarded + outcomes.named + outcomes.held
+}

@@ -1,0 +1,235 @@
+/** How the parts of a relay are put together; `Relay` starts and stops what comes out. */
+import { join } from 'node:path'
+import { BASE_PER_UNIT, type ChannelsDomain, fromHex, unitsToBase } from '@mainframe/protocol'
+import type { ChainSide } from './chain-side.ts'
+import type { Closers } from './closers.ts'
+import type { RelayConfig } from './config.ts'
+import { HoldStore } from './holding/hold-store.ts'
+import { Subscriptions } from './holding/subscriptions.ts'
+import { IncomingLinks } from './links/incoming.ts'
+import { Network } from './links/network.ts'
+import { createQuoter } from './links/own-quote.ts'
+import { Peers } from './links/peers.ts'
+import type { Logger } from './log.ts'
+import type { RelayKeys } from './operator/keys.ts'
+import { type ClaimResult, Claims } from './payments/claims.ts'
+import { CreditLedger } from './payments/credit-ledger.ts'
+import { PayerChannels } from './payments/payer-channels.ts'
+import { openSignedLog, type SignedLog } from './payments/signed-log.ts'
+import { openVoucherLog, type VoucherLog } from './payments/voucher-log.ts'
+import { openMemory, saveMemory } from './routing/memory.ts'
+import { OverlayKeeper } from './routing/overlay-keeper.ts'
+import { Router, type RoutingMemory } from './routing/router.ts'
+
+/** What every part may need. */
+export interface Base {
+  config: RelayConfig
+  keys: RelayKeys
+  log: Logger
+  closers: Closers
+}
+
+/** What is on disk. */
+export interface Stores {
+  vouchers: VoucherLog
+  signed: SignedLog
+  holds: HoldStore
+  memory: RoutingMemory
+}
+
+/** The parts above chain and disk. */
+export interface Parts {
+  ledger: CreditLedger
+  claims: Claims
+  network: Network
+  keeper: OverlayKeeper
+  router: Router
+  peers: Peers
+  subscriptions: Subscriptions
+  incoming: IncomingLinks
+}
+
+/** What the parts tell their relay. */
+export interface Hooks {
+  onLinkUp(): void
+  onClaimed(result: ClaimResult): void
+  /** The disk failed: the relay cannot keep what it is paid for. */
+  onFailure(error: unknown): void
+}
+
+/** How often unclaimed earnings are looked at. */
+const CLAIM_CHECK_MS = 10_000
+/** A deposit is at least this many windows, in what we ask and in what we give. */
+const WINDOWS_PER_DEPOSIT = 10n
+/** The longest notice that the contract knows. */
+const MAX_NOTICE_SECONDS = 30 * 86_400
+
+/** Opens what is on disk. Errors as `AppendLog.open`. */
+export async function openStores({ config, keys, closers }: Base): Promise<Stores> {
+  const { dataFolder, holdQuotaBytes: quotaBytes, maxSeen: capacity } = config
+  const vouchers = await openVoucherLog(join(dataFolder, 'vouchers.log'))
+  closers.add('vouchers', () => vouchers.close())
+  const signed = await openSignedLog(join(dataFolder, 'signed.log'))
+  closers.add('signed amounts', () => signed.close())
+  const holds = await HoldStore.open({ folder: join(dataFolder, 'holds'), quotaBytes })
+  closers.add('holds', () => holds.close())
+  const folder = join(dataFolder, 'routing')
+  const memory = await openMemory({ folder, sealKey: keys.sealKey.publicKey, capacity })
+  closers.add('memory', () => saveMemory(folder, memory))
+  return { vouchers, signed, holds, memory }
+}
+
+/** Builds the parts; nothing of them runs yet. Closers stop them in the right order. */
+export function createParts(base: Base, stores: Stores, side: ChainSide, hooks: Hooks): Parts {
+  const { config, keys, closers } = base
+  const { channels, chainId } = config.deployment
+  const domain = { chainId: BigInt(chainId), contract: fromHex(channels, 20) }
+  const ledger = createLedger(base, stores, { side, domain })
+  const claims = createClaims(base, stores, { side, hooks })
+  const payerChannels = createPayerChannels(base, stores, side)
+  const network = new Network({
+    nodeSeed: keys.nodeSeed,
+    listen: config.listen,
+    announce: config.announce,
+    maxConnections: config.maxConnections,
+    maxConnectionsPerSecond: config.maxConnectionsPerSecond,
+  })
+  closers.add('network', () => network.stop())
+  const keeper: OverlayKeeper = new OverlayKeeper({
+    directory: side.directory,
+    nodeKey: keys.nodeKey,
+    epochSeconds: config.epochSeconds,
+    onChange: (view) => peers.update(view),
+  })
+  const router: Router = createRouter(base, stores, { keeper, links: () => peers.links })
+  const peers: Peers = new Peers({
+    network,
+    channels: payerChannels,
+    router: withNews(router, hooks),
+    domain,
+    boardPrices: ({ nodeKey }) => side.directory.byNodeKey(nodeKey)?.prices,
+    retryMs: Math.max(100, config.pollIntervalMs),
+    onFailure: (error) => base.log.debug({ err: error }, 'A link to a peer failed'),
+  })
+  closers.add('peers', () => peers.stop())
+  closers.add('overlay', () => keeper.stop())
+  const limit = config.maxSubscriptions
+  const subscriptions = new Subscriptions({ holds: stores.holds, limit })
+  const incoming = new IncomingLinks({
+    chainId,
+    channels: domain.contract,
+    quote: createQuoter({ ...quoteTerms(base, keeper), domain }),
+    ledger,
+    receive: (arrival) => router.receive(arrival),
+    holds: stores.holds,
+    subscriptions,
+    onFailure: hooks.onFailure,
+    onPeer: (peerKey) => peers.wake(peerKey),
+    maxLinks: config.maxLinks,
+  })
+  closers.add('incoming links', () => incoming.stop())
+  return { ledger, claims, network, keeper, router, peers, subscriptions, incoming }
+}
+
+function createLedger(
+  { config, keys, closers }: Base,
+  { vouchers }: Stores,
+  { side, domain }: { side: ChainSide; domain: ChannelsDomain },
+): CreditLedger {
+  const { maxWindowUnits, noticeSeconds: minNoticeSeconds, deployment } = config
+  const terms = {
+    token: deployment.token,
+    minDepositBase: unitsToBase(maxWindowUnits) * WINDOWS_PER_DEPOSIT,
+    minNoticeSeconds,
+    maxWindowUnits,
+    baseUnitsPerUnit: BASE_PER_UNIT,
+  }
+  const payee = keys.hotAccount
+  const ledger = new CreditLedger({ directory: side.directory, vouchers, payee, domain, terms })
+  closers.add('ledger', () => ledger.close())
+  return ledger
+}
+
+function createClaims(
+  { config, log, closers }: Base,
+  { vouchers }: Stores,
+  { side, hooks }: { side: ChainSide; hooks: Hooks },
+): Claims {
+  const { deployment, claimMinUnits, claimMaxAgeSeconds } = config
+  const claims = new Claims({
+    ...side,
+    deployment,
+    vouchers,
+    thresholdBase: unitsToBase(claimMinUnits),
+    maxAgeMs: claimMaxAgeSeconds * 1_000,
+    checkMs: CLAIM_CHECK_MS,
+    onTrouble: (error) => log.warn({ code: error.code }, error.message),
+    onClaimed: hooks.onClaimed,
+  })
+  closers.add('claims', () => claims.stop())
+  return claims
+}
+
+function createPayerChannels(
+  { config, keys, closers }: Base,
+  { signed }: Stores,
+  side: ChainSide,
+): PayerChannels {
+  const { deployment, depositUnits, maxDepositUnits, noticeSeconds } = config
+  const limits = {
+    depositBase: unitsToBase(depositUnits),
+    maxDepositBase: unitsToBase(maxDepositUnits),
+    noticeSeconds,
+    maxNoticeSeconds: MAX_NOTICE_SECONDS,
+  }
+  const { hotSecret } = keys
+  const channels = new PayerChannels({ ...side, deployment, hotSecret, signed, limits })
+  closers.add('channels', () => channels.stop())
+  return channels
+}
+
+function createRouter(
+  { config, keys, closers }: Base,
+  { holds, memory }: Stores,
+  { keeper, links }: { keeper: OverlayKeeper; links: () => Peers['links'] },
+): Router {
+  const router = new Router({
+    view: () => keeper.view,
+    prices: () => keeper.prices,
+    links,
+    holds,
+    sealKeys: [keys.sealKey],
+    memory,
+    limits: { delayed: config.maxDelayed, owed: config.maxOwed },
+  })
+  closers.add('router', () => router.stop())
+  return router
+}
+
+/** The router's ear for its links, with news of each that works. */
+function withNews(router: Router, { onLinkUp }: Hooks) {
+  return {
+    onRefused: router.onRefused.bind(router),
+    onLost: router.onLost.bind(router),
+    onLinkUp: (peerKey: string) => {
+      router.onLinkUp(peerKey)
+      onLinkUp()
+    },
+  }
+}
+
+function quoteTerms({ config, keys }: Base, keeper: OverlayKeeper) {
+  const { maxWindowUnits, noticeSeconds, confirmations, deployment } = config
+  return {
+    nodeSeed: keys.nodeSeed,
+    token: fromHex(deployment.token, 20),
+    maxWindowUnits,
+    minDepositBase: unitsToBase(maxWindowUnits) * WINDOWS_PER_DEPOSIT,
+    noticeSeconds,
+    confirmations,
+    self: () => {
+      const { self } = keeper
+      return self && { nodeId: self.nodeId, payee: fromHex(self.row.payee), prices: self.prices }
+    },
+  }
+}
