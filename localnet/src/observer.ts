@@ -2,6 +2,8 @@
  * What an outsider sees who asks every relay for everything it holds, without paying or being known
  * to anybody: the evidence for how far a packet was spread.
  */
+
+import { Network } from '@mainframe/node'
 import {
   type Deployment,
   decodeInstruction,
@@ -15,7 +17,6 @@ import {
   packetEnc,
   toHex,
 } from '@mainframe/protocol'
-import { Network } from '@mainframe/node'
 
 export interface ObservedRelay {
   nodeId: Hex

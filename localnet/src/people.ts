@@ -1,13 +1,7 @@
 /** Alice and Bob: a wallet, an inbox and a client of the SDK each. */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import {
-  createKeyPair,
-  type Hex,
-  type KeyPair,
-  secretKeyAccount,
-  toHex,
-} from '@mainframe/protocol'
+import { createKeyPair, type Hex, type KeyPair, secretKeyAccount, toHex } from '@mainframe/protocol'
 import { fileStore, Mainframe } from '@mainframe/sdk'
 import { fundAccounts } from './accounts.ts'
 import type { Chain } from './chain.ts'
@@ -54,4 +48,17 @@ async function createPerson(name: string, folder: string): Promise<Person> {
     inbox: createKeyPair(),
     storeFolder,
   }
+}
+
+/** Opens a person's client; the same store again is the same person after a time off line. */
+export async function openClient(
+  { accountSecret, inbox, storeFolder }: Person,
+  { chain, indexer }: World,
+): Promise<Mainframe> {
+  return await Mainframe.open({
+    network: { rpcUrl: chain.rpcUrl, deployment: chain.deployment, indexers: [indexer.url] },
+    account: accountSecret,
+    store: fileStore(storeFolder),
+    inboxSecretKey: inbox.secretKey,
+  })
 }

@@ -152,26 +152,25 @@ function relayConfig({ folder, port, index }: PreparedRelay, chain: Chain) {
     listen: [`/ip4/127.0.0.1/tcp/${port}`],
     confirmations: 1,
     pollIntervalMs: POLL_INTERVAL_MS,
-    prices: {
-      routeUnits: priced(PRICES.routeUnits),
-      holdUnitsPerHour: priced(PRICES.holdUnitsPerHour),
-    },
+    routeUnits: priced(PRICES.routeUnits),
+    holdUnitsPerHour: priced(PRICES.holdUnitsPerHour),
+    // All relays and clients share one address here.
+    maxConnectionsPerSecond: 1_000,
     epochSeconds: 2,
     openedIntervalMs: 500,
   }
 }
 
-/** What a relay tells its operator. Amounts are decimal strings of base units. */
-export interface RelayStatus {
-  outcomes: Record<string, number>
-  opened: Record<string, number>
+/** What a relay tells its operator; amounts are decimal strings of base units. */
+export interface RelayStatusJson {
+  carried: number
+  opened: { forward: number; message: number; drop: number }
   earnedBase: string
   claimedBase: string
-  unclaimedBase: string
 }
 
-export async function fetchStatus(relay: RelayProcess): Promise<RelayStatus> {
-  return (await askRelay(relay, 'GET', '/status')) as RelayStatus
+export async function fetchStatus(relay: RelayProcess): Promise<RelayStatusJson> {
+  return (await askRelay(relay, 'GET', '/status')) as RelayStatusJson
 }
 
 /** Claims everything the relay was promised; `undefined` when there was nothing. */

@@ -1,4 +1,5 @@
 /** The relay as a library: what starts one, and what tools and tests need of it. */
+export { Rpc } from './chain/rpc.ts'
 export { type ConfigSources, loadConfig, loadSettings, type RelayConfig } from './config.ts'
 export { Network, type NetworkOptions } from './links/network.ts'
 export { createLogger } from './log.ts'
@@ -7,3 +8,4 @@ export { type RegisterOptions, type Registration, registerRelay } from './operat
 export { type Listening, Relay } from './relay.ts'
 export { SETTINGS, type SettingDescription } from './settings.ts'
 export type { RelayStatus } from './status.ts'
+export { type FolderLock, lockFolder } from './storage/lock.ts'
