@@ -175,8 +175,8 @@ export async function fetchStatus(relay: RelayProcess): Promise<RelayStatusJson>
 
 /** Claims everything the relay was promised; `undefined` when there was nothing. */
 export async function claimEarnings(relay: RelayProcess): Promise<Hex | undefined> {
-  const answer = (await askRelay(relay, 'POST', '/claim')) as { txHash?: Hex } | null
-  return answer?.txHash
+  const { claim } = (await askRelay(relay, 'POST', '/claim')) as { claim: { txHash: Hex } | null }
+  return claim?.txHash
 }
 
 async function askRelay(relay: RelayProcess, method: string, path: string): Promise<unknown> {

@@ -44,6 +44,8 @@ export function toJson(report: Report): string {
   return JSON.stringify(report, (_, value) => (typeof value === 'bigint' ? `${value}` : value))
 }
 
+const RELAY_HEAD = ['relay', 'packets', 'opened', 'MFT earned', 'net', 'MFT claimed', 'transaction']
+
 /** The tables and the plain words of the end. */
 export function toText({ messages, relays, conservation, seconds }: Report): string {
   const messageRows = messages.map((message) => [
@@ -54,18 +56,20 @@ export function toText({ messages, relays, conservation, seconds }: Report): str
     message.wasOffline ? 'held, then delivered' : 'delivered',
     `${message.relaysReached} of ${relays.length}`,
   ])
-  const relayRows = relays.map((relay) => [
+  const relayRows = relays.map((relay, i) => [
     shortId(relay.nodeId),
     `${relay.packets}`,
     `${relay.opened}`,
     formatMft(relay.earned),
+    formatMft(conservation.nets[i] ?? 0n),
     formatMft(relay.claimed),
     relay.tx ?? '-',
   ])
   const { deposited, relaysNet, unsigned, gasSpent } = conservation
   return [
     table(['message', 'bytes', 'packets', 'hops', 'state', 'relays reached'], messageRows),
-    table(['relay', 'packets', 'opened', 'MFT earned', 'MFT claimed', 'claim'], relayRows),
+    table(RELAY_HEAD, relayRows),
+    'Relays pay each other ahead for packets: what is earned includes that, the net does not.\n',
     `Deposited by users   ${formatMft(deposited)} MFT`,
     `= relays' net        ${formatMft(relaysNet)} MFT`,
     `+ not signed away    ${formatMft(unsigned)} MFT   (read from the chain, exact to the last base unit)`,

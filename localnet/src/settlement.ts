@@ -22,6 +22,8 @@ export interface RelayAccounts {
 export interface Conservation {
   deposited: bigint
   relaysNet: bigint
+  /** By relay, in the order asked: what it earned from users and others, less what it paid on. */
+  nets: bigint[]
   unsigned: bigint
   ok: boolean
   /** Gas that relays and users paid, in base units of the chain's coin. */
@@ -51,12 +53,13 @@ export async function readConservation(
   const paidByUsers = channels.filter(({ payer }) => users.map(lower).includes(payer))
   const deposited = sum(paidByUsers.map(({ deposit }) => deposit))
   const unsigned = sum(paidByUsers.map(({ deposit, claimed }) => deposit - claimed))
-  const nets = relays.map((relay) => readNet(chain, channels, relay))
-  const relaysNet = sum(await Promise.all(nets))
+  const nets = await Promise.all(relays.map((relay) => readNet(chain, channels, relay)))
+  const relaysNet = sum(nets)
   const accounts = [...relays.flatMap(({ hot, operator }) => [hot, operator]), ...users]
   const coins = await Promise.all(accounts.map((account) => provider.getBalance(account)))
   const gasSpent = sum(coins.map((coin) => COIN_GRANT - coin))
-  return { deposited, relaysNet, unsigned, ok: deposited === relaysNet + unsigned, gasSpent }
+  const ok = deposited === relaysNet + unsigned
+  return { deposited, relaysNet, nets, unsigned, ok, gasSpent }
 }
 
 async function readChannels(provider: JsonRpcProvider, deployment: Deployment) {
