@@ -79,7 +79,7 @@ export interface IndexerConfig extends Omit<Settings, 'deployment' | 'dataFolder
 }
 
 /** Where settings come from; earlier ones win. */
-export interface ConfigSources {
+interface ConfigSources {
   /** By setting name, as text. */
   flags: Readonly<Record<string, string | undefined>>
   environment: Readonly<Record<string, string | undefined>>

@@ -5,6 +5,7 @@ import type { Database } from '../../indexer/src/db/database.ts'
 import { openDatabase } from '../../indexer/src/db/open.ts'
 import type { Follower } from '../../indexer/src/sync/follower.ts'
 import { notReadyReasons } from '../../indexer/src/sync/status.ts'
+import { readCursor, rollbackTo } from '../../indexer/src/sync/store.ts'
 import { DATABASES } from './databases.ts'
 import { FakeChain, nodeIdOfName, serveChain, word } from './fake-chain.ts'
 import { dump, follow, reset, until, untilAtHead } from './harness.ts'
@@ -46,6 +47,18 @@ for (const { name, skip, settings } of DATABASES) {
       const error = await follower.failed
       assert.equal(errorCode(error), 'INDEXER_FORKED')
       assert.match(error.message, /changed at or below block/)
+    })
+
+    it('refuses to write onto a cursor that another writer has moved', async () => {
+      chain.mine()
+      start()
+      await untilAtHead(db, chain)
+      const stale = await db.read(readCursor)
+      chain.mine()
+      await untilAtHead(db, chain)
+      const kept = await dump(db)
+      await assert.rejects(rollbackTo(db, stale, 0), { code: 'STORE_LOCKED' })
+      assert.deepEqual(await dump(db), kept)
     })
 
     it('refuses an RPC that serves another chain', async () => {

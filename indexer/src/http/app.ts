@@ -55,7 +55,10 @@ export async function buildApp(context: ApiContext, options: AppOptions): Promis
 
 async function registerGuards(app: App, { rateLimitPerMinute }: AppOptions): Promise<void> {
   await app.register(helmet, {
-    contentSecurityPolicy: { directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+    },
     // browsers on other origins are meant to read this
     crossOriginResourcePolicy: { policy: 'cross-origin' },
   })
@@ -80,7 +83,13 @@ async function registerDocs(app: App): Promise<void> {
       },
     },
   })
-  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true })
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: true,
+    uiConfig: { validatorUrl: null },
+    // an indexer without TLS would otherwise send browsers to https for its own scripts
+    transformStaticCSP: (header) => header.replace('upgrade-insecure-requests;', ''),
+  })
 }
 
 function sendProblem(reply: FastifyReply, problem: ReturnType<typeof problemOf>) {

@@ -1,4 +1,5 @@
 /** From logs to rows, without a database: what one committed step of the indexer consists of. */
+import { setImmediate } from 'node:timers/promises'
 import {
   type BoardEvent,
   type ChainEvent,
@@ -23,6 +24,9 @@ import {
 } from '@mainframe/protocol'
 import { inconsistent, type LogHeads } from '../chain/chain-reader.ts'
 import type { StoredLog, StoredNode } from '../db/tables.ts'
+
+/** A log takes about a millisecond to check; after this many the HTTP server has its turn. */
+const LOGS_AT_ONCE = 16
 
 /** A block and where the verifiable logs stand after it. */
 export interface Cursor {
@@ -69,7 +73,7 @@ export function isRegistryEvent(event: ChainEvent): event is RegistryEvent {
   return 'seq' in event && event.type !== 'PricesSet'
 }
 
-export function isBoardEvent(event: ChainEvent): event is BoardEvent {
+function isBoardEvent(event: ChainEvent): event is BoardEvent {
   return event.type === 'PricesSet'
 }
 
@@ -82,11 +86,16 @@ export function isChannelEvent(event: ChainEvent): event is ChannelEvent {
  * log, and that none is missing at the end. Throws a retryable `CHAIN_MISMATCH` for a gap: an RPC
  * dropped, added or swapped something.
  */
-export function verifyBatch(batch: Batch, from: Cursor, deployment: Deployment): VerifiedBatch {
+export async function verifyBatch(
+  batch: Batch,
+  from: Cursor,
+  deployment: Deployment,
+): Promise<VerifiedBatch> {
   const cursor: Cursor = { ...batch.block, registry: from.registry, board: from.board }
   const events: ChainEvent[] = []
   const logs: StoredLog[] = []
-  for (const log of batch.logs) {
+  for (const [i, log] of batch.logs.entries()) {
+    if (i % LOGS_AT_ONCE === LOGS_AT_ONCE - 1) await setImmediate()
     const event = decodeLog(log, deployment)
     if (event === undefined) continue
     if ('seq' in event) {

@@ -28,6 +28,8 @@ export interface FollowerParts {
 /** Blocks of a back-fill request: where it starts, and what no public RPC goes beyond. */
 const FIRST_RANGE_BLOCKS = 1_000
 const MAX_RANGE_BLOCKS = 10_000
+/** Ranges shrink to about this many logs, which is about a second of work and a megabyte. */
+const RANGE_LOGS = 1_000
 /** The longest wait after failures in a row. */
 const MAX_BACK_OFF_MS = 30_000
 
@@ -163,7 +165,7 @@ export class Follower {
         ? await this.#readRange(cursor, settled)
         : await readBlock(chain, cursor, deployment)
     if (outcome === 'reorganised' || outcome === 'unavailable') return undefined
-    const batch = verifyBatch(outcome, cursor, deployment)
+    const batch = await verifyBatch(outcome, cursor, deployment)
     const finalized = Math.min(settled, batch.cursor.number)
     await commitBatch(db, { previous: cursor, batch, finalized, deployment })
     const { number } = batch.cursor
@@ -177,7 +179,9 @@ export class Follower {
     const toBlock = Math.min(settled, parent.number + this.#rangeBlocks)
     try {
       const outcome = await readRange(chain, { parent, toBlock, deployment })
-      this.#rangeBlocks = Math.min(MAX_RANGE_BLOCKS, this.#rangeBlocks * 2)
+      const logs = typeof outcome === 'string' ? 0 : outcome.logs.length
+      if (logs > RANGE_LOGS) this.#rangeBlocks = Math.max(1, Math.floor(this.#rangeBlocks / 2))
+      else this.#rangeBlocks = Math.min(MAX_RANGE_BLOCKS, this.#rangeBlocks * 2)
       return outcome
     } catch (error) {
       this.#rangeBlocks = Math.max(1, Math.floor((toBlock - parent.number) / 2))

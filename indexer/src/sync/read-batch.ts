@@ -48,6 +48,8 @@ export async function readRange(chain: ChainReader, range: Range): Promise<ReadO
   if (first.parentHash !== parent.hash) return 'reorganised'
   const headers = new Map([first, last].map((header) => [header.number, header]))
   for (const log of logs) {
+    // decoding takes longer than everything else: only what may be a registration
+    if (log.address.toLowerCase() !== deployment.registry) continue
     const event = decodeLog(log, deployment)
     // a registration's overlay address is drawn from the hash of the block after it
     if (event?.type !== 'Registered' || event.blockNumber >= toBlock) continue
