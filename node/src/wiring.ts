@@ -19,7 +19,7 @@ import { openSignedLog, type SignedLog } from './payments/signed-log.ts'
 import { openVoucherLog, type VoucherLog } from './payments/voucher-log.ts'
 import { openMemory, saveMemory } from './routing/memory.ts'
 import { OverlayKeeper } from './routing/overlay-keeper.ts'
-import { Router, type RoutingMemory } from './routing/router.ts'
+import { Router, type RouterOptions, type RoutingMemory } from './routing/router.ts'
 
 /** What every part may need. */
 export interface Base {
@@ -101,7 +101,11 @@ export function createParts(base: Base, stores: Stores, side: ChainSide, hooks: 
     epochSeconds: config.epochSeconds,
     onChange: (view) => peers.update(view),
   })
-  const router: Router = createRouter(base, stores, { keeper, links: () => peers.links })
+  const router: Router = createRouter(base, stores, {
+    keeper,
+    links: () => peers.links,
+    onFailure: hooks.onFailure,
+  })
   const peers: Peers = new Peers({
     network,
     channels: payerChannels,
@@ -191,8 +195,9 @@ function createPayerChannels(
 function createRouter(
   { config, keys, closers }: Base,
   { holds, memory }: Stores,
-  { keeper, links }: { keeper: OverlayKeeper; links: () => Peers['links'] },
+  wires: Pick<RouterOptions, 'links' | 'onFailure'> & { keeper: OverlayKeeper },
 ): Router {
+  const { keeper, links, onFailure } = wires
   const router = new Router({
     view: () => keeper.view,
     prices: () => keeper.prices,
@@ -201,6 +206,7 @@ function createRouter(
     sealKeys: [keys.sealKey],
     memory,
     limits: { delayed: config.maxDelayed, owed: config.maxOwed },
+    onFailure,
   })
   closers.add('router', () => router.stop())
   return router

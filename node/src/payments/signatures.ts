@@ -77,8 +77,8 @@ export class SignatureQueue {
   async #work(): Promise<void> {
     this.#working = true
     while (this.#waiting.length > 0) {
-      for (const check of this.#waiting.splice(0, CHECKS_PER_TURN)) check()
       await setImmediate()
+      for (const check of this.#waiting.splice(0, CHECKS_PER_TURN)) check()
     }
     this.#working = false
   }

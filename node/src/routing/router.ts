@@ -51,10 +51,16 @@ export interface RouterOptions {
   /** Own prices; `undefined` while the board has none in force. */
   prices(): RelayPrices | undefined
   links(): ReadonlyMap<string, PacketLink>
-  holds: { readonly hasRoom: boolean; append(packet: Uint8Array, header: PacketHeader): void }
+  holds: {
+    readonly hasRoom: boolean
+    append(packet: Uint8Array, header: PacketHeader): void
+    flush(): Promise<void>
+  }
   sealKeys: readonly KeyPair[]
   memory: RoutingMemory
   limits: { delayed: number; owed: number }
+  /** The disk refused what nobody waits for. */
+  onFailure(error: unknown): void
   now?: () => number
 }
 
@@ -187,6 +193,8 @@ export class Router {
     const account: Account = { durableUnits: postageUnits, spentUnits: 0 }
     const outcome = this.#treat({ packet: padPacket(packet), postageUnits, level, account })
     if (!TAKEN.includes(outcome)) this.opened.lost += 1
+    // no link acknowledges this packet, so none would make it durable
+    if (outcome === 'held') this.#options.holds.flush().catch(this.#options.onFailure)
   }
 
   #ship(to: LinkedPeer, dispatch: Dispatch): boolean {

@@ -26,6 +26,7 @@ import {
   secretKeyAccount,
   signDigest,
   toHex,
+  unitsToBase,
   voucherDigest,
 } from '@mainframe/protocol'
 import type { Directory } from '../../../node/src/chain/directory.ts'
@@ -221,10 +222,11 @@ export async function createPayee(options: { maxLinks?: number; quotaBytes?: num
     ship: (dispatch) => forwarded.push(dispatch) > 0,
   }
   const self = addressOf('0', 0x5a)
+  const failures: unknown[] = []
   const router = new Router({
     view: () => createView(self, 0, [neighbour]),
     prices: () => PRICES,
-    links: new Map([[neighbour.peerKey, link]]),
+    links: () => new Map([[neighbour.peerKey, link]]),
     holds,
     sealKeys: [sealKey],
     memory: {
@@ -233,8 +235,8 @@ export async function createPayee(options: { maxLinks?: number; quotaBytes?: num
       forgottenUntilMinutes: 0,
     },
     limits: { delayed: 100, owed: 100 },
+    onFailure: (error) => failures.push(error),
   })
-  const failures: unknown[] = []
   const incoming = new IncomingLinks({
     chainId: CHAIN_ID,
     channels: CHANNELS,
@@ -243,6 +245,7 @@ export async function createPayee(options: { maxLinks?: number; quotaBytes?: num
       domain: DOMAIN,
       token: TOKEN,
       maxWindowUnits: WINDOW_UNITS,
+      minDepositBase: unitsToBase(10 * WINDOW_UNITS),
       noticeSeconds: NOTICE_SECONDS,
       confirmations: 0,
       self: () => ({ nodeId: new Uint8Array(32), payee: PAYEE, prices: PRICES }),
