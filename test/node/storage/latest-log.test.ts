@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict'
+import { copyFile, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { errorCode, type Hex } from '@mainframe/protocol'
+import { openSignedLog } from '../../../node/src/payments/signed-log.ts'
+import { openVoucherLog, type StoredVoucher } from '../../../node/src/payments/voucher-log.ts'
+
+const CHANNEL: Hex = `0x${'ab'.repeat(32)}`
+const OTHER: Hex = `0x${'cd'.repeat(32)}`
+
+let folder = ''
+let files = 0
+const newPath = () => join(folder, `${files++}.log`)
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'latest-log-'))
+})
+after(async () => {
+  await rm(folder, { recursive: true })
+})
+
+const signed = (amount: bigint, epoch = 1, channelId = CHANNEL) => ({ channelId, epoch, amount })
+
+/** Opens a log, puts amounts, closes it, and answers what another opening finds. */
+async function reopened(path: string, amounts: readonly ReturnType<typeof signed>[]) {
+  const log = await openSignedLog(path)
+  await Promise.all(amounts.map((amount) => log.put(amount)))
+  await log.close()
+  const again = await openSignedLog(path)
+  const entries = [...again.entries.values()]
+  await again.close()
+  return entries
+}
+
+describe('a log of the latest amounts', () => {
+  it('refuses a log of another kind', async () => {
+    const path = newPath()
+    await reopened(path, [signed(5n)])
+    await assert.rejects(openVoucherLog(path), (error) => {
+      assert.equal(errorCode(error), 'STORE_CORRUPT')
+      assert.match(String(error), /holds something else at byte 16: it is another log's file/)
+      return true
+    })
+    // the refusal leaves it as it was
+    assert.deepEqual(await reopened(path, []), [signed(5n)])
+  })
+
+  it('never goes back, in amount or epoch, in whatever order it is written', async () => {
+    assert.deepEqual(await reopened(newPath(), [signed(5n), signed(9n), signed(7n)]), [signed(9n)])
+    const epochs = [signed(9n, 1), signed(2n, 2), signed(8n, 1), signed(1n, 2)]
+    assert.deepEqual(await reopened(newPath(), epochs), [signed(2n, 2)])
+    const channels = [signed(1n), signed(2n, 1, OTHER)]
+    assert.deepEqual(await reopened(newPath(), channels), channels)
+  })
+
+  it('is rewritten when it has grown stale, and loses nothing', async () => {
+    const path = newPath()
+    const log = await openSignedLog(path)
+    const puts = Array.from({ length: 20_000 }, (_, i) => log.put(signed(BigInt(i))))
+    await Promise.all([...puts, log.put(signed(3n, 7, OTHER))])
+    await log.close()
+    const before = (await stat(path)).size
+    const expected = [signed(19_999n), signed(3n, 7, OTHER)]
+    assert.deepEqual(await reopened(path, []), expected)
+    assert.ok((await stat(path)).size < 200, `${before} bytes before`)
+    assert.deepEqual(await reopened(path, [signed(20_000n)]), [signed(20_000n), expected[1]])
+  })
+
+  it('survives a crash while it is rewritten', async () => {
+    const path = newPath()
+    const expected = await reopened(path, [signed(5n), signed(3n, 7, OTHER)])
+    await writeFile(`${path}.compact`, 'half of')
+    assert.deepEqual(await reopened(path, []), expected)
+    await copyFile(path, `${path}.compact`)
+    assert.deepEqual(await reopened(path, []), expected)
+  })
+
+  it('gives back every field of a voucher', async () => {
+    const voucher: StoredVoucher = {
+      channelId: CHANNEL,
+      epoch: 0xff_ffff,
+      amount: (1n << 96n) - 1n,
+      signature: Uint8Array.from({ length: 64 }, (_, i) => i),
+      payer: `0x${'11'.repeat(20)}`,
+      signer: `0x${'22'.repeat(20)}`,
+      noticeSeconds: 2_592_000,
+    }
+    const path = newPath()
+    const log = await openVoucherLog(path)
+    await log.put(voucher)
+    await log.close()
+    const again = await openVoucherLog(path)
+    assert.deepEqual([...again.entries.values()], [voucher])
+    await again.close()
+  })
+})
