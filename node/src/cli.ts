@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 import { type ErrorCode, errorCode, formatMft } from '@mainframe/protocol'
-/** The command line of a relay. Prints; everything else is done elsewhere. */
+/**
+ * The command line of a relay. Prints; everything else is done elsewhere, in modules that are loaded
+ * when their command runs: libp2p takes half a second.
+ */
 import { Command, CommanderError } from 'commander'
 import { askRelay } from './admin-client.ts'
-import { initRelay, register } from './commands.ts'
 import { type ConfigSources, loadConfig, loadSettings } from './config.ts'
-import { createLogger } from './log.ts'
-import { Relay } from './relay.ts'
 import { SETTINGS, type SettingName } from './settings.ts'
 
 type Options = Record<string, string | boolean | undefined>
@@ -38,7 +38,10 @@ const program = new Command('relay')
   .exitOverride()
 
 command('init', 'create the keys of a relay; prints its node key and hot account', []).action(
-  async (options: Options) => print(options, await initRelay(settingsOf(options).dataFolder)),
+  async (options: Options) => {
+    const { initRelay } = await import('./commands.ts')
+    print(options, await initRelay(settingsOf(options).dataFolder))
+  },
 )
 command('register', 'stake and register the relay, and advertise its prices', REGISTRATION)
   .requiredOption('--operator-key-file <file>', "the operator's secret key, 64 hex digits")
@@ -46,7 +49,9 @@ command('register', 'stake and register the relay, and advertise its prices', RE
   .action(async (options: Options) => {
     const { operatorKeyFile, stake } = options
     const input = { operatorKeyFile: String(operatorKeyFile), stake: String(stake) }
-    print(options, await register(loadConfig(sources(options)), input))
+    const config = loadConfig(sources(options))
+    const { register } = await import('./commands.ts')
+    print(options, await register(config, input))
   })
 command('start', 'run the relay until SIGTERM or Ctrl-C', 'all').action(start)
 command('status', 'show what the running relay does and earns', []).action(
@@ -104,6 +109,8 @@ function settingsOf(options: Options) {
 /** Runs until a signal or until the relay cannot go on; a second signal ends it at once. */
 async function start(options: Options): Promise<void> {
   const config = loadConfig(sources(options))
+  const { Relay } = await import('./relay.ts')
+  const { createLogger } = await import('./log.ts')
   const stop = new AbortController()
   const onSignal = () => {
     if (stop.signal.aborted) process.exit(1)
