@@ -33,7 +33,13 @@ export function createExperience(): Experience {
   const of = (nodeId: Hex): Memory => {
     const known = memories.get(nodeId)
     if (known) return known
-    const fresh = { succeeded: 0, failed: 0, streak: 0, streakSince: 0, lastSuccess: 0 }
+    const fresh = {
+      succeeded: 0,
+      failed: 0,
+      streak: 0,
+      streakSince: 0,
+      lastSuccess: Number.NEGATIVE_INFINITY,
+    }
     memories.set(nodeId, fresh)
     return fresh
   }

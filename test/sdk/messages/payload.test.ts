@@ -86,7 +86,9 @@ describe('fragmentMessage', () => {
       const parts = Array.from({ length: count }, (_, index) =>
         decodePayload(fragmentMessage({ messageId: id(1), replyTo: key, bytes, index })),
       )
-      const joined = Buffer.concat(parts.map((part) => (part?.kind === 'data' ? part.bytes : [])))
+      const joined = Buffer.concat(
+        parts.map((part) => (part?.kind === 'data' ? part.bytes : new Uint8Array())),
+      )
       assert.ok(joined.equals(bytes), `${length} bytes`)
       for (const part of parts) assert.deepEqual(part?.kind === 'data' && part.replyTo, key)
     }

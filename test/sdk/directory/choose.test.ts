@@ -1,0 +1,215 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { type Hex, inboxAddress, matchesPrefix } from '@mainframe/protocol'
+import fc from 'fast-check'
+import { chooseHops, chooseSubscriptions, rankCarriers } from '../../../sdk/src/directory/choose.ts'
+import { createExperience } from '../../../sdk/src/directory/experience.ts'
+import type { Relay } from '../../../sdk/src/directory/relay.ts'
+import { destinationsOf } from '../../../sdk/src/directory/view.ts'
+import { makeRelay, makeRelays, makeView } from '../support/relays.ts'
+import { seededRandom } from '../support/seeded-random.ts'
+
+const none: ReadonlySet<Hex>[] = []
+const first = (relays: readonly Relay[]): Relay => relays[0] ?? assert.fail()
+const idsOf = (relays: readonly Relay[]) => new Set(relays.map(({ nodeId }) => nodeId))
+
+describe('chooseHops', () => {
+  it('says how many operators it takes when there are too few', () => {
+    const relays = makeRelays(3)
+    const choice = { view: makeView(relays), entry: first(relays), random: seededRandom(1) }
+    assert.throws(() => chooseHops({ ...choice, count: 3, reluctantly: none }), {
+      code: 'NETWORK_NO_RELAY',
+      message: /3 hops need.*2 offer.*fewer hops/,
+    })
+  })
+
+  it('never takes the entry relay, its operator, an operator twice, or one who asks too much', () => {
+    const scenario = fc.record({
+      operators: fc.array(fc.nat(7), { minLength: 8, maxLength: 20 }),
+      seed: fc.nat(),
+      count: fc.nat(3),
+    })
+    fc.assert(
+      fc.property(scenario, ({ operators, seed, count }) => {
+        const dear = { routeUnits: 5000, holdUnitsPerHour: 20 }
+        const relays = operators.map((operator, i) =>
+          makeRelay(`r${i}`, {
+            operator: `0x${String(operator).padStart(40, '0')}`,
+            ...(i % 5 === 4 ? { prices: dear } : {}),
+          }),
+        )
+        const view = makeView(relays)
+        const entry = first(relays)
+        const usable = relays.filter(
+          ({ operator, prices }) => operator !== entry.operator && prices !== dear,
+        )
+        const enough = new Set(usable.map(({ operator }) => operator)).size >= count
+        const choose = () =>
+          chooseHops({ view, entry, count, random: seededRandom(seed), reluctantly: none })
+        if (!enough) return void assert.throws(choose, { code: 'NETWORK_NO_RELAY' })
+        const hops = choose()
+        assert.equal(hops.length, count)
+        assert.equal(new Set(hops.map(({ operator }) => operator)).size, count)
+        assert.ok(hops.every((hop) => usable.includes(hop)))
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  it('is uniform over operators, not over relays, in every place of the path', () => {
+    // six operators, the first of which registered nine relays
+    const crowd = Array.from({ length: 9 }, (_, i) =>
+      makeRelay(`c${i}`, { operator: `0x${'aa'.repeat(20)}` }),
+    )
+    const relays = [makeRelay('entry'), ...crowd, ...makeRelays(5)]
+    const view = makeView(relays)
+    const random = seededRandom(42)
+    const rounds = 12_000
+    const counts = [0, 1, 2].map(() => new Map<Hex, number>())
+    for (let i = 0; i < rounds; i++) {
+      const hops = chooseHops({ view, entry: first(relays), count: 3, random, reluctantly: none })
+      hops.forEach(({ operator }, place) => {
+        counts[place]?.set(operator, (counts[place]?.get(operator) ?? 0) + 1)
+      })
+    }
+    for (const place of counts) {
+      assert.equal(place.size, 6)
+      const expected = rounds / 6
+      const chiSquared = [...place.values()].reduce(
+        (sum, n) => sum + (n - expected) ** 2 / expected,
+        0,
+      )
+      // 5 degrees of freedom: above 20.5 once in a thousand
+      assert.ok(chiSquared < 20.5, `chi-squared ${chiSquared}, seed 42`)
+    }
+  })
+
+  it('takes unwanted relays only when there are not enough others, suspects last', () => {
+    const relays = makeRelays(8)
+    const [entry, a, b, c, d, e, f, g] = relays
+    assert.ok(entry && a && b && c && d && e && f && g)
+    const view = makeView(relays)
+    const choose = (suspects: Relay[], avoid: Relay[], seed: number) =>
+      chooseHops({
+        view,
+        entry,
+        count: 3,
+        random: seededRandom(seed),
+        reluctantly: [idsOf(suspects), idsOf(avoid)],
+      })
+    for (let seed = 0; seed < 100; seed++) {
+      assert.deepEqual(idsOf(choose([a], [b, c, d], seed)), idsOf([e, f, g]))
+      const scarce = idsOf(choose([a, b, c], [d, e, f], seed))
+      assert.ok(scarce.has(g.nodeId))
+      assert.ok([a, b, c].every(({ nodeId }) => !scarce.has(nodeId)))
+      const scarcer = idsOf(choose([a, b, c, d, e, f], [g], seed))
+      assert.ok(scarcer.has(g.nodeId) && scarcer.size === 3)
+    }
+  })
+})
+
+describe('chooseSubscriptions', () => {
+  const inbox = inboxAddress(new Uint8Array(32).fill(1))
+  const choice = {
+    inbox,
+    pinned: [],
+    dead: new Set<Hex>(),
+    count: 2,
+    random: seededRandom(3),
+  }
+
+  it('never takes the entry relay or another one of its operator', () => {
+    const entry = makeRelay('entry')
+    const sister = makeRelay('sister', { operator: entry.operator })
+    const relays = [entry, sister, makeRelay('x')]
+    for (let seed = 0; seed < 50; seed++) {
+      const random = seededRandom(seed)
+      const chosen = chooseSubscriptions({ ...choice, view: makeView(relays), entry, random })
+      assert.deepEqual(
+        chosen.map(({ nodeId }) => nodeId),
+        [makeRelay('x').nodeId],
+      )
+    }
+  })
+
+  it('stays with pinned relays, replaces dead ones, and takes two operators', () => {
+    const relays = makeRelays(9)
+    const view = makeView(relays)
+    const [a, b] = relays
+    assert.ok(a && b)
+    const pinned = [a.nodeId, b.nodeId]
+    const stay = chooseSubscriptions({ ...choice, view, entry: undefined, pinned })
+    assert.deepEqual(stay, [a, b])
+    const dead = new Set([b.nodeId])
+    const replaced = chooseSubscriptions({ ...choice, view, entry: undefined, pinned, dead })
+    assert.equal(replaced.length, 2)
+    assert.ok(replaced.includes(a) && !replaced.includes(b))
+  })
+
+  it('takes only relays that share the disclosed prefix', () => {
+    const relays = makeRelays(400)
+    const view = makeView(relays, 100_000)
+    assert.equal(view.luminosity, 3)
+    const chosen = chooseSubscriptions({ ...choice, view, entry: undefined, count: 8 })
+    assert.equal(chosen.length, 8)
+    assert.ok(chosen.every(({ address }) => matchesPrefix(address, inbox, 3)))
+    assert.ok(chosen.every((relay) => destinationsOf(view, inbox).includes(relay)))
+  })
+
+  it('takes the closest relay when none shares the prefix', () => {
+    const relays = makeRelays(400).filter(({ address }) => !matchesPrefix(address, inbox, 3))
+    const view = { ...makeView(relays, 100_000), luminosity: 3 }
+    const chosen = chooseSubscriptions({ ...choice, view, entry: undefined })
+    assert.equal(chosen.length, 1)
+  })
+})
+
+describe('rankCarriers', () => {
+  it('draws every good relay about as often as any other, and dear ones not at all', () => {
+    const dear = { routeUnits: 9000, holdUnitsPerHour: 20 }
+    const relays = [...makeRelays(8), makeRelay('dear', { prices: dear })]
+    const view = makeView(relays)
+    const firsts = new Map<string, number>()
+    for (let i = 0; i < 800; i++) {
+      const seed = Uint8Array.of(i >> 8, i & 255)
+      const [best] = rankCarriers({ view, experience: createExperience(), seed, k: 3 })
+      assert.ok(best)
+      const { nodeId } = best.candidate
+      firsts.set(nodeId, (firsts.get(nodeId) ?? 0) + 1)
+    }
+    assert.equal(firsts.size, 8)
+    assert.ok(Math.min(...firsts.values()) > 60, JSON.stringify([...firsts.values()]))
+  })
+})
+
+describe('Experience', () => {
+  const [a, b, c, d] = makeRelays(4).map(({ nodeId }) => nodeId)
+  assert.ok(a && b && c && d)
+
+  it('suspects nobody while nothing comes through at all', () => {
+    const experience = createExperience()
+    for (let i = 0; i < 50; i++) experience.failed([a, b, c, d], i)
+    assert.deepEqual(experience.suspects(100), new Set())
+  })
+
+  it('suspects a relay that always fails while most others work, and forgives it later', () => {
+    const experience = createExperience()
+    for (let i = 0; i < 5; i++) {
+      experience.failed([a, b], i)
+      experience.succeeded([b, c, d], i)
+    }
+    assert.deepEqual(experience.suspects(10), new Set([a]))
+    assert.deepEqual(experience.suspects(11 * 60_000), new Set())
+    assert.deepEqual(experience.observed(a), { succeeded: 0, failed: 5 })
+  })
+
+  it('clears a suspect by one success', () => {
+    const experience = createExperience()
+    for (let i = 0; i < 5; i++) {
+      experience.failed([a], i)
+      experience.succeeded([b, c, d], i)
+    }
+    experience.succeeded([a], 6)
+    assert.deepEqual(experience.suspects(10), new Set())
+  })
+})
