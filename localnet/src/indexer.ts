@@ -8,7 +8,7 @@ import type { Shutdown } from './shutdown.ts'
 
 /** The first start of the embedded database takes seconds on a busy machine. */
 const START_TIMEOUT_MS = 60_000
-const POLL_INTERVAL_MS = 100
+const POLL_INTERVAL_MS = 300
 /** The local chain never reorganises by itself; a short window keeps the undo journal small. */
 const FINALITY_DEPTH = 8
 

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { MainframeError } from '@mainframe/protocol'
+import { COMPILE_CACHE_FOLDER } from './compile-cache.ts'
 
 /** A line of JSON that a service printed, such as `{"event":"ready"}`. */
 export interface ServiceEvent {
@@ -37,7 +38,7 @@ export class Service {
     this.#child = spawn(process.execPath, [...args], {
       stdio: ['ignore', 'pipe', log],
       detached: true,
-      env: { ...inheritedEnvironment(), ...env },
+      env: { ...inheritedEnvironment(), NODE_COMPILE_CACHE: COMPILE_CACHE_FOLDER, ...env },
     })
     closeSync(log)
     this.exited = new Promise((resolve) => {

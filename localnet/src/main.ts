@@ -1,0 +1,90 @@
+/** `npm start`: the main job on one machine, live, and then there to be looked at until Ctrl-C. */
+import { flushCompileCache } from 'node:module'
+import { errorCode } from '@mainframe/protocol'
+import { CommanderError } from 'commander'
+import { Listr } from 'listr2'
+import { prepareFolder } from './data-folder.ts'
+import { readOptions, type StartOptions } from './options.ts'
+import { type Report, toJson, toText } from './report.ts'
+import { Shutdown } from './shutdown.ts'
+import { createStory, type Step } from './story.ts'
+
+/** What the user can mend: exit code 2. Everything else that fails is 1. */
+const USER_ERRORS = ['CONFIG_INVALID', 'CONFIG_IN_USE', 'MESSAGE_TOO_LONG', 'STORE_LOCKED']
+
+/** Runs the command; resolves with the exit code. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const shutdown = new Shutdown()
+  const interrupted = onInterrupt()
+  try {
+    const options = await readOptions(argv)
+    const story = run(options, shutdown)
+    const outcome = await Promise.race([story, interrupted])
+    return outcome === 'interrupted' ? 130 : await finish(outcome, options, interrupted)
+  } catch (error) {
+    return explain(error)
+  } finally {
+    await shutdown.stop()
+  }
+}
+
+async function run(options: StartOptions, shutdown: Shutdown): Promise<Report> {
+  flushCompileCache() // for the processes that are about to start
+  const lock = await prepareFolder(options.dataFolder)
+  shutdown.add(async () => lock.release())
+  const story = createStory({ ...options, folder: options.dataFolder, shutdown })
+  await runSteps(story.steps, options.json)
+  return await story.report()
+}
+
+/** Prints the report; without --once the network stays up until Ctrl-C. */
+async function finish(
+  report: Report,
+  { json, once }: StartOptions,
+  interrupted: Promise<'interrupted'>,
+): Promise<number> {
+  console.log(json ? toJson(report) : `\n${toText(report)}`)
+  if (!report.ok && !json) console.error(`\nNot as it must be: ${report.reason}.`)
+  if (!once) {
+    if (!json) console.log('\nThe network stays up. Press Ctrl-C to stop it.')
+    await interrupted
+  }
+  return report.ok ? 0 : 1
+}
+
+async function runSteps(steps: readonly Step[], isQuiet: boolean): Promise<void> {
+  const tasks = steps.map((step) => ({
+    title: step.title,
+    task: async (_: unknown, task: { title?: string; output?: string }) => {
+      const outcome = await step.run((text) => {
+        task.output = text
+      })
+      task.title = `${step.title}: ${outcome}`
+    },
+  }))
+  const renderer = isQuiet ? 'silent' : 'default'
+  await new Listr(tasks, {
+    renderer,
+    fallbackRenderer: 'simple',
+    registerSignalListeners: false,
+  }).run()
+}
+
+function onInterrupt(): Promise<'interrupted'> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.once(signal, () => resolve('interrupted'))
+    }
+  })
+}
+
+/** One sentence on stderr, and the exit code. */
+function explain(error: unknown): number {
+  if (error instanceof CommanderError) {
+    if (error.exitCode !== 0) console.error(error.message.replace(/^error: /, ''))
+    return error.exitCode === 0 ? 0 : 2
+  }
+  const code = errorCode(error)
+  console.error(error instanceof Error ? error.message : String(error))
+  return code !== undefined && USER_ERRORS.includes(code) ? 2 : 1
+}
