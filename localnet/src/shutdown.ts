@@ -3,8 +3,14 @@ export class Shutdown {
   readonly #steps: (() => Promise<void>)[] = []
   #done: Promise<void> | undefined
 
+  /** What something that was still starting adds after the stop began is stopped at once. */
   add(stop: () => Promise<void>): void {
-    this.#steps.push(stop)
+    if (!this.#done) {
+      this.#steps.push(stop)
+      return
+    }
+    const stopped = stop().catch(() => {})
+    this.#done = this.#done.then(() => stopped)
   }
 
   /** Resolves when everything has stopped; a step that fails does not keep the others from running. */
