@@ -5,7 +5,7 @@ import { type Hex, MainframeError } from '@mainframe/protocol'
 /** Milliseconds after which a request counts as not answered. */
 const REQUEST_TIMEOUT_MS = 15_000
 /** Waits between the tries of one request: a node that restarts is back within them. */
-const BACK_OFF_MS = [100, 300, 1_000, 3_000] as const
+const BACK_OFF_MS = [100, 300, 1_000, 3_000]
 /** HTTP status of a node that wants to be asked less often. */
 const TOO_MANY_REQUESTS = 429
 /** JSON-RPC code that several providers use for the same. */
@@ -15,16 +15,20 @@ export interface RpcOptions {
   url: string
   /** Ends requests and waits; they reject with `NETWORK_CLOSED`. */
   signal?: AbortSignal
+  /** Waits between the tries of one request, in milliseconds. */
+  backOffMs?: readonly number[]
 }
 
 /** A request to the chain's node. Reads are safe to repeat, and so is a signed transaction. */
 export class Rpc {
   readonly #url: string
   readonly #signal: AbortSignal | undefined
+  readonly #backOffMs: readonly number[]
   #id = 0
 
-  constructor({ url, signal }: RpcOptions) {
+  constructor({ url, signal, backOffMs = BACK_OFF_MS }: RpcOptions) {
     this.#url = url
+    this.#backOffMs = backOffMs
     this.#signal = signal
   }
 
@@ -38,7 +42,7 @@ export class Rpc {
       if (this.#signal?.aborted) throw closed()
       const answer = await this.#post(method, params)
       if (!('failure' in answer)) return answer.result as T
-      const backOffMs = BACK_OFF_MS[attempt]
+      const backOffMs = this.#backOffMs[attempt]
       if (backOffMs === undefined || !answer.failure.retryable) throw answer.failure
       await this.pause(backOffMs)
     }

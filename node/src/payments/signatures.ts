@@ -25,7 +25,7 @@ export interface SignatureCheck {
  * signature with the wrong recovery bit verifies, and then cannot be claimed. `keys` caches
  * public keys by account.
  */
-export function isSignedBy(
+function isSignedBy(
   { digest, signature, signer }: SignatureCheck,
   keys: Map<string, Uint8Array>,
 ): boolean {

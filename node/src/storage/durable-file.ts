@@ -13,24 +13,14 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** How {@link createDurably} treats a path. */
-export interface CreateOptions {
-  /** Permission bits, default 0o600: these folders hold keys and money. */
-  mode?: number
-}
-
 /**
  * Creates a file with its whole content or not at all, durably. Returns false when the path exists
- * already; that file is left as it is.
+ * already; that file is left as it is. Only the owner may read it: these folders hold keys and money.
  */
-export async function createDurably(
-  path: string,
-  content: Uint8Array,
-  { mode = 0o600 }: CreateOptions = {},
-): Promise<boolean> {
+export async function createDurably(path: string, content: Uint8Array): Promise<boolean> {
   if (await exists(path)) return false
   const temporary = `${path}.${randomUUID()}`
-  const handle = await open(temporary, 'wx', mode)
+  const handle = await open(temporary, 'wx', 0o600)
   try {
     await handle.writeFile(content)
     await handle.sync()

@@ -42,7 +42,7 @@ async function started(options: Parameters<typeof follow>[2] = {}, account = NOB
   return directory
 }
 
-const viaFaulty = () => ({ rpc: new Rpc({ url: faulty.url }) })
+const viaFaulty = () => ({ rpc: new Rpc({ url: faulty.url, backOffMs: [5, 10, 20] }) })
 const height = async () => Number(await chain.request('eth_blockNumber'))
 
 describe('following the chain', () => {
