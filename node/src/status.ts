@@ -123,6 +123,12 @@ export function relayMetrics(parts: Observed): Metric[] {
     counters('opened', 'What was opened, as of the last interval.', status.opened),
     counters('vouchers', 'Vouchers by outcome.', status.vouchers),
     counters('link_faults', 'Links ended for a fault of the peer.', status.linkFaults),
+    {
+      name: 'mainframe_relay_undeliverable_total',
+      help: 'Shipments to peers that were given up.',
+      type: 'counter',
+      value: status.undeliverable,
+    },
     gauge('links_wanted', 'Peers this relay wants a link to.', status.links.wanted),
     gauge('links_usable', 'Peers that can be paid and sent to.', status.links.usable),
     gauge('links_incoming', 'Links that pay this relay or subscribe.', status.links.incoming),

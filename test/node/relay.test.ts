@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import {
   createKeyPair,
@@ -90,6 +92,21 @@ describe('Four relays on a chain', () => {
       await Promise.all(relays.map(async (each) => (await statusOf(each)).opened.forward)),
       [0, 1, 1, 1],
     )
+  })
+
+  it('measures what docs/metrics.md lists, no more and no less', async () => {
+    const { dataFolder } = relay(0).config
+    const { url, token } = JSON.parse(await readFile(join(dataFolder, 'admin.json'), 'utf8'))
+    const headers = { authorization: `Bearer ${token}` }
+    const text = await (await fetch(`${url}/metrics`, { headers })).text()
+    const measured = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [
+      name,
+      type,
+    ])
+    const docs = await readFile(new URL('../../docs/metrics.md', import.meta.url), 'utf8')
+    const listed = [...docs.matchAll(/^\| `(\w+)(?:\{\w+\})?` \| (\w+) \|/gm)]
+    assert.deepEqual(measured.toSorted(), listed.map(([, name, type]) => [name, type]).toSorted())
+    assert.match(text, /mainframe_relay_packets_total\{outcome="no-credit"\} 0\n/)
   })
 
   it('claims what it earned on chain, once', async () => {

@@ -82,7 +82,7 @@ export class Outbox {
 }
 
 /** Doubles up to five minutes; the half that is random keeps relays from retrying in step. */
-export function backOffMs(attempts: number): number {
+function backOffMs(attempts: number): number {
   const whole = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempts, 20))
   return whole / 2 + Math.random() * (whole / 2)
 }
