@@ -15,7 +15,7 @@ export const HEADER_BYTES = 39
 export const PACKET_ID_BYTES = 16
 
 /** Expiries are multiples of this, so that they are no tag. */
-export const EXPIRY_STEP_MINUTES = 5
+const EXPIRY_STEP_MINUTES = 5
 /** Life of a FORWARD layer before rounding. */
 export const FORWARD_LIFE_MINUTES = 25
 /** How far ahead a relay accepts the expiry of a FORWARD. */
