@@ -107,7 +107,7 @@ async function connect(rpcUrl: string, service: Service): Promise<JsonRpcProvide
     if (answer?.ok) return localProvider(rpcUrl)
     await new Promise((resolve) => setTimeout(resolve, POLL_MS))
   }
-  throw new MainframeError('CHAIN_UNREACHABLE', 'The local chain did not start; see chain.log')
+  throw service.failure('does not answer')
 }
 
 /** A provider that looks often, as a local chain mines several blocks a second. */

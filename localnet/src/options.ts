@@ -100,8 +100,8 @@ function relayCount(text: string): number {
 
 function port(text: string): number {
   const value = Number(text)
-  if (Number.isInteger(value) && value >= 0 && value <= 65_535) return value
-  throw new InvalidArgumentError('A port is a number from 0 to 65535.')
+  if (value === 0 || (Number.isInteger(value) && value >= 1_024 && value <= 65_535)) return value
+  throw new InvalidArgumentError('A port is 0 for a free one, or a number from 1024 to 65535.')
 }
 
 async function readMessage({ message, file }: Flags): Promise<Uint8Array> {

@@ -60,7 +60,7 @@ export class Service {
   /** The first event of that name. Rejects with `INTERNAL` when the process ends or is too slow. */
   async waitFor(event: string, timeoutMs: number): Promise<ServiceEvent> {
     const { promise, reject } = this.#slot(event)
-    const timer = setTimeout(() => reject(this.#error(`said no "${event}" in time`)), timeoutMs)
+    const timer = setTimeout(() => reject(this.failure(`said no "${event}" in time`)), timeoutMs)
     try {
       return await promise
     } finally {
@@ -89,7 +89,7 @@ export class Service {
     const slot = Promise.withResolvers<ServiceEvent>()
     slot.promise.catch(() => {}) // not everybody waits for every event
     this.#events.set(event, slot)
-    if (!this.isRunning) slot.reject(this.#error('has ended'))
+    if (!this.isRunning) slot.reject(this.failure('has ended'))
     return slot
   }
 
@@ -99,12 +99,13 @@ export class Service {
   }
 
   #fail(): void {
-    for (const slot of this.#events.values()) slot.reject(this.#error('has ended'))
+    for (const slot of this.#events.values()) slot.reject(this.failure('has ended'))
   }
 
-  #error(what: string): MainframeError {
+  /** An error that quotes what the process last logged. */
+  failure(what: string): MainframeError {
     const lastLine = readFileSync(this.#logFile, 'utf8').trim().split('\n').at(-1) ?? ''
-    const reason = lastLine.slice(0, 300) || `see ${this.#logFile}`
+    const reason = lastLine.slice(0, 300) || `nothing in ${this.#logFile} says why`
     return new MainframeError('INTERNAL', `The ${this.name} process ${what}: ${reason}`)
   }
 }

@@ -15,7 +15,8 @@ describe('the options of npm start', () => {
   const refused: [string, string[], RegExp][] = [
     ['fewer than four relays', ['--relays', '3'], /4 to 64 relays/],
     ['a relay count that is no number', ['--relays', 'many'], /4 to 64 relays/],
-    ['a port past 65535', ['--indexer-port', '70000'], /0 to 65535/],
+    ['a port past 65535', ['--indexer-port', '70000'], /1024 to 65535/],
+    ['a port of the system', ['--chain-port', '22'], /1024 to 65535/],
     ['an unknown flag, with a hint', ['--relay', '8'], /Did you mean --relays/],
     ['words that belong to no flag', ['hello'], /too many arguments/],
     ['a missing file', ['--file', '/does/not/exist'], /There is no file/],
