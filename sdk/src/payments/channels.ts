@@ -89,7 +89,8 @@ export async function refreshChannel(
   channel: PayerChannel,
 ): Promise<PayerChannel> {
   const { deposit: depositBase, epoch, closesAt } = await readSlot(ctx, toHex(channel.channelId))
-  if (epoch === channel.epoch && closesAt === 0) return { ...channel, depositBase }
+  const isOpen = depositBase > 0n && closesAt === 0
+  if (isOpen && epoch === channel.epoch) return { ...channel, depositBase }
   throw new MainframeError('PAYMENT_UNVERIFIED', 'The channel was closed meanwhile; open another', {
     details: { channelId: toHex(channel.channelId) },
     retryable: true,

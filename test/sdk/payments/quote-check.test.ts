@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { decodeHello, encodeHello, fromHex, type Quote } from '@mainframe/protocol'
+import { checkQuote } from '../../../sdk/src/payments/quote-check.ts'
+import { fakeMoney } from '../support/fake-money.ts'
+import { FakeRelay } from '../support/fake-relays.ts'
+import { deployment } from '../support/honest-indexer.ts'
+
+const NOW_MS = Date.UTC(2030, 0, 1)
+const limits = { mostDepositBase: 10n ** 20n, mostNoticeSeconds: 604_800 }
+
+function check(quote: Partial<Quote>, forge?: (bytes: Uint8Array) => Uint8Array) {
+  const fake = new FakeRelay('r', fakeMoney())
+  fake.manners.quote = quote
+  if (forge) fake.manners.forge = forge
+  const hello = {
+    version: 1,
+    chainId: deployment.chainId,
+    channels: fromHex(deployment.channels),
+    signedQuote: fake.signedQuote(),
+  }
+  const received = decodeHello(padded(encodeHello(hello)))
+  assert.ok(received)
+  return checkQuote({ relay: fake.relay, hello: received, deployment, limits, nowMs: NOW_MS })
+}
+
+function padded(body: Uint8Array): Uint8Array {
+  const out = new Uint8Array(2048)
+  out.set(body)
+  return out
+}
+
+describe('checkQuote', () => {
+  const nowSeconds = NOW_MS / 1000
+  for (const [what, quote, fault] of [
+    ['of another relay', { nodeId: new Uint8Array(32) }, 'quotes for another relay'],
+    ['with another payee than the record', { payee: new Uint8Array(20).fill(1) }, 'names another'],
+    ['in another token', { token: new Uint8Array(20) }, 'wants another token'],
+    ['with units of its own', { baseUnitsPerUnit: 2n * 10n ** 9n }, 'counts units of another size'],
+    ['dearer for routing than the board', { routeUnits: 1001 }, 'asks more'],
+    ['dearer for holding than the board', { holdUnitsPerHour: 21 }, 'asks more'],
+    ['that has expired', { expiresAtSeconds: nowSeconds }, 'has expired'],
+    ['with too large a deposit', { minDepositBase: 10n ** 20n + 1n }, 'too large a deposit'],
+    ['with too long a notice', { noticeSeconds: 604_801 }, 'too long a notice'],
+    ['with too many confirmations', { confirmations: 101 }, 'too many confirmations'],
+  ] as const) {
+    it(`refuses a quote ${what}`, () => {
+      assert.throws(() => check(quote), { code: 'PAYMENT_UNVERIFIED', message: new RegExp(fault) })
+    })
+  }
+
+  it('refuses a quote that the node key did not sign, at any changed byte', () => {
+    for (const at of [0, 33, 60, 79, 100, 141, 142, 205]) {
+      const forge = (bytes: Uint8Array) => {
+        const changed = bytes.slice()
+        changed[at] = (changed[at] ?? 0) ^ 1
+        return changed
+      }
+      assert.throws(() => check({}, forge), { message: /did not sign its quote/ }, `byte ${at}`)
+    }
+    assert.throws(() => check({}, () => new Uint8Array(0)), { code: 'PAYMENT_UNVERIFIED' })
+  })
+
+  it('takes a quote that is cheaper than the board', () => {
+    assert.equal(check({ routeUnits: 900, holdUnitsPerHour: 1 }).routeUnits, 900)
+  })
+
+  it('takes the quote of the board itself', () => {
+    assert.equal(check({}).noticeSeconds, 86_400)
+  })
+})
