@@ -12,15 +12,17 @@ import { createStory, type Step } from './story.ts'
 /** What the user can mend: exit code 2. Everything else that fails is 1. */
 const USER_ERRORS = ['CONFIG_INVALID', 'CONFIG_IN_USE', 'MESSAGE_TOO_LONG', 'STORE_LOCKED']
 
-/** Runs the command; resolves with the exit code. */
+/** Exit code after a signal in the midst of the story. */
+export const INTERRUPTED = 130
+
+/** Runs the command; resolves with the exit code when everything has stopped. */
 export async function main(argv: readonly string[]): Promise<number> {
   const shutdown = new Shutdown()
   const interrupted = onInterrupt()
   try {
-    const options = await readOptions(argv)
-    const story = run(options, shutdown)
-    const outcome = await Promise.race([story, interrupted])
-    return outcome === 'interrupted' ? 130 : await finish(outcome, options, interrupted)
+    const outcome = await Promise.race([run(argv, shutdown), interrupted])
+    if (outcome === 'interrupted') return INTERRUPTED
+    return await finish(outcome.report, outcome.options, interrupted)
   } catch (error) {
     return explain(error)
   } finally {
@@ -28,13 +30,17 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-async function run(options: StartOptions, shutdown: Shutdown): Promise<Report> {
+async function run(
+  argv: readonly string[],
+  shutdown: Shutdown,
+): Promise<{ options: StartOptions; report: Report }> {
+  const options = await readOptions(argv)
   flushCompileCache() // for the processes that are about to start
   const lock = await prepareFolder(options.dataFolder)
   shutdown.add(async () => lock.release())
   const story = createStory({ ...options, folder: options.dataFolder, shutdown })
   await runSteps(story.steps, options.json)
-  return await story.report()
+  return { options, report: await story.report() }
 }
 
 /** Prints the report; without --once the network stays up until Ctrl-C. */
@@ -70,21 +76,38 @@ async function runSteps(steps: readonly Step[], isQuiet: boolean): Promise<void>
   }).run()
 }
 
+/** A terminal's Ctrl-C reaches us twice, the second time through npm, which passes its own on. */
+const SAME_INTERRUPT_MS = 1_000
+
+/** Resolves at the first signal; another one a while later ends the command at once. */
 function onInterrupt(): Promise<'interrupted'> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      process.once(signal, () => resolve('interrupted'))
+    let firstMs: number | undefined
+    const onSignal = () => {
+      firstMs ??= performance.now()
+      if (performance.now() - firstMs > SAME_INTERRUPT_MS) process.exit(INTERRUPTED)
+      resolve('interrupted')
     }
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)
   })
 }
 
 /** One sentence on stderr, and the exit code. */
 function explain(error: unknown): number {
   if (error instanceof CommanderError) {
-    if (error.exitCode !== 0) console.error(error.message.replace(/^error: /, ''))
+    if (error.exitCode !== 0) console.error(sentenceOf(error))
     return error.exitCode === 0 ? 0 : 2
   }
   const code = errorCode(error)
   console.error(error instanceof Error ? error.message : String(error))
   return code !== undefined && USER_ERRORS.includes(code) ? 2 : 1
+}
+
+/** Our own sentence about a value, or commander's words about everything else in one sentence. */
+function sentenceOf({ message }: CommanderError): string {
+  const text = message
+    .replace(/^error: /, '')
+    .replace(/^option .* argument .* is invalid\. /, '')
+    .replace(/\s*\(Did you mean (.*)\?\)$/, '; did you mean $1?')
+  return text.charAt(0).toUpperCase() + text.slice(1)
 }

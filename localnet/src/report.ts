@@ -44,7 +44,7 @@ export function toJson(report: Report): string {
   return JSON.stringify(report, (_, value) => (typeof value === 'bigint' ? `${value}` : value))
 }
 
-const RELAY_HEAD = ['relay', 'packets', 'opened', 'MFT earned', 'net', 'MFT claimed', 'transaction']
+const RELAY_HEAD = ['relay', 'packets', 'opened', 'MFT earned', 'net', 'MFT claimed']
 
 /** The tables and the plain words of the end. */
 export function toText({ messages, relays, conservation, seconds }: Report): string {
@@ -63,12 +63,16 @@ export function toText({ messages, relays, conservation, seconds }: Report): str
     formatMft(relay.earned),
     formatMft(conservation.nets[i] ?? 0n),
     formatMft(relay.claimed),
-    relay.tx ?? '-',
   ])
+  // A table with whole hashes would not fit a terminal.
+  const claims = relays.map(
+    (relay) => `${shortId(relay.nodeId)}  ${relay.tx ?? 'nothing to claim'}`,
+  )
   const { deposited, relaysNet, unsigned, gasSpent } = conservation
   return [
     table(['message', 'bytes', 'packets', 'hops', 'state', 'relays reached'], messageRows),
     table(RELAY_HEAD, relayRows),
+    `Claim transactions\n${claims.join('\n')}\n`,
     'Relays pay each other ahead for packets: what is earned includes that, the net does not.\n',
     `Deposited by users   ${formatMft(deposited)} MFT`,
     `= relays' net        ${formatMft(relaysNet)} MFT`,
@@ -97,5 +101,5 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   const lines = [head, ...rows]
   const widths = head.map((_, i) => Math.max(...lines.map((line) => line[i]?.length ?? 0)))
   const text = lines.map((line) => line.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  '))
-  return `${text.join('\n')}\n`
+  return `${text.map((line) => line.trimEnd()).join('\n')}\n`
 }

@@ -23,6 +23,12 @@ export interface ServiceOptions {
 /** How long a stopped process may take before it is killed. */
 const STOP_TIMEOUT_MS = 5_000
 
+/** Detached processes would outlive us, so whichever way we exit, none is left. */
+const running = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
 export class Service {
   readonly name: string
   readonly #child: ChildProcess
@@ -41,11 +47,12 @@ export class Service {
       env: { ...inheritedEnvironment(), NODE_COMPILE_CACHE: COMPILE_CACHE_FOLDER, ...env },
     })
     closeSync(log)
+    running.add(this.#child)
     this.exited = new Promise((resolve) => {
       this.#child.once('exit', () => resolve())
       this.#child.once('error', () => resolve())
     })
-    void this.exited.then(() => this.#fail())
+    void this.exited.then(() => this.#onExit())
     if (this.#child.stdout) createInterface(this.#child.stdout).on('line', (l) => this.#onLine(l))
   }
 
@@ -98,7 +105,8 @@ export class Service {
     if (event) this.#slot(event.event).resolve(event)
   }
 
-  #fail(): void {
+  #onExit(): void {
+    running.delete(this.#child)
     for (const slot of this.#events.values()) slot.reject(this.failure('has ended'))
   }
 
