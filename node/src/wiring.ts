@@ -1,6 +1,12 @@
 /** How the parts of a relay are put together; `Relay` starts and stops what comes out. */
 import { join } from 'node:path'
-import { BASE_PER_UNIT, type ChannelsDomain, fromHex, unitsToBase } from '@mainframe/protocol'
+import {
+  BASE_PER_UNIT,
+  type ChannelsDomain,
+  errorCode,
+  fromHex,
+  unitsToBase,
+} from '@mainframe/protocol'
 import type { ChainSide } from './chain-side.ts'
 import type { Closers } from './closers.ts'
 import type { RelayConfig } from './config.ts'
@@ -61,6 +67,7 @@ export interface Hooks {
 const CLAIM_CHECK_MS = 10_000
 /** A deposit is at least this many windows, in what we ask and in what we give. */
 const WINDOWS_PER_DEPOSIT = 10n
+const COMPLAINT_MS = 60_000
 /** The longest notice that the contract knows. */
 const MAX_NOTICE_SECONDS = 30 * 86_400
 
@@ -113,7 +120,7 @@ export function createParts(base: Base, stores: Stores, side: ChainSide, hooks: 
     domain,
     boardPrices: ({ nodeKey }) => side.directory.byNodeKey(nodeKey)?.prices,
     retryMs: Math.max(100, config.pollIntervalMs),
-    onFailure: (error) => base.log.debug({ err: error }, 'A link to a peer failed'),
+    onFailure: linkComplaints(base.log),
   })
   closers.add('peers', () => peers.stop())
   closers.add('overlay', () => keeper.stop())
@@ -210,6 +217,21 @@ function createRouter(
   })
   closers.add('router', () => router.stop())
   return router
+}
+
+/** That a peer is away is normal; that nobody can be paid is the operator's business, once a minute. */
+function linkComplaints(log: Logger): (error: unknown) => void {
+  let lastMs = 0
+  return (error) => {
+    const code = errorCode(error)
+    const isMoney = code === 'PAYMENT_INSUFFICIENT' || code === 'CHAIN_REJECTED'
+    if (!isMoney || Date.now() - lastMs < COMPLAINT_MS) {
+      log.debug({ err: error }, 'A link to a peer failed')
+      return
+    }
+    lastMs = Date.now()
+    log.warn({ code }, error instanceof Error ? error.message : 'A peer cannot be paid')
+  }
 }
 
 /** The router's ear for its links, with news of each that works. */

@@ -36,6 +36,7 @@ export const LINK_FAULTS = [
   'wrong-network',
   'out-of-order',
   'unexpected',
+  'not-open',
   'handshake-timeout',
   'too-many-links',
   'too-many-subscriptions',
@@ -64,6 +65,10 @@ export interface PayeeHost {
 const HANDSHAKE_TIMEOUT_MS = 10_000
 /** Time to write what is left to a peer that we leave. */
 const CLOSE_TIMEOUT_MS = 2_000
+/** Refusals that a peer has not been told of before its link is read on. */
+const REFUSED_LIMIT = 2_000
+/** Frames that wait for a peer before the next acknowledgement; it says more then. */
+const WRITER_LIMIT = 16
 /** Packets that wait for the disk before the link is read on: about 2,000. */
 const PENDING_LIMIT_BYTES = 4 * 1024 * 1024
 
@@ -83,7 +88,7 @@ export class PayeeLink {
   #received = 0
   #refused: { sequence: number; reason: PacketRefusal }[] = []
   #ackDue = false
-  #acking = false
+  #acking: Promise<void> | undefined
   #subscription: Subscription | undefined
 
   constructor(stream: ByteStream, host: PayeeHost) {
@@ -103,6 +108,8 @@ export class PayeeLink {
           if (fault) return this.#fail(fault)
         }
         if (this.#host.holds.pendingBytes > PENDING_LIMIT_BYTES) await this.#host.holds.flush()
+        // who sends without reading the answers is not read on
+        if (this.#refused.length > REFUSED_LIMIT) await this.#acking
       }
     } catch {
       // The stream failed: the same end as a peer that went away.
@@ -160,7 +167,7 @@ export class PayeeLink {
     const isOurs = hello.chainId === chainId && equalBytes(hello.channels, channels)
     if (!isOurs || hello.version !== LINK_VERSION) return 'wrong-network'
     const signedQuote = this.#host.quote()
-    if (!signedQuote) return 'unexpected' // not open for business yet; the peer tries again
+    if (!signedQuote) return 'not-open' // the board has no prices of ours yet; the peer tries again
     this.#greeted = true
     clearTimeout(this.#handshakeTimer)
     const body = encodeHello({ version: LINK_VERSION, chainId, channels, signedQuote })
@@ -232,15 +239,15 @@ export class PayeeLink {
 
   #acknowledge(): void {
     this.#ackDue = true
-    if (!this.#acking) void this.#acknowledgeInTurn()
+    this.#acking ??= this.#acknowledgeInTurn()
   }
 
   /** At most one ACK a turn, and none before what it says is durable. */
   async #acknowledgeInTurn(): Promise<void> {
-    this.#acking = true
     try {
       while (this.#ackDue && !this.#ended) {
         await setImmediate()
+        if (this.#writer.waiting > WRITER_LIMIT) await this.#writer.idle()
         this.#ackDue = false
         const acks = this.#takeAcks()
         await this.#host.holds.flush()
@@ -251,7 +258,7 @@ export class PayeeLink {
       this.#host.onFailure(error)
       this.#fail('store-failed')
     } finally {
-      this.#acking = false
+      this.#acking = undefined
     }
   }
 

@@ -53,9 +53,8 @@ export class Peers {
   update(view: OverlayView<RelayEntry>): void {
     this.#view = view
     if (this.#stopped) return
-    const present = new Set(view.others.map(({ relay }) => relay.peerKey))
     for (const [peerKey, { abort }] of this.#attempts) {
-      if (present.has(peerKey)) continue
+      if (view.members.has(peerKey)) continue
       abort.abort()
       this.#attempts.delete(peerKey)
     }

@@ -24,6 +24,8 @@ export interface OverlayView<R extends OverlayRelay = OverlayRelay> {
   luminosity: number
   /** The other active relays by ascending address, with the leading bits that each shares with us. */
   others: readonly { relay: R; shared: number }[]
+  /** Their peer keys. */
+  members: ReadonlySet<string>
 }
 
 export function createView<R extends OverlayRelay>(
@@ -35,7 +37,8 @@ export function createView<R extends OverlayRelay>(
     .map((relay) => ({ relay, shared: sharedBits(self, relay.address) }))
     .filter(({ shared }) => shared < 256)
     .sort((a, b) => compareBytes(a.relay.address, b.relay.address))
-  return { self, luminosity, others }
+  const members = new Set(others.map(({ relay }) => relay.peerKey))
+  return { self, luminosity, others, members }
 }
 
 /**

@@ -210,8 +210,14 @@ export class Router {
       .filter((link) => link?.canTake(postageUnits))
     const link = usable.find((peer) => peer?.relay.peerKey !== failedPeer) ?? usable[0]
     const dispatch: Dispatch = { packet, level, postageUnits, errand: { kind: 'copy', owed } }
-    if (link?.ship(dispatch)) return
-    if (!this.#outbox.keep(owed)) this.undeliverable += 1
+    if (!link?.ship(dispatch)) this.#keep(owed)
+  }
+
+  /** For later, unless everybody that it is for has left the network. */
+  #keep(owed: OwedCopy): void {
+    const members = this.#options.view()?.members
+    const isWanted = owed.copy.relays.some(({ peerKey }) => members?.has(peerKey))
+    if (!isWanted || !this.#outbox.keep(owed)) this.undeliverable += 1
   }
 
   #retry(dispatch: Dispatch, failedPeer: string): void {
@@ -222,7 +228,7 @@ export class Router {
       return
     }
     errand.owed.failedPeer = failedPeer
-    if (!this.#outbox.keep(errand.owed)) this.undeliverable += 1
+    this.#keep(errand.owed)
   }
 
   /** A packet on its way tries one other peer, once, with the same postage. */

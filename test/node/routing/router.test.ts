@@ -260,6 +260,17 @@ describe('The router', () => {
       assert.equal(taken.shipped.length, 1)
     })
 
+    it('is given up when everybody that it is for has left the network', () => {
+      const others = [relay('1')]
+      const { router, receive, link } = create('0', others)
+      link('1').works = false
+      receive(inboxPacket(''))
+      assert.equal(router.owedCount, 1)
+      others.pop()
+      mock.timers.tick(1_500)
+      assert.deepEqual([router.owedCount, router.undeliverable], [0, 1])
+    })
+
     it('is dropped and counted when too many wait', () => {
       const others = ['1', '01', '001'].map((bits) => relay(bits))
       const { router, receive, links } = create('000', others, { owed: 2 })
