@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { equalBytes, headerOf, PACKET_BYTES, type PacketHeader } from '@mainframe/protocol'
-import { HoldStore } from '../../../node/src/holding/hold-store.ts'
+import { HoldStore, type Wish } from '../../../node/src/holding/hold-store.ts'
 import { addressOf, HOUR_EXPIRY, inboxPacket, NOW_MS } from '../support/rule-world.ts'
 
-const EVERYTHING = { bits: 0, prefix: new Uint8Array(32) }
+const EVERYTHING: Wish = { bits: 0, prefix: new Uint8Array(32) }
 const GENEROUS = 1e9
 
 function header(packet: Uint8Array): PacketHeader {
