@@ -48,6 +48,8 @@ export interface RelayStatus {
   undeliverable: number
   vouchers: Record<string, number>
   linkFaults: Record<string, number>
+  /** Postage debited since the start, in units; what was earned runs ahead by what is prepaid. */
+  debitedUnits: number
   earnedBase: bigint
   claimedBase: bigint
   unclaimedBase: bigint
@@ -98,6 +100,7 @@ export function relayStatus(parts: Observed): RelayStatus {
     undeliverable: router.undeliverable,
     vouchers: { ...incoming.credits },
     linkFaults: { ...incoming.faults },
+    debitedUnits: router.debitedUnits,
     ...parts.ledger.earned(),
     lastClaim: claim ? { txHash: claim.txHash, rows: claim.rows, paidBase: claim.paidBase } : null,
   }

@@ -77,6 +77,8 @@ export class Router {
   readonly opened: Counts<OpenedOutcome> = createCounts(OPENED_OUTCOMES)
   /** Shipments to peers that failed for good. */
   undeliverable = 0
+  /** Postage debited from links since the start; vouchers run ahead of it by what is prepaid. */
+  debitedUnits = 0
 
   constructor(options: RouterOptions) {
     this.#options = { now: Date.now, ...options }
@@ -104,8 +106,10 @@ export class Router {
 
   /** Treats a packet from a link and counts what became of it. */
   receive(arrival: Arrival): PacketOutcome {
+    const spentBefore = arrival.account?.spentUnits ?? 0
     const outcome = this.#treat(arrival)
     this.outcomes[outcome] += 1
+    this.debitedUnits += (arrival.account?.spentUnits ?? 0) - spentBefore
     return outcome
   }
 

@@ -18,6 +18,7 @@ import {
   linkTo,
   NOW_MS,
   namedPacket,
+  PRICES,
   relay,
 } from '../support/rule-world.ts'
 
