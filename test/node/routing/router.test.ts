@@ -126,6 +126,7 @@ describe('The router', () => {
       Object.values(router.outcomes).reduce((sum, n) => sum + n),
       4,
     )
+    assert.equal(router.debitedUnits, RICH + PRICES.routeUnits)
   })
 
   describe('forwarding', () => {
