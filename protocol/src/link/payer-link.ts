@@ -87,6 +87,8 @@ export class PayerLink<S extends Shipment = Shipment> {
   #prepaid: Prepaid = newPrepaid(0n)
   /** Number of the newest CREDIT, and what it makes durable while no answer to it has come. */
   #creditSequence = 0
+  /** Number of the newest CREDIT that left: until then there is nothing to judge. */
+  #creditsSent = 0
   #pendingUnits: number | undefined
   #stopped: CreditStop | undefined
 
@@ -230,7 +232,7 @@ export class PayerLink<S extends Shipment = Shipment> {
   }
 
   #onAck(ack: Ack): boolean {
-    if (ack.processed > this.#sequence || ack.creditSequence > this.#creditSequence) return false
+    if (ack.processed > this.#sequence || ack.creditSequence > this.#creditsSent) return false
     const reasons = new Map(ack.refused.map(({ sequence, reason }) => [sequence, reason]))
     const done = this.#inFlight.findIndex(({ sequence }) => sequence > ack.processed)
     const processed = this.#inFlight.splice(0, done === -1 ? this.#inFlight.length : done)
@@ -238,8 +240,10 @@ export class PayerLink<S extends Shipment = Shipment> {
     for (const { shipment, sequence } of processed) {
       this.#prepaid.inFlightUnits -= shipment.postageUnits
       const reason = reasons.get(sequence)
-      if (reason) this.#handlers.onRefused?.(shipment, reason)
-      else this.#handlers.onAccepted?.(shipment)
+      if (reason) {
+        this.#prepaid.shippedUnits -= shipment.postageUnits // nothing is owed for it
+        this.#handlers.onRefused?.(shipment, reason)
+      } else this.#handlers.onAccepted?.(shipment)
     }
     return true
   }
@@ -310,6 +314,9 @@ export class PayerLink<S extends Shipment = Shipment> {
     channel.signedBase = amount
     try {
       await channel.record(amount)
+      // what a next link reads from the record must be all that ever left
+      if (this.#isClosed) return
+      this.#creditsSent = sequence
       const body = voucherBody(channel, amount)
       this.#writer.write(encodeFrame({ type: 'credit', sequence, body }))
     } catch {

@@ -8,7 +8,7 @@ import { baseToUnits, unitsToBase } from '../money.ts'
 export interface Prepaid {
   /** Base units signed when the link began to pay; what it may add is bounded from here. */
   readonly signedBefore: bigint
-  /** Postage of everything sent on this link. */
+  /** Postage of everything sent on this link that was not refused. */
   shippedUnits: number
   /** Postage of what was sent and is not acknowledged. */
   inFlightUnits: number

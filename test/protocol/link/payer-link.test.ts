@@ -120,6 +120,22 @@ describe('PayerLink: a relay that misbehaves', () => {
     assert.equal(payee.packets, 0)
   })
 
+  it('signs nothing more for packets that the relay refuses and charges for all the same', async () => {
+    const { link, payee, refused } = rig({
+      judge: () => 'accepted',
+      refuse: () => 'busy',
+      distort: (ack) => ({ ...ack, spentUnits: Math.max(0, ack.durableUnits - 100) }),
+    })
+    const channel = makeChannel({ signedUnits: 500 })
+    link.fund(channel)
+    for (let i = 0; i < 50; i++) link.enqueue(packet(100))
+    await settle(200)
+    assert.equal(payee.spentUnits, 0)
+    assert.ok(refused.length > 0)
+    // a window, and what was under way when it was signed, which is a window at most
+    assert.ok(channel.signedBase <= BigInt(500 + 2 * WINDOW) * RATE, `${channel.signedBase}`)
+  })
+
   it('stays within shipped + one window whatever totals the relay invents', async () => {
     await fc.assert(
       fc.asyncProperty(
@@ -267,6 +283,33 @@ describe('PayerLink: vouchers', () => {
     assert.deepEqual(
       amounts,
       [...new Set(amounts)].sort((a, b) => (a < b ? -1 : 1)),
+    )
+  })
+
+  it('cuts off a relay that judges a voucher which is not sent yet', async () => {
+    const { link, payee, stream } = rig()
+    const channel = makeChannel()
+    channel.record = () => new Promise(() => {})
+    link.fund(channel)
+    const body = ackBody({ credit: 'busy', creditSequence: 1 })
+    payee.send(encodeFrame({ type: 'ack', body }))
+    await link.closed
+    assert.equal(errorCode(stream.aborted), 'NETWORK_CLOSED')
+  })
+
+  it('sends no voucher once it closes, so that what a next link reads is all that was sent', async () => {
+    const { link, payee } = rig()
+    const channel = makeChannel()
+    const gate = Promise.withResolvers<void>()
+    channel.record = () => gate.promise
+    link.fund(channel)
+    const closed = link.close()
+    gate.resolve()
+    await closed
+    await settle()
+    assert.deepEqual(
+      payee.frames.map(({ type }) => type),
+      ['bye'],
     )
   })
 
