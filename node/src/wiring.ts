@@ -93,7 +93,7 @@ export function createParts(base: Base, stores: Stores, side: ChainSide, hooks: 
   const domain = { chainId: BigInt(chainId), contract: fromHex(channels, 20) }
   const ledger = createLedger(base, stores, { side, domain })
   const claims = createClaims(base, stores, { side, hooks })
-  const payerChannels = createPayerChannels(base, stores, side)
+  const payerChannels = createPayerChannels(base, stores, { side, hooks })
   const network = new Network({
     nodeSeed: keys.nodeSeed,
     listen: config.listen,
@@ -184,7 +184,7 @@ function createClaims(
 function createPayerChannels(
   { config, keys, closers }: Base,
   { signed }: Stores,
-  side: ChainSide,
+  { side, hooks }: { side: ChainSide; hooks: Hooks },
 ): PayerChannels {
   const { deployment, depositUnits, maxDepositUnits, noticeSeconds } = config
   const limits = {
@@ -194,7 +194,8 @@ function createPayerChannels(
     maxNoticeSeconds: MAX_NOTICE_SECONDS,
   }
   const { hotSecret } = keys
-  const channels = new PayerChannels({ ...side, deployment, hotSecret, signed, limits })
+  const { onFailure } = hooks
+  const channels = new PayerChannels({ ...side, deployment, hotSecret, signed, limits, onFailure })
   closers.add('channels', () => channels.stop())
   return channels
 }

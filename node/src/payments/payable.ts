@@ -42,7 +42,7 @@ export function payable(
     [toHex(quote.nodeId) !== peer.row.nodeId, 'it is of another relay'],
     [toHex(quote.payee) !== relay?.row.payee, 'its payee is not the registered one'],
     [!equalBytes(quote.token, fromHex(deployment.token)), 'it asks for another token than MFT'],
-    [quote.baseUnitsPerUnit > BASE_PER_UNIT, 'its unit is dearer than 10^-9 MFT'],
+    [quote.baseUnitsPerUnit !== BASE_PER_UNIT, 'its unit is not 10^-9 MFT'],
     [quote.expiresAtSeconds <= Date.now() / 1000, 'it has expired'],
     [!relay?.prices, 'the relay has no prices on the board'],
     [quote.routeUnits > (relay?.prices?.routeUnits ?? 0), 'its route price is above the board’s'],

@@ -30,6 +30,8 @@ export interface PayerChannelsOptions {
   hotSecret: Uint8Array
   signed: SignedLog
   limits: PayerLimits
+  /** The disk failed: nothing can be signed any more. */
+  onFailure(error: unknown): void
   /** How long to gather openings into one transaction. */
   gatherMs?: number
   /** How long a mined deposit may take to be seen k blocks deep. */
@@ -100,6 +102,7 @@ export class PayerChannels {
     const terms = this.#terms(quote, noticeSeconds)
     const id = toHex(channelId(terms))
     const amountBase = max(limits.depositBase, quote.minDepositBase)
+    windowOf(amountBase, quote) // a relay that can never be prepaid gets no deposit
     const payee = toHex(quote.payee)
     await this.#funding.fund({ channelId: id, payee, noticeSeconds, amountBase, expectedEpoch: 0 })
     return this.#channel(await this.#confirmed(id, amountBase), quote)
@@ -164,7 +167,7 @@ export class PayerChannels {
     const figures = { depositBase, baseUnitsPerUnit, windowUnits: windowOf(depositBase, quote) }
     const live = this.#live.get(id)
     if (live?.epoch === epoch) return Object.assign(live, figures)
-    const { signed, hotSecret } = this.#options
+    const { signed, hotSecret, onFailure } = this.#options
     const channel: PayerChannel = {
       terms: this.#terms(quote, row.noticeSeconds),
       channelId: fromHex(id),
@@ -173,7 +176,12 @@ export class PayerChannels {
       signedBase: this.#signedOf(row),
       domainSeparator: this.#separator,
       signerSecretKey: hotSecret,
-      record: (amount) => signed.put({ channelId: id, epoch, amount }),
+      record: async (amount) => {
+        await signed.put({ channelId: id, epoch, amount }).catch((error: unknown) => {
+          onFailure(error)
+          throw error
+        })
+      },
     }
     this.#live.set(id, channel)
     return channel

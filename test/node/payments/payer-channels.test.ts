@@ -49,6 +49,7 @@ interface Paying {
   follower: ChainFollower
   signed: SignedLog
   channels: PayerChannels
+  failures: unknown[]
 }
 
 let chain: TestChain
@@ -76,6 +77,7 @@ async function start(payer: Payer, folder?: string): Promise<Paying> {
   const { directory, follower } = follow(chain, payer.account, { confirmations: DEPTH })
   await follower.start()
   const signed = await openSignedLog(join(data, 'signed.log'))
+  const failures: unknown[] = []
   const channels = new PayerChannels({
     rpc: new Rpc({ url: chain.rpcUrl }),
     deployment,
@@ -85,8 +87,9 @@ async function start(payer: Payer, folder?: string): Promise<Paying> {
     signed,
     limits: LIMITS,
     confirmTimeoutMs: 20_000,
+    onFailure: (error) => failures.push(error),
   })
-  const paying = { payer, folder: data, directory, follower, signed, channels }
+  const paying = { payer, folder: data, directory, follower, signed, channels, failures }
   running.push(paying)
   return paying
 }
@@ -132,7 +135,8 @@ describe('a channel to another relay', () => {
       [{ nodeId: new Uint8Array(32) }, /it is of another relay/],
       [{ payee: fromHex(paying.payer.account) }, /its payee is not the registered one/],
       [{ token: new Uint8Array(20) }, /another token than MFT/],
-      [{ baseUnitsPerUnit: UNIT + 1n }, /dearer than/],
+      [{ baseUnitsPerUnit: UNIT + 1n }, /its unit is not/],
+      [{ baseUnitsPerUnit: 1n }, /its unit is not/],
       [{ expiresAtSeconds: 1 }, /it has expired/],
       [{ routeUnits: 1_001 }, /its route price is above the board/],
       [{ holdUnitsPerHour: 51 }, /its hold price is above the board/],
@@ -169,13 +173,14 @@ describe('a channel to another relay', () => {
     assert.match(String(reason), /has 1 MFT left for a channel that needs 2$/)
   })
 
-  it('refuses a window too small to prepay a unit', async () => {
+  it('refuses a window too small to prepay a unit, before it deposits anything', async () => {
     const paying = await start(await createPayer(chain))
     const peer = peerOf(paying)
     await assert.rejects(
       paying.channels.ensure(peer, quoteOf(peer, { maxWindowUnits: 1 })),
       (error) => errorCode(error) === 'PAYMENT_INSUFFICIENT',
     )
+    assert.equal(await nonceOf(paying.payer), 0)
   })
 
   it('is opened by one transaction, once, with deposit and window as the quote allows', async () => {
@@ -240,6 +245,15 @@ describe('a channel to another relay', () => {
     assert.equal(fine.status, 'fulfilled')
     assert.equal(closing.status, 'rejected')
     assert.match(String(closing.reason), /ChannelsClosing/)
+  })
+
+  it('says so when the disk does not take what is signed on it', async () => {
+    const paying = await start(await createPayer(chain))
+    const peer = peerOf(paying)
+    const channel = await paying.channels.ensure(peer, quoteOf(peer))
+    await paying.signed.close()
+    await assert.rejects(channel.record(UNIT), (error) => errorCode(error) === 'STORE_FAILED')
+    assert.deepEqual(paying.failures.map(errorCode), ['STORE_FAILED'])
   })
 
   it('is found again after a restart, with all that was signed on it', async () => {

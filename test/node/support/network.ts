@@ -1,4 +1,5 @@
 /** Whole relays on a real chain, each with its own folder, port and links over TCP, and a client. */
+import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -137,6 +138,7 @@ export class TestClient {
         noticeSeconds: 3_600,
         maxNoticeSeconds: 86_400,
       },
+      onFailure: (error) => assert.fail(String(error)),
     })
     const network = new Network({
       nodeSeed: Uint8Array.from(randomBytes(32)),
