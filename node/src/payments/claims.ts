@@ -24,7 +24,7 @@ export interface ClaimsOptions {
   vouchers: VoucherLog
   /** Unclaimed value, base units, that is worth a transaction. */
   thresholdBase: bigint
-  /** An unclaimed voucher does not get older than this. */
+  /** An unclaimed voucher does not get older than this; a restart counts anew. */
   maxAgeMs: number
   /** How often to look. */
   checkMs: number
@@ -67,8 +67,8 @@ export class Claims {
   readonly #options: ClaimsOptions
   /** When an unclaimed voucher of a channel was first seen, by channel id. */
   readonly #since = new Map<Hex, number>()
-  /** Channels about to close whose claim is under way or done. */
-  readonly #closing = new Set<Hex>()
+  /** Whether a claim that began by itself is under way. */
+  #isClaiming = false
   #timer: NodeJS.Timeout | undefined
   #unsubscribe: (() => void) | undefined
   #tail: Promise<unknown> = Promise.resolve()
@@ -116,29 +116,31 @@ export class Claims {
     if (total >= thresholdBase || Date.now() - oldest >= maxAgeMs) this.#claimAndTell()
   }
 
-  /** A payer that closes takes everything after the notice that was not claimed. */
+  /**
+   * A payer that closes takes everything after the notice that was not claimed. So this goes on until
+   * the confirmed view has the claim: a mined one may be dropped, a last voucher may come after it.
+   */
   #checkClosing(): void {
-    let isNew = false
     for (const row of this.#rows()) {
-      if (row.state !== 'closing') this.#closing.delete(row.channelId)
-      else if (!this.#closing.has(row.channelId) && this.#isUnclaimed(row)) {
-        this.#closing.add(row.channelId)
-        isNew = true
-      }
+      if (row.state !== 'closing' || unclaimedOf(row, this.#options.vouchers) === 0n) continue
+      this.#claimAndTell()
+      return
     }
-    if (isNew) this.#claimAndTell()
   }
 
   #claimAndTell(): void {
-    this.claimNow().then(
-      (result) => {
-        if (result) this.#options.onClaimed?.(result)
-      },
-      (cause: unknown) => {
-        this.#closing.clear() // tried again at the next look
-        this.#options.onTrouble?.(asTrouble(cause))
-      },
-    )
+    if (this.#isClaiming) return // the next look comes soon
+    this.#isClaiming = true
+    this.claimNow()
+      .then(
+        (result) => {
+          if (result) this.#options.onClaimed?.(result)
+        },
+        (cause: unknown) => this.#options.onTrouble?.(asTrouble(cause)),
+      )
+      .finally(() => {
+        this.#isClaiming = false
+      })
   }
 
   /** Confirmed unclaimed value by channel, and an end of what is no longer unclaimed. */
@@ -158,10 +160,6 @@ export class Claims {
     for (const row of directory.channels.values()) {
       if (row.payee === sender.account && row.token === token) yield row
     }
-  }
-
-  #isUnclaimed(row: ChannelRow): boolean {
-    return unclaimedOf(row, this.#options.vouchers) > 0n
   }
 
   async #claimAll(): Promise<ClaimResult | undefined> {

@@ -210,6 +210,30 @@ describe('claiming', () => {
     assert.equal(await vaultOf(payer), 10n * MFT - 1_000n * UNIT)
   })
 
+  it('is repeated while a payer closes when a reorganisation drops it', async () => {
+    const payee = await newPayee()
+    const payer = await paid(payee, 1_000)
+    const results: bigint[] = []
+    const gate = Promise.withResolvers<void>()
+    faulty.intercept = async ({ method }, forward) => {
+      if (method === 'eth_call') await gate.promise
+      return await forward()
+    }
+    claimsOf(payee, {
+      rpc: new Rpc({ url: faulty.url }),
+      onClaimed: ({ paidBase }) => results.push(paidBase),
+    }).start()
+    await exit(chain, payer, { payee: payee.account, method: 'requestClose' })
+    await payee.confirm()
+    const snapshot = await chain.snapshot()
+    gate.resolve()
+    await until(() => results.length > 0)
+    await chain.revert(snapshot)
+    await until(() => results.length > 1)
+    assert.deepEqual(results, [1_000n * UNIT, 1_000n * UNIT])
+    assert.equal(await vaultOf(payee), 1_000n * UNIT)
+  })
+
   it('earns nothing of what was not claimed when a channel closed, and says so', async () => {
     const payee = await newPayee()
     const payer = await paid(payee, 1_000)
