@@ -16,49 +16,84 @@ export interface LatestLogForm<T> {
 
 /** Below this size a log is not worth rewriting, in bytes. */
 const MIN_COMPACT_BYTES = 1 << 20
-/** Records per live entry from which a log is rewritten when it is opened. */
+/** Records per live entry from which a log is rewritten. */
 const STALE_RATIO = 4
 
 export class LatestLog<T> {
   /** What is durable, by key. */
   readonly entries: ReadonlyMap<string, T>
   readonly #entries: Map<string, T>
-  readonly #log: AppendLog
+  /** The same, and what was appended and is not durable yet. */
+  readonly #appended: Map<string, T>
+  readonly #path: string
   readonly #form: LatestLogForm<T>
+  #log: AppendLog
+  #records: number
+  /** While the log is rewritten nothing is appended; for good when that failed. */
+  #rewriting: Promise<void> | undefined
 
-  private constructor(log: AppendLog, form: LatestLogForm<T>, entries: Map<string, T>) {
-    this.#log = log
+  private constructor(path: string, form: LatestLogForm<T>, { log, entries, records }: Read<T>) {
+    this.#path = path
     this.#form = form
+    this.#log = log
     this.#entries = entries
+    this.#appended = new Map(entries)
+    this.#records = records
     this.entries = entries
   }
 
   /** Opens or creates a log. Errors as `AppendLog.open`. */
   static async open<T>(path: string, form: LatestLogForm<T>): Promise<LatestLog<T>> {
-    const rewritten = `${path}.compact`
     // left by a crash before it took the place of the log, which therefore is whole
-    await removeIfThere(rewritten)
-    const first = await read(path, form)
-    if (!isStale(first)) return new LatestLog(first.log, form, first.entries)
-    const compact = await AppendLog.open(rewritten, () => {})
-    for (const entry of first.entries.values()) compact.append(form.encode(entry))
-    await compact.close()
-    await first.log.close()
-    await renameDurably(rewritten, path)
-    const { log, entries } = await read(path, form)
-    return new LatestLog(log, form, entries)
+    await removeIfThere(rewrittenPath(path))
+    const opened = new LatestLog(path, form, await read(path, form))
+    if (opened.#isStale) await opened.#rewrite()
+    return opened
   }
 
   /** Resolves when the entry is durable; concurrent entries share one fsync. Errors as `flush`. */
   async put(entry: T): Promise<void> {
+    while (this.#rewriting) await this.#rewriting
     this.#log.append(this.#form.encode(entry))
+    this.#records += 1
+    keepLatest(this.#appended, this.#form, entry)
     await this.#log.flush()
     keepLatest(this.#entries, this.#form, entry)
+    if (this.#isStale) this.#beginRewrite()
   }
 
   async close(): Promise<void> {
+    await this.#rewriting?.catch(() => {}) // whoever puts is told
     await this.#log.close()
   }
+
+  get #isStale(): boolean {
+    return this.#log.size >= MIN_COMPACT_BYTES && this.#records > STALE_RATIO * this.#appended.size
+  }
+
+  /** What peers make us store must not fill the disk: each of their vouchers is a record. */
+  #beginRewrite(): void {
+    if (this.#rewriting) return
+    this.#rewriting = this.#rewrite().then(() => {
+      this.#rewriting = undefined
+    })
+    this.#rewriting.catch(() => {}) // the next put is told
+  }
+
+  /** Entries that are not durable yet come along: the old log is given up once it is flushed. */
+  async #rewrite(): Promise<void> {
+    const rewritten = await AppendLog.open(rewrittenPath(this.#path), () => {})
+    for (const entry of this.#appended.values()) rewritten.append(this.#form.encode(entry))
+    await rewritten.close()
+    await this.#log.close()
+    await renameDurably(rewrittenPath(this.#path), this.#path)
+    this.#log = await AppendLog.open(this.#path, () => {})
+    this.#records = this.#appended.size
+  }
+}
+
+function rewrittenPath(path: string): string {
+  return `${path}.compact`
 }
 
 interface Read<T> {
@@ -81,10 +116,6 @@ async function read<T>(path: string, form: LatestLogForm<T>): Promise<Read<T>> {
   await log.close()
   const message = `${path} holds something else at byte ${unreadableAt}: it is another log's file`
   throw new MainframeError('STORE_CORRUPT', message, { details: { path, offset: unreadableAt } })
-}
-
-function isStale<T>({ log, entries, records }: Read<T>): boolean {
-  return log.size >= MIN_COMPACT_BYTES && records > STALE_RATIO * entries.size
 }
 
 function keepLatest<T>(entries: Map<string, T>, form: LatestLogForm<T>, entry: T): void {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
-import { copyFile, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { copyFile, mkdir, mkdtemp, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -66,6 +68,55 @@ describe('a log of the latest amounts', () => {
     assert.deepEqual(await reopened(path, []), expected)
     assert.ok((await stat(path)).size < 200, `${before} bytes before`)
     assert.deepEqual(await reopened(path, [signed(20_000n)]), [signed(20_000n), expected[1]])
+  })
+
+  it('stays small while it is written to for long, and loses nothing', async () => {
+    const path = newPath()
+    const log = await openSignedLog(path)
+    let greatest = 0
+    for (let round = 0; round < 60; round++) {
+      const puts = Array.from({ length: 1_000 }, (_, i) =>
+        log.put(signed(BigInt(round * 1_000 + i))),
+      )
+      await Promise.all([...puts, log.put(signed(BigInt(round), 7, OTHER))])
+      assert.equal(log.entries.get(CHANNEL)?.amount, BigInt(round * 1_000 + 999))
+      greatest = Math.max(greatest, (await stat(path)).size)
+    }
+    await log.close()
+    assert.ok(greatest < 1.5 * 2 ** 20, `${greatest} bytes at most, of 3.6 MB written`)
+    assert.deepEqual(await reopened(path, []), [signed(59_999n), signed(59n, 7, OTHER)])
+  })
+
+  it('takes no more when it cannot be rewritten, and keeps what it took', async () => {
+    const path = newPath()
+    const log = await openSignedLog(path)
+    await mkdir(`${path}.compact`)
+    await Promise.all(Array.from({ length: 20_000 }, (_, i) => log.put(signed(BigInt(i)))))
+    await assert.rejects(log.put(signed(20_000n)), (error) => errorCode(error) === 'STORE_FAILED')
+    await log.close()
+    await rmdir(`${path}.compact`)
+    assert.deepEqual(await reopened(path, []), [signed(19_999n)])
+  })
+
+  it('loses nothing it called durable when its process is killed while it is rewritten', async () => {
+    for (const afterMs of [150, 300, 450]) {
+      const path = newPath()
+      const script = new URL('./putting-child.ts', import.meta.url).pathname
+      const stdio: ['ignore', 'pipe', 'inherit'] = ['ignore', 'pipe', 'inherit']
+      const child = spawn(process.execPath, [script, path], { stdio })
+      let output = ''
+      child.stdout.on('data', (chunk: Buffer) => {
+        output += chunk
+      })
+      await once(child.stdout, 'data')
+      await new Promise((resolve) => setTimeout(resolve, afterMs))
+      child.kill('SIGKILL')
+      await once(child, 'close')
+      const acknowledged = BigInt(output.trimEnd().split('\n').at(-1) ?? '')
+      const amounts = (await reopened(path, [])).map(({ amount }) => amount)
+      assert.equal(amounts.length, 2)
+      for (const amount of amounts) assert.ok(amount >= acknowledged, `${amount} ${acknowledged}`)
+    }
   })
 
   it('survives a crash while it is rewritten', async () => {
