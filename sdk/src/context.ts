@@ -158,6 +158,7 @@ function createOutbox(known: Known, onWork: () => void): Outbox {
     replyTo: keyPair.publicKey,
     times,
     carriage: { holdClass, hops, delayMs },
+    restMs: settings.profile.restMs,
     onWork,
     onUnderpaid: () => directory.outdate(),
   })
@@ -177,6 +178,7 @@ function createReceiver(
     quietMs: settings.times.quietMs,
     acknowledge: (acknowledgement) => outbox.acknowledge(acknowledgement),
     onAcknowledgement: (acknowledgement) => outbox.onAcknowledgement(acknowledgement),
+    onLoop: (token) => outbox.onLoop(token),
     onHandlerError,
   })
 }

@@ -12,11 +12,6 @@ export const systemRandom: Random = () => {
   return ((high >>> 5) * 2 ** 26 + (low >>> 6)) / 2 ** 53
 }
 
-/** One element, each with the same probability; `undefined` of none. */
-export function pick<T>(items: readonly T[], random: Random): T | undefined {
-  return items[Math.floor(random() * items.length)]
-}
-
 /** A copy in random order (Fisher-Yates). */
 export function shuffle<T>(items: readonly T[], random: Random): T[] {
   const out = [...items]

@@ -110,7 +110,7 @@ async function assertPath(context: ClientContext, count: number): Promise<void> 
       retryable: true,
     })
   }
-  chooseHops({ view, entry: relay, count, random, reluctantly: [] })
+  chooseHops({ view, entry: relay, count, random })
 }
 
 function giveUpOn(signal: AbortSignal, message: OutgoingMessage): void {

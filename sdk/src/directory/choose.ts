@@ -8,7 +8,7 @@ import {
   rankOffers,
   unitsToBase,
 } from '@mainframe/protocol'
-import { pick, type Random, shuffle } from '../random.ts'
+import { type Random, shuffle } from '../random.ts'
 import type { Experience } from './experience.ts'
 import type { DirectoryView, Relay } from './relay.ts'
 import { destinationsOf } from './view.ts'
@@ -23,40 +23,44 @@ export interface HopChoice {
   entry: Relay
   count: number
   random: Random
-  /** Relays that are taken only when there are not enough others, the least wanted first. */
-  reluctantly: readonly ReadonlySet<Hex>[]
+  /** Above 0; a relay of twice the weight comes first twice as often. 1 for all unless given. */
+  weight?: (nodeId: Hex) => number
 }
 
 /**
- * Hops in the order in which a packet takes them: uniform over active operators, no operator twice,
- * none of the entry relay's (PROTOCOL.md §6). Throws `NETWORK_NO_RELAY` when there are too few.
+ * Hops in the order in which a packet takes them: uniform over active operators as long as they weigh
+ * the same, no operator twice, none of the entry relay's (PROTOCOL.md §6). Throws `NETWORK_NO_RELAY`
+ * when there are too few.
  */
-export function chooseHops(choice: HopChoice): Relay[] {
-  const { view, entry, count, random, reluctantly } = choice
+export function chooseHops({ view, entry, count, random, weight = () => 1 }: HopChoice): Relay[] {
   const eligible = carriersOf(view).filter(({ operator }) => operator !== entry.operator)
-  const level = ({ nodeId }: Relay) => {
-    const found = reluctantly.findIndex((ids) => ids.has(nodeId))
-    return found === -1 ? reluctantly.length : found
-  }
-  const hops: Relay[] = []
-  for (let wanted = reluctantly.length; wanted >= 0 && hops.length < count; wanted--) {
-    const taken = new Set(hops.map(({ operator }) => operator))
-    const fitting = eligible.filter((r) => level(r) === wanted && !taken.has(r.operator))
-    for (const own of shuffle(byOperator(fitting), random)) {
-      const hop = pick(own, random)
-      if (hop && hops.length < count) hops.push(hop)
-    }
-  }
-  if (hops.length < count) {
-    const operators = byOperator(eligible).length
-    throw new MainframeError(
-      'NETWORK_NO_RELAY',
-      `${count} hops need as many operators besides the entry relay's, and ${operators} offer to ` +
-        'carry packets; wait for more relays or ask for fewer hops',
-      { details: { hops: count, operators }, retryable: true },
-    )
-  }
+  const operators = byOperator(eligible)
+  if (operators.length < count) throw tooFew(count, operators.length)
+  const drawn = operators.map((own) => {
+    const weights = own.map(({ nodeId }) => weight(nodeId))
+    return { own, key: drawKey(Math.max(...weights), random) }
+  })
+  drawn.sort((a, b) => b.key - a.key)
+  const hops = drawn.slice(0, count).flatMap(({ own }) => {
+    const best = own.map((relay) => ({ relay, key: drawKey(weight(relay.nodeId), random) }))
+    return best.sort((a, b) => b.key - a.key)[0]?.relay ?? []
+  })
+  // The order of the draw tells weights, which are nobody's business.
   return shuffle(hops, random)
+}
+
+/** Taking the greatest keys is a weighted draw without replacement (Efraimidis and Spirakis). */
+function drawKey(weight: number, random: Random): number {
+  return Math.log(1 - random()) / weight
+}
+
+function tooFew(hops: number, operators: number): MainframeError {
+  return new MainframeError(
+    'NETWORK_NO_RELAY',
+    `${hops} hops need as many operators besides the entry relay's, and ${operators} offer to ` +
+      'carry packets; wait for more relays or ask for fewer hops',
+    { details: { hops, operators }, retryable: true },
+  )
 }
 
 function byOperator(relays: readonly Relay[]): Relay[][] {

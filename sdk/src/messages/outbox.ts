@@ -1,5 +1,5 @@
 /** Messages and acknowledgements on their way out, sent again until they arrive or are given up. */
-import { type MainframeError, toHex } from '@mainframe/protocol'
+import { type Hex, type MainframeError, toHex } from '@mainframe/protocol'
 import type { Clock } from '../clock.ts'
 import type { Experience } from '../directory/experience.ts'
 import type { Random } from '../random.ts'
@@ -11,8 +11,9 @@ import {
   type OutgoingOptions,
   undelivered,
 } from './outgoing.ts'
-import type { Parcel, ParcelRefusal, ParcelSource } from './parcel.ts'
+import { avoiding, type Parcel, type ParcelRefusal, type ParcelSource } from './parcel.ts'
 import { type Acknowledgement, fragmentMessage } from './payload.ts'
+import { Prober } from './prober.ts'
 import type { OutgoingAcknowledgement } from './receiver.ts'
 import { judgeFragments, probesOf, type RetryTimes, retryWaitMs } from './retry.ts'
 
@@ -25,6 +26,8 @@ export interface OutboxOptions {
   times: RetryTimes
   /** How acknowledgements travel. */
   carriage: Pick<Parcel, 'holdClass' | 'hops' | 'delayMs'>
+  /** How long a relay that failed a test is not tested again. */
+  restMs: number
   /** Bytes of messages that may be on their way; {@link Outbox.send} waits for room. */
   limitBytes?: number
   /** There is something to send. */
@@ -38,6 +41,16 @@ const LIMIT_BYTES = 16 * 1024 * 1024
 /** Wait after a refusal, doubled with each one in a row. */
 const FIRST_PAUSE_MS = 250
 const LAST_PAUSE_MS = 10_000
+/** A loop is given up after this many of the silences that count. */
+const LOOP_WAITS = 3
+/**
+ * How probable it was to hear of a packet, had every hop passed it on: nearly certain when the
+ * recipient reports what else has come; else he may be away, or his answer lost.
+ */
+const WHEN_REPORTED = 0.98
+const WHEN_SILENT = 0.5
+/** Silences that count: the more of them, the more it is the recipient who is away. */
+const MOST_BLAMES = 3
 /** Refusals that no later attempt can turn into an acceptance. */
 const HOPELESS: Partial<Record<ParcelRefusal, string>> = {
   malformed: 'The entry relay cannot read our packets: update this software',
@@ -50,6 +63,7 @@ const HOPELESS: Partial<Record<ParcelRefusal, string>> = {
 export class Outbox implements ParcelSource {
   readonly #options: OutboxOptions
   readonly #acknowledgements: AcknowledgementQueue
+  readonly #prober: Prober
   /** In turn: the one that is served goes to the end. */
   readonly #messages = new Map<string, OutgoingMessage>()
   #room: (() => void)[] = []
@@ -58,7 +72,10 @@ export class Outbox implements ParcelSource {
 
   constructor(options: OutboxOptions) {
     this.#options = options
-    this.#acknowledgements = new AcknowledgementQueue(options)
+    const { replyTo: self, times, restMs } = options
+    this.#prober = new Prober({ ...options, self, patienceMs: LOOP_WAITS * times.quietMs, restMs })
+    const onLost = (path: readonly Hex[]) => this.#prober.doubt(path)
+    this.#acknowledgements = new AcknowledgementQueue({ ...options, onLost })
   }
 
   /** Messages that are neither delivered nor given up. */
@@ -98,8 +115,8 @@ export class Outbox implements ParcelSource {
   }
 
   next(): Parcel | undefined {
-    const acknowledgement = this.#acknowledgements.next()
-    if (acknowledgement) return acknowledgement
+    const first = this.#acknowledgements.next() ?? this.#prober.next()
+    if (first) return first
     const nowMs = this.#options.clock.now()
     for (const [key, message] of this.#messages) {
       if (message.pausedUntilMs > nowMs) continue
@@ -120,7 +137,7 @@ export class Outbox implements ParcelSource {
     const settled = nowMs - times.quietMs
     const { arrived, lost } = judgeFragments(message.fragments, received, settled)
     for (const index of arrived) {
-      experience.succeeded(message.fragments[index]?.path ?? [], nowMs)
+      experience.arrived(message.fragments[index]?.path ?? [], nowMs, 1)
       message.onArrived(index)
     }
     if (isFull(received, count)) {
@@ -128,7 +145,9 @@ export class Outbox implements ParcelSource {
       return
     }
     for (const index of lost) {
-      experience.failed(message.fragments[index]?.path ?? [], nowMs)
+      const { path = [] } = message.fragments[index] ?? {}
+      experience.lost(path, nowMs, WHEN_REPORTED)
+      this.#prober.doubt(path)
       message.requeue(index)
     }
     if (arrived.length > 0) {
@@ -137,6 +156,10 @@ export class Outbox implements ParcelSource {
     }
     this.#arm(message)
     if (lost.length > 0) this.#options.onWork()
+  }
+
+  onLoop(token: Uint8Array): void {
+    this.#prober.onLoop(token)
   }
 
   /** Gives all messages up, with one reason. */
@@ -148,6 +171,7 @@ export class Outbox implements ParcelSource {
     this.#closed = reason
     this.failAll(reason)
     this.#acknowledgements.clear()
+    this.#prober.close()
     for (const resolve of this.#room.splice(0)) resolve()
   }
 
@@ -168,7 +192,7 @@ export class Outbox implements ParcelSource {
       holdClass,
       hops,
       delayMs,
-      avoid: new Set(fragment.path),
+      bias: avoiding(fragment.path),
       shipped: (path) => {
         fragment.path = path
       },
@@ -218,7 +242,9 @@ export class Outbox implements ParcelSource {
     message.attempt += 1
     const states = message.fragments.map(({ state }) => state)
     for (const index of probesOf(states, random)) {
-      experience.failed(message.fragments[index]?.path ?? [], clock.now())
+      const { path = [] } = message.fragments[index] ?? {}
+      if (message.attempt <= MOST_BLAMES) experience.lost(path, clock.now(), WHEN_SILENT)
+      this.#prober.doubt(path)
       message.requeue(index)
     }
     onWork()

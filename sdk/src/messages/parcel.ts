@@ -9,8 +9,8 @@ export interface Parcel {
   hops: number
   /** Mean of the exponential delay at each hop. */
   delayMs: number
-  /** Relays to go around if there are enough others: those of the last attempt. */
-  avoid: ReadonlySet<Hex>
+  /** Factor on the weight of a relay in the choice of hops. */
+  bias(nodeId: Hex): number
   /** It is with the link, on its way over these hops. */
   shipped(path: readonly Hex[]): void
   /** The entry relay took it. */
@@ -19,6 +19,15 @@ export interface Parcel {
   refused(reason: ParcelRefusal): void
   /** The link ended before the entry relay answered, or there was no room. */
   returned(): void
+}
+
+/** Relays of a lost packet are taken again only where there are hardly any others. */
+const AVOIDED = 0.02
+
+/** A bias against the relays of earlier attempts. */
+export function avoiding(path: Iterable<Hex>): Parcel['bias'] {
+  const relays = new Set(path)
+  return (nodeId) => (relays.has(nodeId) ? AVOIDED : 1)
 }
 
 /** Refusals of the entry relay, too few relays for a path, or a recipient's key that cannot be used. */

@@ -10,7 +10,7 @@ import { createBitmap } from './bitmap.ts'
 
 /** Version of the message layer. */
 const LAYER_VERSION = 1
-const KINDS = { data: 0, acknowledgement: 1 } as const
+const KINDS = { data: 0, acknowledgement: 1, loop: 2 } as const
 const KEY_BYTES = 32
 const ID_BYTES = 16
 const DATA_HEAD_BYTES = 2 + KEY_BYTES
@@ -42,6 +42,13 @@ export interface Acknowledgement {
   count: number
   /** ceil(count / 8) bytes; bits past `count` are zero. */
   received: Uint8Array
+}
+
+/** A packet to ourselves, which shows that its way works. */
+export interface Loop {
+  kind: 'loop'
+  /** 16 random bytes. */
+  token: Uint8Array
 }
 
 /** How many fragments a message of that many bytes has; an empty one has one. */
@@ -86,12 +93,19 @@ export function acknowledgementMessage(
   return { kind: 'message', messageId: freshId, index: 0, count: 1, payload }
 }
 
+/** A loop as a MESSAGE instruction. */
+export function loopMessage(token: Uint8Array): Message {
+  const payload = concatBytes(Uint8Array.of(LAYER_VERSION, KINDS.loop), token)
+  return { kind: 'message', messageId: token, index: 0, count: 1, payload }
+}
+
 /** What a MESSAGE carries; `undefined` when it has no valid form. Never throws. */
-export function decodePayload(message: Message): Fragment | Acknowledgement | undefined {
+export function decodePayload(message: Message): Fragment | Acknowledgement | Loop | undefined {
   const [version, kind] = message.payload
   if (version !== LAYER_VERSION) return undefined
   if (kind === KINDS.data) return decodeFragment(message)
-  return kind === KINDS.acknowledgement ? decodeAcknowledgement(message) : undefined
+  if (kind === KINDS.acknowledgement) return decodeAcknowledgement(message)
+  return kind === KINDS.loop ? decodeLoop(message) : undefined
 }
 
 function decodeFragment({ messageId, index, count, payload }: Message): Fragment | undefined {
@@ -117,4 +131,9 @@ function decodeAcknowledgement({ count: parts, payload }: Message): Acknowledgem
   const spare = received.length * 8 - count
   if (((received.at(-1) ?? 0) & ((1 << spare) - 1)) !== 0) return undefined
   return { kind: 'acknowledgement', messageId, count, received }
+}
+
+function decodeLoop({ count, payload }: Message): Loop | undefined {
+  if (count !== 1 || payload.length !== 2 + ID_BYTES) return undefined
+  return { kind: 'loop', token: payload.subarray(2) }
 }

@@ -16,7 +16,7 @@ import { createBitmap, setBit } from './bitmap.ts'
 import type { Completed } from './completed.ts'
 import { createCursors } from './cursors.ts'
 import { Deliveries, type MessageHandler } from './deliveries.ts'
-import { type Acknowledgement, decodePayload, type Fragment } from './payload.ts'
+import { type Acknowledgement, decodePayload, type Fragment, type Loop } from './payload.ts'
 import {
   addFragment,
   assemble,
@@ -47,6 +47,8 @@ export interface ReceiverOptions {
   limits?: ReassemblyLimits | undefined
   acknowledge(acknowledgement: OutgoingAcknowledgement): void
   onAcknowledgement(acknowledgement: Acknowledgement): void
+  /** A packet of our own is back. */
+  onLoop(token: Uint8Array): void
   onHandlerError(error: unknown): void
 }
 
@@ -61,6 +63,7 @@ export type ReceiveOutcome =
   | 'damaged'
   | 'no-message'
   | 'acknowledgement'
+  | 'loop'
   | 'completed-before'
   | 'stored'
   | 'complete'
@@ -141,10 +144,14 @@ export class Receiver {
     return instruction?.kind === 'message' ? instruction : 'no-message'
   }
 
-  #take(content: Fragment | Acknowledgement): ReceiveOutcome {
+  #take(content: Fragment | Acknowledgement | Loop): ReceiveOutcome {
     if (content.kind === 'acknowledgement') {
       this.#options.onAcknowledgement(content)
       return 'acknowledgement'
+    }
+    if (content.kind === 'loop') {
+      this.#options.onLoop(content.token)
+      return 'loop'
     }
     const key = keyOf(content.messageId)
     if (this.#options.completed.has(key)) {

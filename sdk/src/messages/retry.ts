@@ -21,10 +21,13 @@ const SMALL_MESSAGE = 4
 /** Fragments by which a larger one asks what has arrived. */
 const PROBES = 2
 const GROWTH = 1.7
+/** Retries at the first interval: a dead relay is found by trying a few ways. */
+const QUICK_RETRIES = 3
 
 /** Wait before attempt `attempt` (1 is the first retry), a fifth more or less. */
 export function retryWaitMs(times: RetryTimes, attempt: number, random: Random): number {
-  const waitMs = Math.min(times.lastMs, times.firstMs * GROWTH ** (attempt - 1))
+  const growth = GROWTH ** Math.max(0, attempt - QUICK_RETRIES)
+  const waitMs = Math.min(times.lastMs, times.firstMs * growth)
   return Math.round(waitMs * (0.8 + 0.4 * random()))
 }
 

@@ -144,10 +144,10 @@ export class Courier {
 
   #chooseHops(parcel: Parcel, view: DirectoryView, entry: Relay): Relay[] | undefined {
     const { experience, clock, random } = this.#options
-    const suspects: ReadonlySet<Hex> = experience.suspects(clock.now())
+    const nowMs = clock.now()
+    const weight = (nodeId: Hex) => experience.weight(nodeId, nowMs) * parcel.bias(nodeId)
     try {
-      const reluctantly = [suspects, parcel.avoid]
-      return chooseHops({ view, entry, count: parcel.hops, random, reluctantly })
+      return chooseHops({ view, entry, count: parcel.hops, random, weight })
     } catch (error) {
       if (errorCode(error) === 'NETWORK_NO_RELAY') return undefined
       throw error

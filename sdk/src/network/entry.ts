@@ -166,14 +166,14 @@ export class Entry implements EntrySide {
       try {
         const { open, channel } = await this.#tryRelay(relay, view)
         await guards.pin(relay)
-        experience.succeeded([relay.nodeId], clock.now())
+        experience.connected(relay.nodeId, clock.now())
         this.#failedPasses = 0
         this.#use(open, channel)
         return open
       } catch (error) {
         if (this.#isEnded || isFatal(error)) throw error
         guards.rest(relay, clock.now() + settings.profile.restMs)
-        experience.failed([relay.nodeId], clock.now())
+        experience.unreachable(relay.nodeId, clock.now())
         last = error
       }
     }

@@ -6,10 +6,10 @@ import { chooseHops, chooseSubscriptions, rankCarriers } from '../../../sdk/src/
 import { createExperience } from '../../../sdk/src/directory/experience.ts'
 import type { Relay } from '../../../sdk/src/directory/relay.ts'
 import { destinationsOf } from '../../../sdk/src/directory/view.ts'
+import { shuffle } from '../../../sdk/src/random.ts'
 import { makeRelay, makeRelays, makeView } from '../support/relays.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 
-const none: ReadonlySet<Hex>[] = []
 const first = (relays: readonly Relay[]): Relay => relays[0] ?? assert.fail()
 const idsOf = (relays: readonly Relay[]) => new Set(relays.map(({ nodeId }) => nodeId))
 
@@ -17,7 +17,7 @@ describe('chooseHops', () => {
   it('says how many operators it takes when there are too few', () => {
     const relays = makeRelays(3)
     const choice = { view: makeView(relays), entry: first(relays), random: seededRandom(1) }
-    assert.throws(() => chooseHops({ ...choice, count: 3, reluctantly: none }), {
+    assert.throws(() => chooseHops({ ...choice, count: 3 }), {
       code: 'NETWORK_NO_RELAY',
       message: /3 hops need.*2 offer.*fewer hops/,
     })
@@ -44,8 +44,7 @@ describe('chooseHops', () => {
           ({ operator, prices }) => operator !== entry.operator && prices !== dear,
         )
         const enough = new Set(usable.map(({ operator }) => operator)).size >= count
-        const choose = () =>
-          chooseHops({ view, entry, count, random: seededRandom(seed), reluctantly: none })
+        const choose = () => chooseHops({ view, entry, count, random: seededRandom(seed) })
         if (!enough) return void assert.throws(choose, { code: 'NETWORK_NO_RELAY' })
         const hops = choose()
         assert.equal(hops.length, count)
@@ -67,7 +66,7 @@ describe('chooseHops', () => {
     const rounds = 12_000
     const counts = [0, 1, 2].map(() => new Map<Hex, number>())
     for (let i = 0; i < rounds; i++) {
-      const hops = chooseHops({ view, entry: first(relays), count: 3, random, reluctantly: none })
+      const hops = chooseHops({ view, entry: first(relays), count: 3, random })
       hops.forEach(({ operator }, place) => {
         counts[place]?.set(operator, (counts[place]?.get(operator) ?? 0) + 1)
       })
@@ -84,27 +83,41 @@ describe('chooseHops', () => {
     }
   })
 
-  it('takes unwanted relays only when there are not enough others, suspects last', () => {
+  it('takes relays of little weight only when there are not enough others', () => {
     const relays = makeRelays(8)
-    const [entry, a, b, c, d, e, f, g] = relays
-    assert.ok(entry && a && b && c && d && e && f && g)
+    const [entry, ...others] = relays
+    assert.ok(entry)
     const view = makeView(relays)
-    const choose = (suspects: Relay[], avoid: Relay[], seed: number) =>
-      chooseHops({
-        view,
-        entry,
-        count: 3,
-        random: seededRandom(seed),
-        reluctantly: [idsOf(suspects), idsOf(avoid)],
-      })
-    for (let seed = 0; seed < 100; seed++) {
-      assert.deepEqual(idsOf(choose([a], [b, c, d], seed)), idsOf([e, f, g]))
-      const scarce = idsOf(choose([a, b, c], [d, e, f], seed))
-      assert.ok(scarce.has(g.nodeId))
-      assert.ok([a, b, c].every(({ nodeId }) => !scarce.has(nodeId)))
-      const scarcer = idsOf(choose([a, b, c, d, e, f], [g], seed))
-      assert.ok(scarcer.has(g.nodeId) && scarcer.size === 3)
+    const random = seededRandom(7)
+    const bad = idsOf(others.slice(0, 3))
+    const choose = (count: number, unwanted: ReadonlySet<Hex>) => {
+      const weight = (nodeId: Hex) => (unwanted.has(nodeId) ? 1e-4 : 1)
+      return chooseHops({ view, entry, count, random, weight })
     }
+    let taken = 0
+    for (let i = 0; i < 500; i++) {
+      taken += choose(3, bad).filter(({ nodeId }) => bad.has(nodeId)).length
+    }
+    assert.ok(taken <= 3, `${taken} times in 500 paths`)
+    const all = idsOf(others)
+    assert.equal(idsOf(choose(3, all)).size, 3)
+  })
+
+  it('takes a relay of half the weight about half as often in the first place drawn', () => {
+    const relays = makeRelays(6)
+    const [entry, half] = relays
+    assert.ok(entry && half)
+    const view = makeView(relays)
+    const random = seededRandom(11)
+    const weight = (nodeId: Hex) => (nodeId === half.nodeId ? 0.5 : 1)
+    const rounds = 9_000
+    let count = 0
+    for (let i = 0; i < rounds; i++) {
+      const [hop] = chooseHops({ view, entry, count: 1, random, weight })
+      if (hop === half) count += 1
+    }
+    // 0.5 of 4.5
+    assert.ok(Math.abs(count / rounds - 1 / 9) < 0.015, `${count} of ${rounds}`)
   })
 })
 
@@ -183,33 +196,58 @@ describe('rankCarriers', () => {
 })
 
 describe('Experience', () => {
-  const [a, b, c, d] = makeRelays(4).map(({ nodeId }) => nodeId)
-  assert.ok(a && b && c && d)
+  const ids = makeRelays(7).map(({ nodeId }) => nodeId)
+  const [a, b, c, d, e, f, g] = ids
+  assert.ok(a && b && c && d && e && f && g)
 
-  it('suspects nobody while nothing comes through at all', () => {
+  it('gives every stranger the same weight', () => {
     const experience = createExperience()
-    for (let i = 0; i < 50; i++) experience.failed([a, b, c, d], i)
-    assert.deepEqual(experience.suspects(100), new Set())
+    assert.deepEqual(
+      ids.map((id) => experience.weight(id, 0)),
+      ids.map(() => 1),
+    )
   })
 
-  it('suspects a relay that always fails while most others work, and forgives it later', () => {
+  it('treats relays much alike when a few recipients are away', () => {
     const experience = createExperience()
-    for (let i = 0; i < 5; i++) {
-      experience.failed([a, b], i)
-      experience.succeeded([b, c, d], i)
+    for (let i = 0; i < 12; i++) {
+      const path = [0, 1, 2].map((place) => ids[(i + place) % 7] ?? a)
+      experience.lost(path, 0, 0.5)
     }
-    assert.deepEqual(experience.suspects(10), new Set([a]))
-    assert.deepEqual(experience.suspects(11 * 60_000), new Set())
-    assert.deepEqual(experience.observed(a), { succeeded: 0, failed: 5 })
+    const weights = ids.map((id) => experience.weight(id, 0))
+    assert.ok(Math.max(...weights) < 3 * Math.min(...weights), weights.join())
   })
 
-  it('clears a suspect by one success', () => {
-    const experience = createExperience()
-    for (let i = 0; i < 5; i++) {
-      experience.failed([a], i)
-      experience.succeeded([b, c, d], i)
+  it('finds a dead relay among seven after a handful of paths', () => {
+    const random = seededRandom(21)
+    let total = 0
+    for (let round = 0; round < 50; round++) {
+      const experience = createExperience()
+      let tries = 0
+      for (; experience.weight(c, 0) > 0.1 && tries < 100; tries++) {
+        const path = shuffle(ids, random).slice(0, 3)
+        if (path.includes(c)) experience.lost(path, 0, 0.9)
+        else experience.arrived(path, 0, 1)
+      }
+      assert.equal(experience.weight(c, 0) < Math.min(experience.weight(a, 0), 1), true)
+      total += tries
     }
-    experience.succeeded([a], 6)
-    assert.deepEqual(experience.suspects(10), new Set())
+    assert.ok(total / 50 < 15, `${total / 50} paths on average`)
+  })
+
+  it('believes a failed connection at once, and an arrival as much', () => {
+    const experience = createExperience()
+    experience.unreachable(a, 0)
+    assert.ok(experience.weight(a, 0) < 0.001)
+    experience.arrived([a], 1, 1)
+    assert.equal(experience.weight(a, 1), 1)
+    assert.deepEqual(experience.observed(a), { succeeded: 0, failed: 1 })
+  })
+
+  it('forgets within an hour', () => {
+    const experience = createExperience()
+    experience.unreachable(a, 0)
+    assert.ok(experience.weight(a, 60_000) < 0.1)
+    assert.equal(experience.weight(a, 3_600_000), 1)
   })
 })

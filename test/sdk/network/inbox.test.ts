@@ -76,6 +76,7 @@ async function rigOf(
     quietMs: 50,
     acknowledge: () => {},
     onAcknowledgement: () => {},
+    onLoop: () => {},
     onHandlerError: () => {},
   })
   receiver.handle((message) => void rig.received.push(message))

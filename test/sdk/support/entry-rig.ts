@@ -127,7 +127,7 @@ function makeParcel(queue: TestParcel[], changes: Partial<Parcel>): TestParcel {
     holdClass: '1d',
     hops: 3,
     delayMs: 0,
-    avoid: new Set(),
+    bias: () => 1,
     outcome: 'waiting',
     path: [],
     shipments: 0,

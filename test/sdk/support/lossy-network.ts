@@ -91,6 +91,7 @@ export class LossyNetwork {
         replyTo: keyPair.publicKey,
         times,
         carriage: { holdClass: '1d', hops: 3, delayMs: 0 },
+        restMs: PROFILES.local.restMs,
         onWork: () => this.#pump(peer),
         onUnderpaid: () => {},
       })
@@ -103,6 +104,7 @@ export class LossyNetwork {
         quietMs: times.quietMs,
         acknowledge: (acknowledgement) => outbox.acknowledge(acknowledgement),
         onAcknowledgement: (acknowledgement) => outbox.onAcknowledgement(acknowledgement),
+        onLoop: (token) => outbox.onLoop(token),
         onHandlerError: () => {},
       })
       receiver.handle(async (message) => {
@@ -154,9 +156,9 @@ export class LossyNetwork {
     const view = makeView(this.relays, 0, clock.now())
     const [entry] = this.relays
     if (!entry) return
-    const suspects = peer.experience.suspects(clock.now())
-    const reluctantly = [suspects, parcel.avoid]
-    const hops = chooseHops({ view, entry, count: parcel.hops, random, reluctantly })
+    const weight = (nodeId: Hex) =>
+      peer.experience.weight(nodeId, clock.now()) * parcel.bias(nodeId)
+    const hops = chooseHops({ view, entry, count: parcel.hops, random, weight })
     const path = hops.map(({ nodeId }) => nodeId)
     const transit = { from: peer.name, path, number: this.#sent++ }
     const { packet } = pack(parcel, { view, hops: [], nowMs: clock.now(), random })
