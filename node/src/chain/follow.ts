@@ -184,9 +184,10 @@ export class ChainFollower {
       return undefined
     }
     this.#range = Math.min(2 * this.#range, MAX_RANGE)
-    const foreign = logs.find(
-      ({ blockNumber, blockHash }) => Number(blockNumber) === to && blockHash !== header.hash,
-    )
+    const foreign = logs.find(({ blockNumber, blockHash }) => {
+      const number = Number(blockNumber)
+      return number < from || number > to || (number === to && blockHash !== header.hash)
+    })
     if (foreign) throw mismatch('The chain changed while it was read', { retryable: true })
     const order = (a: ChainEvent, b: ChainEvent) =>
       a.blockNumber - b.blockNumber || a.logIndex - b.logIndex

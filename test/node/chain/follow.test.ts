@@ -206,6 +206,30 @@ describe('following the chain', () => {
     })
   }
 
+  it('takes in no log of a block that it did not ask for', async () => {
+    const { deployment } = chain
+    const [payer, payee] = [await chain.createAccount(100n * MFT), await chain.createAccount(0n)]
+    await chain.request('hardhat_impersonateAccount', [payer.account])
+    const types = ['address', 'address', 'uint32']
+    const terms = AbiCoder.defaultAbiCoder().encode(types, [payee.account, payer.account, 3600])
+    const args = [deployment.channels, 10n * MFT, terms]
+    const data = tokenContract.encodeFunctionData(TRANSFER_AND_CALL, args) as Hex
+    await chain.transact(payer.account, deployment.token, data)
+    let lies = 0
+    faulty.intercept = async ({ method, params }, forward) => {
+      if (method !== 'eth_getLogs' || ++lies > 2) return await forward()
+      const filter = { ...(params[0] as object), toBlock: 'latest' }
+      return { result: await chain.request('eth_getLogs', [filter]) }
+    }
+    const troubles: string[] = []
+    const onTrouble = ({ code }: { code: string }) => troubles.push(code)
+    const directory = await started({ ...viaFaulty(), onTrouble }, payee.account)
+    assert.equal(directory.channels.size, 0)
+    assert.deepEqual(troubles, ['CHAIN_MISMATCH', 'CHAIN_MISMATCH'])
+    await chain.mine(DEPTH)
+    await until(() => directory.channels.size === 1)
+  })
+
   it('waits for a chain that does not answer, and goes on where it was', async () => {
     faulty.intercept = () => 503
     const troubles: string[] = []
