@@ -10,6 +10,8 @@ const GAS_MARGIN_PERCENT = 125n
 const DEFAULT_TIP = 1_000_000_000n
 /** How much a transaction that nobody mines is raised; nodes refuse a replacement below +10 %. */
 const REPLACEMENT_PERCENT = 130n
+/** What a transaction that does nothing costs. */
+const EMPTY_GAS = 21_000n
 /** How often a nonce that the node calls stale is asked for anew. */
 const STALE_NONCE_TRIES = 3
 /** Fees follow the market up to this: a node that lies about fees must not drain the account. */
@@ -147,7 +149,18 @@ export class TransactionSender {
         maxFeePerGas: (fees.maxFeePerGas * REPLACEMENT_PERCENT) / 100n,
         maxPriorityFeePerGas: (fees.maxPriorityFeePerGas * REPLACEMENT_PERCENT) / 100n,
       })
+      await this.#unblock(nonce, fees)
     }
+  }
+
+  /** What an earlier run left and nobody mines holds up all behind it: nothing takes its place. */
+  async #unblock(nonce: number, fees: Fees): Promise<void> {
+    const mined = await this.#rpc.request<Hex>('eth_getTransactionCount', [this.account, 'latest'])
+    if (Number(mined) >= nonce) return
+    const chainId = this.#chainId
+    const nothing = { type: 2, chainId, nonce: Number(mined), to: this.account, ...fees }
+    // refused as long as its fee is too low for a replacement: the next time it is higher
+    await this.#submit({ ...nothing, gasLimit: EMPTY_GAS }, 'replacement')
   }
 
   async #firstReceipt(hashes: readonly Hex[], deadline: number): Promise<RawReceipt | undefined> {

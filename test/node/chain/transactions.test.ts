@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, it } from 'node:test'
-import { errorCode, type Hex, mainframeTokenAbi } from '@mainframe/protocol'
-import { Interface } from 'ethers'
+import { errorCode, type Hex, mainframeTokenAbi, toHex } from '@mainframe/protocol'
+import { Interface, Wallet } from 'ethers'
 import { callView, channelsContract, describeRevert } from '../../../node/src/chain/contracts.ts'
 import { Rpc } from '../../../node/src/chain/rpc.ts'
 import { TransactionSender } from '../../../node/src/chain/transactions.ts'
@@ -157,6 +157,34 @@ describe('sending transactions', () => {
     await sent
     assert.equal(await balanceOf(NOBODY), before + 5n)
     assert.equal(await chain.request('eth_getTransactionCount', [account, 'latest']), '0x1')
+  })
+
+  it('gets past a transaction of an earlier run that pays too little to be mined', async () => {
+    const { account, secretKey } = await chain.createAccount(5n)
+    const { chainId } = chain.deployment
+    await chain.request('evm_setAutomine', [false])
+    const left = { to: NOBODY, gasLimit: 21_000n, maxFeePerGas: 1n, maxPriorityFeePerGas: 1n }
+    const signed = await new Wallet(toHex(secretKey)).signTransaction({
+      ...{ type: 2, chainId, nonce: 0 },
+      ...left,
+    })
+    await chain.request('eth_sendRawTransaction', [signed])
+    // Hardhat counts only what the next block takes; other nodes count the whole pool
+    faulty.intercept = async ({ method, params }, forward) =>
+      method === 'eth_getTransactionCount' && params[1] === 'pending'
+        ? { result: '0x1' }
+        : await forward()
+    const rpc = new Rpc({ url: faulty.url })
+    const options = { rpc, chainId, secretKey, pollMs: 10, replaceAfterMs: 100 }
+    const before = await balanceOf(NOBODY)
+    await chain.request('evm_setIntervalMining', [20])
+    try {
+      await new TransactionSender(options).send(transfer(NOBODY, 5n))
+    } finally {
+      await chain.request('evm_setIntervalMining', [0])
+    }
+    assert.equal(await balanceOf(NOBODY), before + 5n)
+    assert.equal(await chain.request('eth_getTransactionCount', [account, 'latest']), '0x2')
   })
 
   it('stops to wait when the relay stops', async () => {
