@@ -30,6 +30,9 @@ export interface Step {
 interface World {
   chain: Chain
   indexer: Indexer
+  /** Relays that start while the indexer does: they need only the chain. */
+  starting: Promise<RelayProcess[]>
+  tellOfRelays(text: string): void
   relays: RelayProcess[]
   alice: Person
   bob: Person
@@ -60,7 +63,7 @@ export function createStory(options: StoryOptions): { steps: Step[]; report(): P
   const steps = [
     step('Start the chain and deploy the contracts', () => bringUpChain(world, options)),
     step('Start the indexer', () => bringUpIndexer(world, options)),
-    step(`Start ${options.relays} relays`, (tell) => bringUpRelays(world, options, tell)),
+    step(`Start ${options.relays} relays`, (tell) => bringUpRelays(world, tell)),
     step('Alice and Bob find relays and open channels', (tell) =>
       bringPeople(world, options, tell),
     ),
@@ -94,19 +97,24 @@ async function bringUpChain(world: World, options: StoryOptions): Promise<string
 
 async function bringUpIndexer(world: World, options: StoryOptions): Promise<string> {
   const { folder, indexerPort: port, shutdown } = options
+  beginRelays(world, options)
   world.indexer = await startIndexer({ chain: world.chain, folder, port, shutdown })
   const { url } = world.indexer
   return `docs ${url}/docs, discovery ${url}/v1/discover`
 }
 
-async function bringUpRelays(
-  world: World,
-  { folder, relays: count, shutdown }: StoryOptions,
-  tell: (text: string) => void,
-): Promise<string> {
+function beginRelays(world: World, { folder, relays: count, shutdown }: StoryOptions): void {
   const { chain } = world
-  world.relays = await startRelays({ chain, folder, count, shutdown, onProgress: tell })
-  return `${count} processes with stake and prices, each linked to all others`
+  world.tellOfRelays = () => {}
+  const onProgress = (text: string) => world.tellOfRelays(text)
+  world.starting = startRelays({ chain, folder, count, shutdown, onProgress })
+  world.starting.catch(() => {}) // the step that waits for them reports it
+}
+
+async function bringUpRelays(world: World, tell: (text: string) => void): Promise<string> {
+  world.tellOfRelays = tell
+  world.relays = await world.starting
+  return `${world.relays.length} processes with stake and prices, each linked to all others`
 }
 
 async function bringPeople(
