@@ -143,6 +143,7 @@ export {
   type PacketRefusal,
   type Subscribe,
 } from './link/bodies.ts'
+export { boundStream, type MessageStream, STREAM_WINDOW_BYTES } from './link/bounded-stream.ts'
 export { type ByteStream, FrameWriter, readFrames } from './link/frame-stream.ts'
 export type { PayerChannel } from './link/payer-channel.ts'
 export {

@@ -6,10 +6,15 @@ import { peerIdFromPublicKey } from '@libp2p/peer-id'
 import { tcp } from '@libp2p/tcp'
 import { webSockets } from '@libp2p/websockets'
 import { yamux } from '@libp2p/yamux'
-import { type ByteStream, LINK_PROTOCOL, MainframeError } from '@mainframe/protocol'
+import {
+  type ByteStream,
+  boundStream,
+  LINK_PROTOCOL,
+  MainframeError,
+  STREAM_WINDOW_BYTES,
+} from '@mainframe/protocol'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
-import { boundStream } from './bounded-stream.ts'
 
 export interface NetworkOptions {
   /** 32-byte Ed25519 seed of the node key, which is the libp2p identity. */
@@ -28,11 +33,6 @@ export type OnStream = (stream: ByteStream, remoteKey: Uint8Array) => void
 
 /** Streams of the packet protocol on one connection: ours to pay, theirs to pay, and one being replaced. */
 const STREAMS_PER_CONNECTION = 8
-/**
- * Yamux grows a stream's window up to this. It must stay below the read buffer (4 MiB), or a paused
- * stream would be reset by a peer that does nothing wrong.
- */
-const WINDOW_BYTES = 1024 * 1024
 const PENDING_CONNECTIONS = 64
 /** Time to connect, prove the key and agree on the protocol. */
 const OPEN_TIMEOUT_MS = 10_000
@@ -98,7 +98,7 @@ async function create(options: NetworkOptions): Promise<Libp2p> {
     addresses: { listen: [...options.listen], announce: [...(options.announce ?? [])] },
     transports: [tcp(), webSockets()],
     connectionEncrypters: [noise()],
-    streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: WINDOW_BYTES } })],
+    streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES } })],
     connectionManager: {
       maxConnections: options.maxConnections,
       inboundConnectionThreshold: options.maxConnectionsPerSecond,

@@ -3,7 +3,13 @@ import { publicKeyFromRaw } from '@libp2p/crypto/keys'
 import { noise } from '@libp2p/noise'
 import { peerIdFromPublicKey } from '@libp2p/peer-id'
 import { yamux } from '@libp2p/yamux'
-import { type ByteStream, LINK_PROTOCOL, MainframeError } from '@mainframe/protocol'
+import {
+  type ByteStream,
+  boundStream,
+  LINK_PROTOCOL,
+  MainframeError,
+  STREAM_WINDOW_BYTES,
+} from '@mainframe/protocol'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p } from 'libp2p'
 import { transports } from '#platform'
@@ -33,7 +39,7 @@ export const connect: Connect = async (relay, signal) => {
   try {
     const options = { signal: AbortSignal.any([signal, AbortSignal.timeout(OPEN_TIMEOUT_MS)]) }
     const stream = await host.dialProtocol(addresses, LINK_PROTOCOL, options)
-    return { stream, close: () => stop(host) }
+    return { stream: boundStream(stream), close: () => stop(host) }
   } catch (cause) {
     await stop(host)
     if (signal.aborted) throw signal.reason
@@ -46,7 +52,7 @@ async function createHost(): Promise<Libp2p> {
     addresses: { listen: [] },
     transports: transports(),
     connectionEncrypters: [noise()],
-    streamMuxers: [yamux()],
+    streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES } })],
     // Relays stand in the registry with whatever addresses their operators reach them by.
     connectionGater: { denyDialMultiaddr: () => false },
     // Nobody reads what libp2p would log, and its lines hold peer ids and addresses.
