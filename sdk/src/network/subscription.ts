@@ -32,6 +32,7 @@ export class Subscription {
   readonly #options: SubscriptionOptions
   readonly #ended = new AbortController()
   #link: PayerLink | undefined
+  #running: Promise<void> = Promise.resolve()
   #state: SubscriptionState = 'connecting'
   #bits = 0
 
@@ -46,7 +47,7 @@ export class Subscription {
 
   /** Connects, and again whenever the link ends, until the relay is dead or {@link close} is called. */
   start(): void {
-    void this.#run()
+    this.#running = this.#run()
   }
 
   /** Asks anew when the network's luminosity has changed. */
@@ -54,10 +55,11 @@ export class Subscription {
     if (this.#link && this.#bits !== this.#options.bits()) await this.#subscribe(this.#link)
   }
 
+  /** Resolves when its connection is gone, also one that was only being made. */
   async close(): Promise<void> {
     this.#ended.abort()
     this.#become('ended')
-    await this.#link?.close()
+    await this.#running
   }
 
   async #run(): Promise<void> {
@@ -81,9 +83,13 @@ export class Subscription {
   /** One link from beginning to end; whether it brought anything. */
   async #serve(): Promise<boolean> {
     const { relay, connect, deployment } = this.#options
-    const connection = await connect(relay, this.#ended.signal)
+    const { signal } = this.#ended
+    const connection = await connect(relay, signal)
+    const { link, wasUseful } = this.#createLink(connection)
+    const onAbort = () => void link.close()
+    signal.addEventListener('abort', onAbort)
     try {
-      const { link, wasUseful } = this.#createLink(connection)
+      if (signal.aborted) return false
       await greet(link, deployment)
       this.#link = link
       this.#become('replaying')
@@ -92,6 +98,8 @@ export class Subscription {
       return wasUseful()
     } finally {
       this.#link = undefined
+      signal.removeEventListener('abort', onAbort)
+      await link.close()
       await connection.close()
     }
   }
