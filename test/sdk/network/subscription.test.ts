@@ -47,7 +47,7 @@ describe('A subscription that is closed', () => {
     const { relay, subscription } = rig()
     subscription.start()
     await subscription.close()
-    assert.equal(relay.links, 0)
+    await until(() => relay.links === 0, 'the end of the link', 500)
     assert.deepEqual(relay.wishes, [])
   })
 })
