@@ -63,7 +63,7 @@ export interface PayeeHost {
 
 /** Time for a HELLO after the stream was opened. */
 const HANDSHAKE_TIMEOUT_MS = 10_000
-/** Time to write what is left to a peer that we leave. */
+/** Time for a peer that we leave to read what is left, and to go. */
 const CLOSE_TIMEOUT_MS = 2_000
 /** Refusals that a peer has not been told of before its link is read on. */
 const REFUSED_LIMIT = 2_000
@@ -77,6 +77,8 @@ export class PayeeLink {
   readonly #host: PayeeHost
   readonly #writer: FrameWriter
   readonly #handshakeTimer: NodeJS.Timeout
+  /** Cuts off a peer that does not end its side after we ended ours. */
+  #cutOff: NodeJS.Timeout | undefined
   #greeted = false
   #ended = false
   #account: (Account & { boundTo: object | undefined }) | undefined
@@ -115,19 +117,19 @@ export class PayeeLink {
       // The stream failed: the same end as a peer that went away.
     } finally {
       await this.close()
+      clearTimeout(this.#cutOff)
     }
   }
 
-  /** Says BYE after what was written; a peer that does not read is cut off. */
+  /** Says BYE after what was written; a peer that does not read it, or does not go, is cut off. */
   async close(): Promise<void> {
     if (this.#ended) return
     this.#end()
     this.#writer.write(encodeFrame({ type: 'bye' }))
-    const cutOff = new MainframeError('NETWORK_TIMEOUT', 'The peer does not read')
-    const timer = setTimeout(() => this.#stream.abort(cutOff), CLOSE_TIMEOUT_MS)
+    const reason = new MainframeError('NETWORK_TIMEOUT', 'The peer does not end the link')
+    this.#cutOff = setTimeout(() => this.#stream.abort(reason), CLOSE_TIMEOUT_MS)
     await this.#writer.idle()
     await this.#stream.close().catch(() => {}) // it has failed or is closed already
-    clearTimeout(timer)
   }
 
   #fail(fault: LinkFault): void {
