@@ -22,6 +22,7 @@ import { type ByteStream, FrameWriter, readFrames } from './frame-stream.ts'
 import { type PayerChannel, voucherBody } from './payer-channel.ts'
 import {
   creditUnits,
+  earnedWindow,
   newPrepaid,
   nextAmount,
   type Prepaid,
@@ -301,8 +302,9 @@ export class PayerLink<S extends Shipment = Shipment> {
     const channel = this.#channel
     if (!channel || this.#pendingUnits !== undefined || this.#stopped || this.#isClosed) return
     const nextUnits = this.#queue[0]?.postageUnits ?? 0
-    if (!wantsVoucher(this.#prepaid, channel.windowUnits, nextUnits)) return
-    const amount = nextAmount(this.#prepaid, channel)
+    const windowUnits = earnedWindow(this.#prepaid, channel.windowUnits, nextUnits)
+    if (!wantsVoucher(this.#prepaid, windowUnits, nextUnits)) return
+    const amount = nextAmount(this.#prepaid, { ...channel, windowUnits })
     if (typeof amount === 'string') this.#stop(amount)
     else void this.#sendVoucher(channel, amount)
   }

@@ -24,6 +24,7 @@ export interface PrepaidBounds {
   depositBase: bigint
   signedBase: bigint
   baseUnitsPerUnit: bigint
+  /** As of {@link earnedWindow}. */
   windowUnits: number
 }
 
@@ -44,6 +45,23 @@ export function newPrepaid(signedBefore: bigint): Prepaid {
 /** Units that can be spent now without another voucher. */
 export function creditUnits({ durableUnits, spentUnits, inFlightUnits }: Prepaid): number {
   return durableUnits - spentUnits - inFlightUnits
+}
+
+/** Packets like the next one that a link prepays before any was taken on it. */
+const FIRST_PACKETS = 4
+
+/**
+ * What may be prepaid now: as much again as the relay took on this link, and a few packets at first.
+ * A whole window at once would be the gain of a relay that ends link after link with a window unspent.
+ */
+export function earnedWindow(
+  { synchronised, shippedUnits, inFlightUnits }: Prepaid,
+  windowUnits: number,
+  nextUnits: number,
+): number {
+  if (!synchronised) return windowUnits // only a unit is signed then, to learn the totals
+  const takenUnits = shippedUnits - inFlightUnits
+  return Math.min(windowUnits, Math.max(takenUnits, FIRST_PACKETS * nextUnits))
 }
 
 /**

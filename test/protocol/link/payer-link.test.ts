@@ -114,10 +114,30 @@ describe('PayerLink: a relay that misbehaves', () => {
     })
     const channel = makeChannel({ signedUnits: 500 })
     link.fund(channel)
+    link.enqueue(packet(WINDOW))
     await until(() => stops.length > 0, 'the payer notices')
     assert.deepEqual(stops, ['overcharged'])
     assert.equal(channel.signedBase, BigInt(500 + WINDOW) * RATE)
     assert.equal(payee.packets, 0)
+  })
+
+  it('gives no window away to a relay that ends link after link', async () => {
+    const channel = makeChannel()
+    for (let links = 1; links <= 20; links++) {
+      const { link, payee } = rig({
+        judge: () => 'accepted',
+        distort: (ack) => ({ ...ack, spentUnits: ack.durableUnits }),
+      })
+      link.fund(channel)
+      await until(() => payee.credits.length > 0, 'a voucher')
+      await settle()
+      assert.equal(channel.signedBase, BigInt(links) * RATE, 'one unit a link')
+      link.enqueue(packet(2))
+      await settle()
+      assert.equal(channel.signedBase, BigInt(links + 7) * RATE, 'or four packets, if one waits')
+      channel.signedBase = BigInt(links) * RATE
+      await link.close()
+    }
   })
 
   it('signs nothing more for packets that the relay refuses and charges for all the same', async () => {
@@ -404,18 +424,21 @@ describe('PayerLink: vouchers', () => {
 
   it('sends an amount again that the relay lost, instead of signing more', async () => {
     let busy = false
-    const { link, payee, stops } = rig({ judge: () => (busy ? 'busy' : 'accepted') })
+    const { link, payee, stops, accepted } = rig({ judge: () => (busy ? 'busy' : 'accepted') })
     const channel = makeChannel()
     link.fund(channel)
-    await until(() => link.creditUnits === WINDOW, 'a full window')
+    await until(() => link.creditUnits > 0, 'credit')
     busy = true
     link.enqueue(packet(700))
     await until(() => stops.length === 1, 'the refusal')
     const lost = channel.signedBase
     busy = false
     link.fund(channel)
-    await until(() => link.creditUnits === WINDOW, 'a full window again')
-    assert.equal(payee.credits.at(-1)?.amount, lost)
+    await until(() => accepted.length === 1, 'the packet')
+    assert.deepEqual(
+      payee.credits.slice(1, 3).map(({ amount }) => amount),
+      [lost, lost],
+    )
   })
 
   it('pays from one channel and epoch only, and never forgets the larger signed amount', async () => {
@@ -476,15 +499,16 @@ describe('PayerLink: packets', () => {
   })
 
   it('writes BYE last and ships nothing more once it closes', async () => {
-    const { link, payee, returned } = rig()
+    const { link, payee, returned, accepted } = rig()
     link.fund(makeChannel())
-    await until(() => link.creditUnits === WINDOW, 'credit')
+    link.enqueue(packet(250))
+    await until(() => link.creditUnits === WINDOW - 250 && accepted.length === 1, 'credit')
     for (let i = 0; i < 200; i++) link.enqueue(packet(1))
     await link.close()
     await settle()
     assert.equal(payee.frames.at(-1)?.type, 'bye')
     assert.equal(returned.length, 200)
-    assert.ok(payee.packets <= 64, 'what the writer held')
+    assert.ok(payee.packets <= 1 + 64, 'what the writer held')
   })
 })
 

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import {
   creditUnits,
+  earnedWindow,
   newPrepaid,
   nextAmount,
   type Prepaid,
@@ -45,6 +46,20 @@ describe('nextAmount', () => {
   it('repeats an amount that the relay does not have, and grows otherwise', () => {
     assert.equal(nextAmount(state({ durableUnits: 99, spentUnits: 0 }), bounds()), 1000n)
     assert.equal(nextAmount(state({ spentUnits: 0 }), bounds()), 1010n)
+  })
+})
+
+describe('earnedWindow', () => {
+  it('is nothing for a link without a packet, whatever the relay says', () => {
+    assert.equal(earnedWindow(state({ spentUnits: 1e9, durableUnits: 1e9 }), 100, 0), 0)
+  })
+
+  it('is four packets at first, then as much again as the relay took, and a window at most', () => {
+    assert.equal(earnedWindow(state(), 100, 7), 28)
+    assert.equal(earnedWindow(state({ shippedUnits: 50, inFlightUnits: 30 }), 100, 7), 28)
+    assert.equal(earnedWindow(state({ shippedUnits: 50, inFlightUnits: 10 }), 100, 7), 40)
+    assert.equal(earnedWindow(state({ shippedUnits: 500 }), 100, 7), 100)
+    assert.equal(earnedWindow(state(), 100, 90), 100)
   })
 })
 
