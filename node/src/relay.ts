@@ -107,7 +107,7 @@ export class Relay {
 
   /** Opens the doors: admin, network, links, claims. */
   async #open({ config, keys }: Base, { holds }: Stores, parts: Parts): Promise<void> {
-    const opened = new OpenedReport(parts.router.opened, config.openedIntervalMs)
+    const opened = new OpenedReport(parts.router, config.openedIntervalMs)
     this.#closers.add('report', () => opened.stop())
     const admin = await this.#startAdmin({
       ...parts,

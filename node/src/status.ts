@@ -44,6 +44,7 @@ export interface RelayStatus {
   /** As of the last interval. */
   opened: Counts<OpenedOutcome>
   held: { packets: number; bytes: number }
+  /** Of these, `delayed` as of the last interval. */
   queues: { delayed: number; owed: number }
   undeliverable: number
   vouchers: Record<string, number>
@@ -56,23 +57,25 @@ export interface RelayStatus {
   lastClaim: { txHash: Hex; rows: number; paidBase: bigint } | null
 }
 
-/** Counts of what was opened, published once an interval, so that nobody sees a packet in them. */
+/**
+ * What came of opening, the packets that wait for their delay included: published once an interval,
+ * so that nobody sees a packet in it (PROTOCOL.md §10).
+ */
 export class OpenedReport {
-  readonly #counts: Counts<OpenedOutcome>
   readonly #timer: NodeJS.Timeout
-  #published: Counts<OpenedOutcome>
+  #published: { opened: Counts<OpenedOutcome>; delayed: number }
 
-  constructor(counts: Counts<OpenedOutcome>, intervalMs: number) {
-    this.#counts = counts
-    this.#published = { ...counts }
+  constructor(router: Pick<Router, 'opened' | 'delayedCount'>, intervalMs: number) {
+    const read = () => ({ opened: { ...router.opened }, delayed: router.delayedCount })
+    this.#published = read()
     this.#timer = setInterval(() => {
-      this.#published = { ...this.#counts }
+      this.#published = read()
     }, intervalMs)
     this.#timer.unref()
   }
 
-  get published(): Counts<OpenedOutcome> {
-    return { ...this.#published }
+  get published(): { opened: Counts<OpenedOutcome>; delayed: number } {
+    return this.#published
   }
 
   stop(): void {
@@ -84,6 +87,7 @@ export function relayStatus(parts: Observed): RelayStatus {
   const { keeper, router, peers, incoming, holds, subscriptions } = parts
   const { self, view } = keeper
   const claim = parts.lastClaim()
+  const { opened, delayed } = parts.opened.published
   return {
     nodeId: toHex(self?.nodeId ?? new Uint8Array(0)),
     address: toHex(self?.address ?? new Uint8Array(0)),
@@ -94,9 +98,9 @@ export function relayStatus(parts: Observed): RelayStatus {
     links: { ...peers.counts, incoming: incoming.count, subscriptions: subscriptions.count },
     outcomes: { ...router.outcomes },
     carried: carried(router),
-    opened: parts.opened.published,
+    opened: { ...opened },
     held: { packets: holds.count, bytes: holds.bytes },
-    queues: { delayed: router.delayedCount, owed: router.owedCount },
+    queues: { delayed, owed: router.owedCount },
     undeliverable: router.undeliverable,
     vouchers: { ...incoming.credits },
     linkFaults: { ...incoming.faults },
@@ -138,7 +142,11 @@ export function relayMetrics(parts: Observed): Metric[] {
     gauge('subscriptions', 'Subscribers.', status.links.subscriptions),
     gauge('held_packets', 'Packets on disk or about to be.', status.held.packets),
     gauge('held_bytes', 'Bytes of them.', status.held.bytes),
-    gauge('delayed_packets', 'Packets that wait for their delay.', status.queues.delayed),
+    gauge(
+      'delayed_packets',
+      'Packets that wait for their delay, as of the last interval.',
+      status.queues.delayed,
+    ),
     gauge('owed_copies', 'Copies that wait for an absent neighbour.', status.queues.owed),
     gauge('network_relays', 'Active relays of the network.', status.relays),
     gauge('luminosity_bits', 'Luminosity of the network.', status.luminosity),
