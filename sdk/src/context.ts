@@ -7,7 +7,7 @@ import { Directory } from './directory/directory.ts'
 import { createExperience, type Experience } from './directory/experience.ts'
 import { Completed } from './messages/completed.ts'
 import { Outbox } from './messages/outbox.ts'
-import { Receiver } from './messages/receiver.ts'
+import { Receiver, type ReceiverOptions } from './messages/receiver.ts'
 import { Courier } from './network/courier.ts'
 import { Entry } from './network/entry.ts'
 import { Guards } from './network/guards.ts'
@@ -113,9 +113,15 @@ type Known = Pick<
 function wire(known: Known, options: MainframeOptions): ClientContext {
   const { settings, clock, random, store, directory, experience, keyPair } = known
   const connect = options.connect ?? connectByLibp2p
-  const late = { pump: () => {}, check: () => {}, operators: (): ReadonlySet<Hex> => new Set() }
+  const late = {
+    pump: () => {},
+    check: () => {},
+    again: (_relays: readonly string[]) => {},
+    operators: (): ReadonlySet<Hex> => new Set(),
+  }
   const outbox = createOutbox(known, () => late.pump())
-  const receiver = createReceiver(known, outbox, options)
+  const onRoom = (relays: readonly string[]) => late.again(relays)
+  const receiver = createReceiver(known, outbox, { ...options, onRoom })
   const shared = { directory, connect, clock, settings }
   const entry: Entry = new Entry({
     ...shared,
@@ -144,6 +150,8 @@ function wire(known: Known, options: MainframeOptions): ClientContext {
   const inbox = new Inbox({ ...shared, ...source })
   late.pump = () => courier.pump()
   late.check = () => void inbox.check()
+  // a relay that cannot be asked now is resumed there when it is connected again
+  late.again = (relays) => void inbox.again(relays).catch(() => {})
   late.operators = () => inbox.operators
   return { ...known, outbox, receiver, entry, courier, inbox }
 }
@@ -167,7 +175,10 @@ function createOutbox(known: Known, onWork: () => void): Outbox {
 function createReceiver(
   { settings, clock, random, keyPair, completed }: Known,
   outbox: Outbox,
-  { onHandlerError = () => {} }: MainframeOptions,
+  {
+    onHandlerError = () => {},
+    onRoom,
+  }: Pick<MainframeOptions, 'onHandlerError'> & Pick<ReceiverOptions, 'onRoom'>,
 ): Receiver {
   return new Receiver({
     keyPair,
@@ -179,6 +190,7 @@ function createReceiver(
     acknowledge: (acknowledgement) => outbox.acknowledge(acknowledgement),
     onAcknowledgement: (acknowledgement) => outbox.onAcknowledgement(acknowledgement),
     onLoop: (token) => outbox.onLoop(token),
+    onRoom,
     onHandlerError,
   })
 }

@@ -49,6 +49,8 @@ export interface ReceiverOptions {
   onAcknowledgement(acknowledgement: Acknowledgement): void
   /** A packet of our own is back. */
   onLoop(token: Uint8Array): void
+  /** There is room for what these relays delivered while there was none: ask them again. */
+  onRoom(relays: readonly string[]): void
   onHandlerError(error: unknown): void
 }
 
@@ -115,15 +117,26 @@ export class Receiver {
     const content = decodePayload(message)
     const key = content?.kind === 'data' ? keyOf(content.messageId) : undefined
     const outcome = content ? this.#take(content) : 'no-message'
+    if (outcome === 'full') {
+      // its sender may be gone, and the relay still holds it: it is taken when there is room
+      this.#seen.forget(id)
+      this.#cursors.miss(relay, cursor)
+      return outcome
+    }
     const holdsBack = this.#isUnfinished(key) && outcome !== 'inconsistent'
     this.#cursors.note(relay, cursor, holdsBack ? key : undefined)
     if (key !== undefined) this.#seen.assign(id, key)
     return outcome
   }
 
-  /** Where to resume at a relay after a restart; `undefined` when it never delivered. */
+  /** Where to resume at a relay; `undefined` when it never delivered. */
   resumeAt(relay: string): number | undefined {
     return this.#cursors.resumeAt(relay)
+  }
+
+  /** The same after a restart, which forgets the parts of messages. */
+  restartAt(relay: string): number | undefined {
+    return this.#cursors.restartAt(relay)
   }
 
   close(): void {
@@ -186,8 +199,16 @@ export class Receiver {
         this.#cursors.settle(key)
         this.#rememberAnswer(key, { replyTo, count })
         this.#acknowledger.soon(key)
+        this.#makeUp()
       },
     })
+  }
+
+  /** Asks for what found no room, once everything that took the room is handed on. */
+  #makeUp(): void {
+    if ([...this.#reassembly.partials.values()].some(isComplete)) return
+    const relays = this.#cursors.rewind()
+    if (relays.length > 0) this.#options.onRoom(relays)
   }
 
   #sendAcknowledgement(key: string): void {

@@ -12,6 +12,8 @@ export interface SeenPackets {
   look(packet: Uint8Array): { isNew: boolean; message: string | undefined; id: string }
   /** Remembers of which of our messages a packet is. */
   assign(id: string, message: string): void
+  /** A packet that could not be dealt with is new when it comes again. */
+  forget(id: string): void
 }
 
 export function createSeenPackets(window: number = WINDOW): SeenPackets {
@@ -30,5 +32,6 @@ export function createSeenPackets(window: number = WINDOW): SeenPackets {
     assign: (id, message) => {
       if (seen.has(id)) seen.set(id, message)
     },
+    forget: (id) => void seen.delete(id),
   }
 }

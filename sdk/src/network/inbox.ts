@@ -88,6 +88,11 @@ export class Inbox {
     return this.#checking
   }
 
+  /** Has these relays deliver again what comes after their cursors. */
+  async again(relays: readonly string[]): Promise<void> {
+    for (const nodeId of relays) await this.#subscriptions.get(nodeId as Hex)?.again()
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true
     this.#cancelCheck()
@@ -199,7 +204,7 @@ export class Inbox {
   async #saveCursors(): Promise<void> {
     const { receiver, store } = this.#options
     for (const nodeId of this.#pinned) {
-      const cursor = receiver.resumeAt(nodeId)
+      const cursor = receiver.restartAt(nodeId)
       if (cursor === undefined || this.#saved.get(nodeId) === cursor) continue
       await writeJson(store, cursorKey(nodeId), cursor)
       this.#saved.set(nodeId, cursor)

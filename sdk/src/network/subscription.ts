@@ -55,6 +55,11 @@ export class Subscription {
     if (this.#link && this.#bits !== this.#options.bits()) await this.#subscribe(this.#link)
   }
 
+  /** Asks anew for what comes after the cursor. */
+  async again(): Promise<void> {
+    if (this.#link) await this.#subscribe(this.#link)
+  }
+
   /** Resolves when its connection is gone, also one that was only being made. */
   async close(): Promise<void> {
     this.#ended.abort()

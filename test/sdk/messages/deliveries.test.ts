@@ -111,27 +111,55 @@ describe('messages()', () => {
 })
 
 describe('Cursors', () => {
-  it('resume before the first packet of whatever is not finished, relay by relay', () => {
+  it('restart before the first packet of whatever is not finished, relay by relay', () => {
     const cursors = createCursors()
-    assert.equal(cursors.resumeAt('A'), undefined)
-    cursors.note('A', 10)
-    cursors.note('A', 11, 'm')
-    cursors.note('A', 12, 'n')
-    cursors.note('A', 13, 'm')
+    assert.equal(cursors.restartAt('A'), undefined)
+    cursors.note('A', 3 * 1024)
+    cursors.note('A', 3 * 1024 + 1, 'm')
+    cursors.note('A', 6 * 1024 + 1, 'n')
+    cursors.note('A', 9_999, 'm')
     cursors.note('B', 501, 'm')
     cursors.note('B', 502)
-    assert.equal(cursors.resumeAt('A'), 10)
+    assert.equal(cursors.restartAt('A'), 3 * 1024)
+    assert.equal(cursors.restartAt('B'), 0)
     cursors.settle('m')
-    assert.equal(cursors.resumeAt('A'), 11)
-    assert.equal(cursors.resumeAt('B'), 502)
+    assert.equal(cursors.restartAt('A'), 6 * 1024)
+    assert.equal(cursors.restartAt('B'), 502)
     cursors.settle('n')
-    assert.equal(cursors.resumeAt('A'), 13)
+    assert.equal(cursors.restartAt('A'), 9_999)
+  })
+
+  it('name a packet of ours to no relay, only one of many', () => {
+    for (const own of [1, 2, 1023, 1024, 1025, 5000]) {
+      const cursors = createCursors()
+      cursors.note('A', own, 'm')
+      cursors.note('A', own + 10)
+      const restartAt = cursors.restartAt('A') ?? Number.NaN
+      assert.equal(restartAt % 1024, 0)
+      assert.ok(restartAt < own && own - restartAt <= 1024)
+      assert.equal(cursors.resumeAt('A'), own + 10)
+    }
+  })
+
+  it('go back once before what found no room', () => {
+    const cursors = createCursors()
+    cursors.note('A', 1500)
+    cursors.miss('A', 2500)
+    cursors.miss('A', 2600)
+    cursors.note('A', 2700)
+    cursors.note('B', 9)
+    assert.equal(cursors.restartAt('A'), 2048)
+    assert.deepEqual(cursors.rewind(), ['A'])
+    assert.equal(cursors.resumeAt('A'), 2048)
+    assert.equal(cursors.resumeAt('B'), 9)
+    assert.deepEqual(cursors.rewind(), [])
   })
 
   it('follow a relay that lost its data and counts anew', () => {
     const cursors = createCursors()
-    cursors.note('A', 7000)
+    cursors.note('A', 7000, 'm')
     cursors.note('A', 3)
+    assert.equal(cursors.restartAt('A'), 3)
     assert.equal(cursors.resumeAt('A'), 3)
   })
 })

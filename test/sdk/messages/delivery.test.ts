@@ -254,10 +254,10 @@ describe('a recipient that is restarted', () => {
     const [alice, bob] = [await network.join('alice'), await network.join('bob')]
     await alice.send(bob, bytesOf(4 * FRAGMENT_BYTES))
     await clock.pass(200)
-    assert.equal(bob.receiver.resumeAt('relay'), 0)
+    assert.equal(bob.receiver.restartAt('relay'), 0)
     await clock.pass(10_000)
     assert.equal(bob.received.length, 1)
-    assert.ok((bob.receiver.resumeAt('relay') ?? 0) >= 4)
+    assert.ok((bob.receiver.restartAt('relay') ?? 0) >= 4)
   })
 })
 

@@ -18,6 +18,7 @@ import {
   fragmentCount,
   fragmentMessage,
 } from '../../../sdk/src/messages/payload.ts'
+import type { ReassemblyLimits } from '../../../sdk/src/messages/reassembly.ts'
 import { Receiver } from '../../../sdk/src/messages/receiver.ts'
 import { Inbox } from '../../../sdk/src/network/inbox.ts'
 import { pack } from '../../../sdk/src/network/packing.ts'
@@ -62,7 +63,13 @@ interface Rig {
 
 async function rigOf(
   relays: readonly FakeRelay[],
-  options: { store?: Store; keyPair?: KeyPair; entry?: FakeRelay; seed?: number } = {},
+  options: {
+    store?: Store
+    keyPair?: KeyPair
+    entry?: FakeRelay
+    seed?: number
+    limits?: ReassemblyLimits
+  } = {},
 ): Promise<Rig> {
   const { store = memoryStore(), keyPair = createKeyPair(), seed = 1 } = options
   const rig = { keyPair, received: [] as ReceivedMessage[] } as unknown as Rig
@@ -74,9 +81,11 @@ async function rigOf(
     completed: await Completed.open(store, Date.now()),
     ackDelayMs: 0,
     quietMs: 50,
+    limits: options.limits,
     acknowledge: () => {},
     onAcknowledgement: () => {},
     onLoop: () => {},
+    onRoom: (relays) => void rig.inbox.again(relays),
     onHandlerError: () => {},
   })
   receiver.handle((message) => void rig.received.push(message))
@@ -209,9 +218,44 @@ describe('Inbox: cursors', () => {
     for (const relay of relays) for (const packet of [c, d]) relay.hold(packet)
     const second = await rigOf(relays, { store, keyPair })
     await until(() => second.received.length === 1, 'the whole message')
-    for (const { wishes } of relays) assert.equal(wishes.at(-1)?.cursor, 1)
+    // not 1: the cursor right before a packet would tell that it is ours
+    for (const { wishes } of relays) assert.equal(wishes.at(-1)?.cursor, 0)
     assert.deepEqual(second.received[0]?.bytes, bytes)
     await second.close()
+  })
+
+  it('loses none of more messages than there is room for, though their senders are gone', async () => {
+    const relays = makeRelays(2)
+    const keyPair = createKeyPair()
+    for (let i = 0; i < 20; i++) {
+      const packets = packetsFor(keyPair, relays, bytesOf(10 + i))
+      for (const relay of relays) for (const packet of packets) relay.hold(packet)
+    }
+    const limits = { messages: 3, bytes: 1_000_000, idleMs: 60_000 }
+    const rig = await rigOf(relays, { keyPair, limits })
+    await until(() => rig.received.length === 20, 'all of them')
+    await wait(50)
+    assert.equal(new Set(rig.received.map(({ id }) => id)).size, 20)
+    assert.equal(rig.received.length, 20)
+    await rig.close()
+  })
+
+  it('resumes at a link that was lost where it was, whatever is unfinished', async () => {
+    const relays = makeRelays(2)
+    const keyPair = createKeyPair()
+    const [relay] = relays
+    const packets = packetsFor(keyPair, relays, bytesOf(2 * FRAGMENT_BYTES))
+    const [part] = packets
+    const others = packetsFor(createKeyPair(), relays, bytesOf(4 * FRAGMENT_BYTES))
+    assert.ok(relay && part)
+    for (const packet of [part, ...others]) relay.hold(packet)
+    const rig = await rigOf(relays, { keyPair })
+    await rig.inbox.caughtUp
+    relay.kill()
+    relay.manners.isAlive = true
+    await until(() => relay.wishes.length === 2, 'a second wish')
+    assert.equal(relay.wishes.at(-1)?.cursor, 1 + others.length)
+    await rig.close()
   })
 
   it('keeps its two relays across restarts', async () => {

@@ -105,6 +105,7 @@ export class LossyNetwork {
         acknowledge: (acknowledgement) => outbox.acknowledge(acknowledgement),
         onAcknowledgement: (acknowledgement) => outbox.onAcknowledgement(acknowledgement),
         onLoop: (token) => outbox.onLoop(token),
+        onRoom: () => this.redeliver(peer),
         onHandlerError: () => {},
       })
       receiver.handle(async (message) => {
