@@ -17,7 +17,9 @@ export type Fetch = typeof fetch
 const PAGE_LIMIT = 200
 /** 200 relays with records of full size and 64 prices each. */
 const MAX_BODY_BYTES = 16 * 1024 * 1024
-/** Pages of one directory: more would be a network of 100,000 relays, or a loop. */
+/** All pages of one directory: 30,000 relays as they usually are. More is no network, but a loop. */
+const MAX_LISTING_BYTES = 64 * 1024 * 1024
+/** The same in pages, which may be as good as empty. */
 const MAX_PAGES = 500
 const TIMEOUT_MS = 10_000
 const MAX_PRICES = 64
@@ -98,25 +100,32 @@ export interface IndexerOptions {
   signal?: AbortSignal | undefined
 }
 
+/** With the bytes that all answers together may still have. */
+interface Listener extends IndexerOptions {
+  budget: { leftBytes: number }
+}
+
 /** Throws `INDEXER_UNREACHABLE`, `INDEXER_INVALID`, or the code that the indexer gives as reason. */
 export async function fetchListing(options: IndexerOptions): Promise<Listing> {
   const pages: NodesPage[] = []
+  const listener = { ...options, budget: { leftBytes: MAX_LISTING_BYTES } }
   let cursor: string | null = null
   do {
+    if (pages.length === MAX_PAGES) throw endless()
     const after: string = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`
     const page: NodesPage = await ask(
-      options,
+      listener,
       `v1/nodes?limit=${PAGE_LIMIT}${after}`,
       readNodesPage,
     )
     pages.push(page)
     cursor = page.next
-  } while (cursor !== null && pages.length < MAX_PAGES)
-  const { users } = await ask(options, 'v1/network', readNetwork)
+  } while (cursor !== null)
+  const { users } = await ask(listener, 'v1/network', readNetwork)
   return { pages, users }
 }
 
-async function ask<T>(options: IndexerOptions, path: string, reader: Reader<T>): Promise<T> {
+async function ask<T>(options: Listener, path: string, reader: Reader<T>): Promise<T> {
   const timeout = AbortSignal.timeout(TIMEOUT_MS)
   const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout
   const { status, body } = await get(options, path, signal)
@@ -136,14 +145,14 @@ async function ask<T>(options: IndexerOptions, path: string, reader: Reader<T>):
 }
 
 async function get(
-  { url, fetch, signal: userSignal }: IndexerOptions,
+  { url, fetch, signal: userSignal, budget }: Listener,
   path: string,
   signal: AbortSignal,
 ): Promise<{ status: number; body: string }> {
   try {
     const base = url.endsWith('/') ? url : `${url}/`
     const response = await fetch(new URL(path, base), { signal, redirect: 'error' })
-    return { status: response.status, body: await readBody(response) }
+    return { status: response.status, body: await readBody(response, budget) }
   } catch (cause) {
     if (userSignal?.aborted) throw userSignal.reason
     if (cause instanceof MainframeError) throw cause
@@ -155,20 +164,23 @@ async function get(
   }
 }
 
-async function readBody(response: Response): Promise<string> {
+async function readBody(response: Response, budget: Listener['budget']): Promise<string> {
   const decoder = new TextDecoder()
   let out = ''
   let bytes = 0
   for await (const chunk of response.body ?? []) {
     bytes += chunk.byteLength
-    if (bytes > MAX_BODY_BYTES) {
-      throw new MainframeError('INDEXER_INVALID', 'The indexer answers without end', {
-        details: { fault: 'schema' },
-      })
-    }
+    budget.leftBytes -= chunk.byteLength
+    if (bytes > MAX_BODY_BYTES || budget.leftBytes < 0) throw endless()
     out += decoder.decode(chunk, { stream: true })
   }
   return out + decoder.decode()
+}
+
+function endless(): MainframeError {
+  return new MainframeError('INDEXER_INVALID', 'The indexer answers without end', {
+    details: { fault: 'schema' },
+  })
 }
 
 /** The error that an indexer's refusal (RFC 9457) stands for. */

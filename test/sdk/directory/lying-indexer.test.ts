@@ -281,6 +281,24 @@ describe('Directory: answers that cannot be used', () => {
     })
   }
 
+  for (const [what, padding, most] of [
+    ['large pages', 10 * 1024 * 1024, 7],
+    ['empty ones', 0, 500],
+  ] as const) {
+    it(`end in INDEXER_INVALID when there is always another page, of ${what}`, async () => {
+      const { create, network } = rig()
+      let pages = 0
+      const more = async () => {
+        pages += 1
+        const page = { ...pageOf(network), nodes: [], next: 'more' }
+        return new Response(JSON.stringify(page) + ' '.repeat(padding))
+      }
+      const directory = create(['http://first'], answering(more))
+      await assert.rejects(directory.fresh(), { code: 'INDEXER_INVALID' })
+      assert.ok(pages <= most, `${pages} pages`)
+    })
+  }
+
   it('never repeat the address of the indexer, which may hold a key', async () => {
     const { create } = rig()
     const silent = answering(() => Promise.reject(new TypeError('fetch failed')))
