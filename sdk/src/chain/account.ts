@@ -1,7 +1,8 @@
 /** The account that pays: one transaction at a time, each waited for. */
 import { type Hex, MainframeError } from '@mainframe/protocol'
 import { type Signer, type TransactionReceipt, Wallet } from 'ethers'
-import { type Chain, chainError } from './chain.ts'
+import type { Chain } from './chain.ts'
+import { chainError } from './chain-error.ts'
 
 /** How long a transaction may take to be mined. */
 const MINING_TIMEOUT_MS = 10 * 60_000

@@ -2,7 +2,6 @@
 import {
   type BoardRow,
   type Deployment,
-  fromHex,
   type Hex,
   MainframeError,
   mainframeTokenAbi,
@@ -18,6 +17,7 @@ import {
   Network,
   toQuantity,
 } from 'ethers'
+import { chainError } from './chain-error.ts'
 
 /** The part of a block header that clients look at. */
 export interface Header {
@@ -268,37 +268,5 @@ function headerOf(block: unknown): Header | undefined {
   return { number: Number(number), hash: lower(hash), time: Number(timestamp) }
 }
 
-/** What ethers throws, without addresses in it: an RPC URL may hold a key. */
-export function chainError(cause: unknown, what: string): MainframeError {
-  if (cause instanceof MainframeError) return cause
-  const { code, info } = Object(cause) as {
-    code?: unknown
-    info?: { error?: { message?: unknown } }
-  }
-  if (code === 'INSUFFICIENT_FUNDS') {
-    return new MainframeError(
-      'PAYMENT_INSUFFICIENT',
-      "The account has too little of the chain's coin for gas; send it some",
-    )
-  }
-  const refused = code === 'CALL_EXCEPTION' || info?.error !== undefined
-  if (refused) {
-    const reason = String(info?.error?.message ?? 'it reverts')
-    return new MainframeError('CHAIN_REJECTED', `The chain refuses ${what}: ${reason}`, {
-      details: { what },
-    })
-  }
-  return new MainframeError(
-    'CHAIN_UNREACHABLE',
-    'The chain RPC does not answer; check its address and your connection',
-    { details: { what }, retryable: true },
-  )
-}
-
 /** Decodes and encodes for those who send transactions. */
 export const contractInterfaces = { channels, token }
-
-/** 32 bytes of a Hex that the chain answered. */
-export function wordOf(value: Hex): Uint8Array {
-  return fromHex(value, 32)
-}
