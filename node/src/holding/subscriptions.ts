@@ -22,7 +22,7 @@ const WRITER_LIMIT = 32
 
 /** One subscriber: a wish and a cursor, and nothing that grows. */
 export class Subscription {
-  readonly #holds: HoldStore
+  readonly #holds: Pick<HoldStore, 'next' | 'highestCursor'>
   readonly #writer: DeliveryWriter
   readonly #onFailure: (error: MainframeError) => void
   #wish: Subscribe
@@ -32,7 +32,7 @@ export class Subscription {
   #stopped = false
 
   constructor(options: {
-    holds: HoldStore
+    holds: Pick<HoldStore, 'next' | 'highestCursor'>
     writer: DeliveryWriter
     wish: Subscribe
     onFailure(error: MainframeError): void
@@ -57,11 +57,7 @@ export class Subscription {
     this.#wanted = true
     if (this.#running || this.#stopped) return
     this.#running = true
-    void this.#run()
-      .catch((error: MainframeError) => this.#onFailure(error))
-      .finally(() => {
-        this.#running = false
-      })
+    void this.#run().catch((error: MainframeError) => this.#onFailure(error))
   }
 
   stop(): void {
@@ -69,11 +65,15 @@ export class Subscription {
   }
 
   async #run(): Promise<void> {
-    while (this.#wanted && !this.#stopped) {
-      this.#wanted = false
-      while (!this.#stopped && (await this.#deliverOne())) {
-        if (this.#writer.waiting >= WRITER_LIMIT) await this.#writer.idle()
+    try {
+      while (this.#wanted && !this.#stopped) {
+        this.#wanted = false
+        while (!this.#stopped && (await this.#deliverOne())) {
+          if (this.#writer.waiting >= WRITER_LIMIT) await this.#writer.idle()
+        }
       }
+    } finally {
+      this.#running = false // in the very turn that saw nothing wanted: no pump() falls between
     }
   }
 

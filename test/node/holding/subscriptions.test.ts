@@ -5,7 +5,11 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { CAUGHT_UP_FLAG, decodeFrame, headerOf } from '@mainframe/protocol'
 import { HoldStore } from '../../../node/src/holding/hold-store.ts'
-import { type DeliveryWriter, Subscriptions } from '../../../node/src/holding/subscriptions.ts'
+import {
+  type DeliveryWriter,
+  Subscription,
+  Subscriptions,
+} from '../../../node/src/holding/subscriptions.ts'
 import { inboxPacket, NOW_MS } from '../support/rule-world.ts'
 
 /** A peer that reads only when told to. */
@@ -132,5 +136,29 @@ describe('Subscriptions', () => {
     await settle()
     assert.equal(subscriptions.count, 0)
     assert.ok(peer.waiting <= 1)
+  })
+})
+
+describe('A subscription that is told of packets while it ends its look', () => {
+  it('looks again, at whatever moment it is told', async () => {
+    for (let delay = 0; delay < 12; delay++) {
+      let held = 0
+      const packet = inboxPacket('')
+      const holds = {
+        highestCursor: 0,
+        next: async (_: unknown, cursor: number) =>
+          cursor < held ? { packet, cursor: held, more: true } : { cursor, more: false },
+      }
+      const wish = { bits: 0, prefix: new Uint8Array(32), cursor: 0 }
+      const writer = new SlowPeer()
+      const onFailure = (error: unknown) => assert.fail(String(error))
+      const subscription = new Subscription({ holds, writer, wish, onFailure })
+      for (let turns = 0; turns < delay; turns++) await Promise.resolve()
+      held = 1
+      subscription.pump()
+      await settle()
+      writer.read()
+      assert.ok(writer.received.includes('1'), `told after ${delay} microtasks`)
+    }
   })
 })
