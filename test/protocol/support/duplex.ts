@@ -8,6 +8,8 @@ export interface TestStream extends ByteStream {
   /** While true, `send` answers false and `onDrain` waits, as with a peer that does not read. */
   stalled: boolean
   readonly aborted: Error | undefined
+  /** Ends a stall: who waits for the drain goes on. */
+  resume(): void
   /** Puts raw bytes before the peer. */
   inject(bytes: Uint8Array): void
 }
@@ -77,6 +79,12 @@ class StreamEnd implements TestStream {
     if (!this.stalled) return
     this.#drain ??= Promise.withResolvers<void>()
     await this.#drain.promise
+  }
+
+  resume(): void {
+    this.stalled = false
+    this.#drain?.resolve()
+    this.#drain = undefined
   }
 
   async close(): Promise<void> {
