@@ -33,9 +33,9 @@ function spendingOf(
   { channelId, nodeId, payee, epoch, signedBase }: ChannelRecord,
   { deposit, claimed, closesAt, epoch: current }: typeof EMPTY,
 ): ChannelSpending {
-  const isOpen = deposit > 0n && current === epoch
-  const state = !isOpen ? 'closed' : closesAt === 0 ? 'open' : 'closing'
-  const signed = state === 'closed' ? 0n : signedBase
+  const state = deposit === 0n ? 'closed' : closesAt === 0 ? 'open' : 'closing'
+  // what was signed in an earlier epoch is void
+  const signed = deposit > 0n && current === epoch ? signedBase : 0n
   return {
     channelId,
     nodeId,

@@ -49,15 +49,26 @@ const WINDOWS_PER_DEPOSIT = 10n
  */
 export async function openChannel(ctx: ChannelContext, wish: ChannelWish): Promise<PayerChannel> {
   const { terms, id } = await termsFor(ctx, wish)
-  let slot = await readSlot(ctx, id)
+  const slot = await readSlot(ctx, id)
   if (slot.closesAt !== 0) throw closing(wish.relay)
   const least = leastDeposit(wish)
-  if (slot.deposit < least) {
-    const wanted = wish.depositBase > least ? wish.depositBase : least
-    await deposit(ctx, terms, { wanted: wanted - slot.deposit, least: least - slot.deposit })
-    slot = await readSlot(ctx, id)
-  }
+  // also before money moves: a channel that nobody remembers is never closed
+  const found = await remembered(ctx, { wish, terms, id, slot })
+  if (slot.deposit >= least) return found
+  const wanted = wish.depositBase > least ? wish.depositBase : least
+  await deposit(ctx, terms, { wanted: wanted - slot.deposit, least: least - slot.deposit })
+  return await remembered(ctx, { wish, terms, id, slot: await readSlot(ctx, id) })
+}
+
+/** The channel as the chain shows it, once it is in the store with what was signed on it. */
+async function remembered(
+  ctx: ChannelContext,
+  facts: { wish: ChannelWish; terms: ChannelTerms; id: Hex; slot: ChannelSlot },
+): Promise<PayerChannel> {
+  const { wish, terms, id, slot } = facts
   const known = (await readChannels(ctx.store)).find(({ channelId }) => channelId === id)
+  // amounts of an earlier epoch are void; in this one they only grow, and what was claimed was signed
+  const signedBase = known?.epoch === slot.epoch ? known.signedBase : 0n
   const record: ChannelRecord = {
     channelId: id,
     nodeId: wish.relay.nodeId,
@@ -65,8 +76,7 @@ export async function openChannel(ctx: ChannelContext, wish: ChannelWish): Promi
     signer: toHex(terms.signer),
     noticeSeconds: terms.noticeSeconds,
     epoch: slot.epoch,
-    // Amounts of an earlier epoch are void; in this one they can only grow.
-    signedBase: known?.epoch === slot.epoch ? known.signedBase : 0n,
+    signedBase: signedBase > slot.claimed ? signedBase : slot.claimed,
   }
   await writeChannel(ctx.store, record)
   return payerChannel(ctx, { wish, terms, slot, record })

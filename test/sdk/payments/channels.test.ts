@@ -61,6 +61,31 @@ describe('openChannel', () => {
     assert.equal(again.signedBase, 123n)
   })
 
+  it('is remembered before its deposit leaves, so that a crash or a silent chain loses none', async () => {
+    const money = fakeMoney()
+    const { account } = money.context
+    const { send } = account
+    account.send = async (transaction) => {
+      await send(transaction)
+      throw new MainframeError('CHAIN_UNREACHABLE', 'mined, but nobody said so')
+    }
+    await assert.rejects(open(money), { code: 'CHAIN_UNREACHABLE' })
+    account.send = send
+    const [record] = await readChannels(money.context.store)
+    assert.ok(record)
+    assert.equal((await advanceClose(money.context, record)).state, 'closing')
+    money.nowSeconds += 86_400
+    assert.equal((await advanceClose(money.context, record)).state, 'closed')
+    assert.equal(money.mft, 100n * MFT)
+  })
+
+  it('begins from what was claimed when the store is older than that', async () => {
+    const money = fakeMoney()
+    await open(money)
+    for (const [id, slot] of money.slots) money.slots.set(id, { ...slot, claimed: 77n })
+    assert.equal((await open(money)).signedBase, 77n)
+  })
+
   it('stays in its channel when the relay asks for a shorter notice, and not when for a longer', async () => {
     const money = fakeMoney()
     const first = await open(money)
