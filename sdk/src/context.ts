@@ -123,6 +123,10 @@ function wire(known: Known, options: MainframeOptions): ClientContext {
   const onRoom = (relays: readonly string[]) => late.again(relays)
   const receiver = createReceiver(known, outbox, { ...options, onRoom })
   const shared = { directory, connect, clock, settings }
+  const onFatal = (error: unknown) => {
+    outbox.failAll(error)
+    options.onBackgroundError?.(error)
+  }
   const entry: Entry = new Entry({
     ...shared,
     channels: known.channels,
@@ -134,13 +138,13 @@ function wire(known: Known, options: MainframeOptions): ClientContext {
       onAccepted: (shipment) => courier.onAccepted(shipment),
       onRefused: (shipment, reason) => courier.onRefused(shipment, reason),
       onLinkClosed: (unacknowledged) => courier.onLinkClosed(unacknowledged),
-      onFatal: (error) => outbox.failAll(error),
+      onFatal,
       onRelay: () => late.check(),
     },
   })
   const onDirectoryError = (error: unknown) => {
     if (isPassing(error)) clock.after(DIRECTORY_RETRY_MS, () => late.pump())
-    else outbox.failAll(error)
+    else onFatal(error)
   }
   const travel = { directory, experience, clock, random }
   const courier = new Courier({ source: outbox, entry, onDirectoryError, ...travel })

@@ -121,6 +121,11 @@ export interface MainframeOptions {
   inboxSecretKey?: Uint8Array
   /** Told when a handler rejects; the message is handed to it again. */
   onHandlerError?: (error: unknown) => void
+  /**
+   * Told what nobody waits for: that acknowledgements cannot be paid, that an indexer lies. Messages
+   * that are on their way fail with the same error.
+   */
+  onBackgroundError?: (error: unknown) => void
   /** In place of the platform's; for tests. */
   clock?: Clock
   random?: Random

@@ -105,7 +105,7 @@ export function relayOf(
 }
 
 /** What a relay asks now; `undefined` unless both services are for sale in their documented units. */
-export function pricesOf(
+function pricesOf(
   { route, hold }: { route: BoardRow; hold: BoardRow },
   nowSeconds: number,
 ): RelayPrices | undefined {

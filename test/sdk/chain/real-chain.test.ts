@@ -3,7 +3,6 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { createKeys, Rpc, registerRelay } from '@mainframe/node'
 import {
   type ApiNode,
   BASE_PER_UNIT,
@@ -15,8 +14,11 @@ import {
   voucherDigest,
 } from '@mainframe/protocol'
 import { Interface, Wallet } from 'ethers'
+import { Rpc } from '../../../node/src/chain/rpc.ts'
 import { TransactionSender } from '../../../node/src/chain/transactions.ts'
+import { createKeys } from '../../../node/src/operator/keys.ts'
 import { setPrices } from '../../../node/src/operator/prices.ts'
+import { registerRelay } from '../../../node/src/operator/register.ts'
 import { Account } from '../../../sdk/src/chain/account.ts'
 import { Chain } from '../../../sdk/src/chain/chain.ts'
 import { systemClock } from '../../../sdk/src/clock.ts'
