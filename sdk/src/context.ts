@@ -123,9 +123,10 @@ function wire(known: Known, options: MainframeOptions): ClientContext {
   const onRoom = (relays: readonly string[]) => late.again(relays)
   const receiver = createReceiver(known, outbox, { ...options, onRoom })
   const shared = { directory, connect, clock, settings }
+  const tell = telling(options.onBackgroundError)
   const onFatal = (error: unknown) => {
     outbox.failAll(error)
-    options.onBackgroundError?.(error)
+    tell(error)
   }
   const entry: Entry = new Entry({
     ...shared,
@@ -180,7 +181,7 @@ function createReceiver(
   { settings, clock, random, keyPair, completed }: Known,
   outbox: Outbox,
   {
-    onHandlerError = () => {},
+    onHandlerError,
     onRoom,
   }: Pick<MainframeOptions, 'onHandlerError'> & Pick<ReceiverOptions, 'onRoom'>,
 ): Receiver {
@@ -195,7 +196,7 @@ function createReceiver(
     onAcknowledgement: (acknowledgement) => outbox.onAcknowledgement(acknowledgement),
     onLoop: (token) => outbox.onLoop(token),
     onRoom,
-    onHandlerError,
+    onHandlerError: telling(onHandlerError),
   })
 }
 
@@ -207,6 +208,17 @@ export async function closeContext(context: ClientContext): Promise<void> {
   await Promise.all([inbox.close(), entry.close()])
   receiver.close()
   chain.close()
+}
+
+/** A callback of the application only informs it: what it throws is its own business. */
+function telling(tell: ((error: unknown) => void) | undefined): (error: unknown) => void {
+  return (error) => {
+    try {
+      tell?.(error)
+    } catch {
+      // nobody is there to be told
+    }
+  }
 }
 
 function isPassing(error: unknown): boolean {

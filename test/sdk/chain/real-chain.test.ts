@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -7,18 +7,12 @@ import {
   type ApiNode,
   BASE_PER_UNIT,
   type Hex,
-  type NodeRow,
   paymentChannelsAbi,
   type Quote,
   toHex,
   voucherDigest,
 } from '@mainframe/protocol'
 import { Interface, Wallet } from 'ethers'
-import { Rpc } from '../../../node/src/chain/rpc.ts'
-import { TransactionSender } from '../../../node/src/chain/transactions.ts'
-import { createKeys } from '../../../node/src/operator/keys.ts'
-import { setPrices } from '../../../node/src/operator/prices.ts'
-import { registerRelay } from '../../../node/src/operator/register.ts'
 import { Account } from '../../../sdk/src/chain/account.ts'
 import { Chain } from '../../../sdk/src/chain/chain.ts'
 import { systemClock } from '../../../sdk/src/clock.ts'
@@ -34,6 +28,7 @@ import { advanceClose } from '../../../sdk/src/payments/close-channel.ts'
 import { memoryStore } from '../../../sdk/src/store/memory-store.ts'
 import { startChain, type TestChain } from '../../helpers/chain.ts'
 import { logIndexer } from '../support/log-indexer.ts'
+import { registerRelays } from '../support/registered-relays.ts'
 
 const MFT = 10n ** 18n
 const RELAYS = 3
@@ -49,49 +44,13 @@ describe('the client and a real chain', () => {
     test = await startChain()
     const { rpcUrl, deployment } = test
     chain = await Chain.open({ rpcUrl, deployment, pollMs: 20 })
-    for (let i = 0; i < RELAYS; i++) nodeIds.push(await register(i))
-    await test.passTime(5) // longer than the board's delay
+    nodeIds.push(...(await registerRelays(test, folder, RELAYS)))
   })
   after(async () => {
     chain?.close()
     await test?.stop()
     await rm(folder, { recursive: true })
   })
-
-  async function register(index: number): Promise<Hex> {
-    const { deployment, rpcUrl } = test
-    const rpc = new Rpc({ url: rpcUrl })
-    const operator = await test.createAccount(1000n * MFT)
-    const relayFolder = join(folder, `relay-${index}`)
-    await mkdir(relayFolder)
-    const keys = await createKeys(relayFolder)
-    await test.request('hardhat_setBalance', [keys.hotAccount, '0x8ac7230489e80000'])
-    const multiaddrs = [`/ip4/127.0.0.1/tcp/${4001 + index}`]
-    const { nodeId } = await registerRelay({
-      rpc,
-      deployment,
-      operatorSecret: operator.secretKey,
-      keys,
-      stakeBase: 1000n * MFT,
-      multiaddrs,
-      metadata: '',
-      pollMs: 20,
-    })
-    await test.mine() // the block that seeds the overlay address
-    const [node] = (await nodesOf(test)).filter((row) => row.nodeId === nodeId)
-    assert.ok(node)
-    const { chainId } = deployment
-    const sender = new TransactionSender({ rpc, chainId, secretKey: keys.hotSecret, pollMs: 20 })
-    const row = { ...node, multiaddrs: node.multiaddrsRaw, stake: BigInt(node.stake) }
-    const prices = { routeUnits: 1000 + index, holdUnitsPerHour: 20 }
-    await setPrices({ rpc, deployment, sender, node: row as NodeRow, prices })
-    return nodeId
-  }
-
-  async function nodesOf(source: TestChain): Promise<ApiNode[]> {
-    const answer = await logIndexer(source)(new URL('http://x/v1/nodes'))
-    return ((await answer.json()) as { nodes: ApiNode[] }).nodes
-  }
 
   function directoryOf(fetch: Fetch): Directory {
     const { deployment } = test

@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { createKeyPair, encodeContactCode, MainframeError, toHex } from '@mainframe/protocol'
+import {
+  MAX_MESSAGE_BYTES,
+  Mainframe,
+  type MainframeOptions,
+  memoryStore,
+  type Store,
+} from '@mainframe/sdk'
+import { startChain, type TestChain } from '../helpers/chain.ts'
+import { logIndexer } from './support/log-indexer.ts'
+import { registerRelays } from './support/registered-relays.ts'
+
+const MFT = 10n ** 18n
+const RELAYS = 3
+
+describe('Mainframe', () => {
+  let folder: string
+  let chain: TestChain
+  const clients: Mainframe[] = []
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'sdk-client-'))
+    chain = await startChain()
+    await registerRelays(chain, folder, RELAYS)
+  })
+  after(async () => {
+    for (const client of clients) await client.close()
+    await chain?.stop()
+    await rm(folder, { recursive: true })
+  })
+
+  /** Nobody runs the relays of this test: nothing can be reached. */
+  const connect = async () => {
+    throw new MainframeError('NETWORK_NO_RELAY', 'unreachable', { retryable: true })
+  }
+
+  async function optionsOf(changes: Partial<MainframeOptions> = {}): Promise<MainframeOptions> {
+    const { secretKey } = await chain.createAccount(2n * MFT)
+    const { rpcUrl, deployment } = chain
+    return {
+      network: { rpcUrl, deployment, indexers: ['http://indexer'] },
+      account: toHex(secretKey),
+      store: memoryStore(),
+      fetch: logIndexer(chain),
+      connect,
+      ...changes,
+    }
+  }
+
+  async function open(changes: Partial<MainframeOptions> = {}): Promise<Mainframe> {
+    const client = await Mainframe.open(await optionsOf(changes))
+    clients.push(client)
+    return client
+  }
+
+  const stranger = encodeContactCode(createKeyPair().publicKey)
+
+  describe('open', () => {
+    for (const [what, changes] of [
+      ['four hops', { hops: 4 }],
+      ['half a hop', { hops: 0.5 }],
+      ['a hold class that there is not', { holdClass: '2d' as '1d' }],
+      ['a delay over five minutes', { delayMs: 300_001 }],
+      ['a delay before the event', { delayMs: -1 }],
+      ['no subscription', { subscriptions: 0 }],
+      ['a deposit of nothing', { depositBase: 0n }],
+    ] as const) {
+      it(`refuses ${what}`, async () => {
+        await assert.rejects(open(changes), { code: 'CONFIG_INVALID' })
+      })
+    }
+
+    it('refuses to do without an indexer', async () => {
+      const options = await optionsOf()
+      const network = { ...options.network, indexers: [] }
+      await assert.rejects(open({ network }), { code: 'CONFIG_INVALID', message: /indexer/ })
+    })
+
+    it('gives the store back when it fails', async () => {
+      const store = memoryStore()
+      await assert.rejects(open({ store, account: '0x12' }), { code: 'CRYPTO_INVALID_KEY' })
+      const client = await open({ store })
+      await assert.rejects(open({ store }), { code: 'STORE_LOCKED' })
+      await client.close()
+      await client.close()
+      await (await open({ store })).close()
+    })
+
+    it('stays the same inbox with the same store, and refuses the key of another', async () => {
+      const store = memoryStore()
+      const { secretKey, publicKey } = createKeyPair()
+      const first = await open({ store, inboxSecretKey: secretKey })
+      assert.equal(first.contactCode, encodeContactCode(publicKey))
+      await first.close()
+      const second = await open({ store })
+      assert.equal(second.contactCode, first.contactCode)
+      await second.close()
+      await assert.rejects(open({ store, inboxSecretKey: createKeyPair().secretKey }), {
+        code: 'CONFIG_INVALID',
+        message: /another inbox/,
+      })
+    })
+
+    it('says that a store holds what no client wrote, and closes what it had opened', async () => {
+      const store: Store = memoryStore()
+      await store.set('subscriptions', Uint8Array.of(1))
+      await assert.rejects(open({ store }), { code: 'STORE_CORRUPT' })
+      await store.delete('subscriptions')
+      await (await open({ store })).close()
+    })
+  })
+
+  describe('send', () => {
+    it('refuses what cannot be sent, before anything is paid', async () => {
+      const client = await open()
+      const bytes = new Uint8Array(1)
+      await assert.rejects(client.send('mf1nonsense', bytes), { code: 'CODEC_INVALID' })
+      const tooLong = new Uint8Array(MAX_MESSAGE_BYTES + 1)
+      await assert.rejects(client.send(stranger, tooLong), { code: 'MESSAGE_TOO_LONG' })
+      await assert.rejects(client.send(stranger, bytes, { hops: 4 }), { code: 'CONFIG_INVALID' })
+      await assert.rejects(client.send(stranger, bytes), {
+        code: 'NETWORK_NO_RELAY',
+        message: /3 hops need.*2 offer/,
+      })
+      const unusable = encodeContactCode(new Uint8Array(32))
+      const bad = client.send(unusable, bytes, { hops: 1 })
+      await assert.rejects(bad, { code: 'CRYPTO_INVALID_KEY' })
+      const aborted = AbortSignal.abort(new RangeError('no more'))
+      const late = client.send(stranger, bytes, { hops: 1, signal: aborted })
+      await assert.rejects(late, /no more/)
+      assert.deepEqual(await client.spending(), [])
+    })
+
+    it('gives a message up when it is told to, in time, or at the end', async () => {
+      const client = await open({ hops: 2 })
+      const controller = new AbortController()
+      const [one, two, three] = await Promise.all([
+        client.send(stranger, new Uint8Array(1), { signal: controller.signal }),
+        client.send(stranger, new Uint8Array(1), { timeoutMs: 50 }),
+        client.send(stranger, new Uint8Array(1)),
+      ])
+      assert.equal(one.state, 'queued')
+      controller.abort(new RangeError('no more'))
+      await assert.rejects(one.delivered, /no more/)
+      await assert.rejects(two.delivered, { code: 'MESSAGE_UNDELIVERED' })
+      assert.deepEqual([one.state, two.state, three.state], ['failed', 'failed', 'queued'])
+      await client.close()
+      await assert.rejects(three.accepted, { code: 'NETWORK_CLOSED' })
+    })
+  })
+
+  it('estimates from what stands on the chain', async () => {
+    const client = await open({ hops: 2 })
+    const forecast = await client.estimate(4000, { to: stranger, holdClass: '7d' })
+    assert.equal(forecast.packets, 3)
+    assert.equal(forecast.relaysReached, RELAYS)
+    assert.equal(forecast.holdMs, 7 * 86_400_000)
+    assert.equal(forecast.priceBase, 3n * BigInt(forecast.postageUnits) * 10n ** 9n)
+    // three destinations hold it for a week: at least what they ask
+    assert.ok(forecast.postageUnits > 3 * (1000 + 20 * 168))
+    const dearer = await client.estimate(4000, { to: stranger, holdClass: '14d' })
+    assert.ok(dearer.priceBase > forecast.priceBase)
+  })
+
+  it('discovers every relay, by a rank that its seed decides', async () => {
+    const client = await open()
+    const seed = new Uint8Array(8).fill(3)
+    const [first, again] = [await client.discover({ seed }), await client.discover({ seed })]
+    assert.equal(first.activeRelays, RELAYS)
+    const ids = first.relays.map(({ nodeId }) => nodeId)
+    assert.deepEqual(
+      again.relays.map(({ nodeId }) => nodeId),
+      ids,
+    )
+    assert.equal(new Set(ids).size, RELAYS)
+    assert.equal((await client.discover({ count: 1 })).relays.length, 1)
+  })
+
+  it('tells what its account has, and that no relay can be reached', async () => {
+    const client = await open()
+    const { mftBase, vaultBase, account } = await client.balance()
+    assert.deepEqual([mftBase, vaultBase, account], [2n * MFT, 0n, client.account])
+    await assert.rejects(client.openChannel(), { code: 'NETWORK_NO_RELAY' })
+  })
+
+  it('ends the waits of whoever waits when it closes', async () => {
+    const client = await open()
+    const loop = (async () => {
+      for await (const _ of client.messages()) assert.fail('a message from nowhere')
+    })()
+    const caughtUp = assert.rejects(client.caughtUp, { code: 'NETWORK_CLOSED' })
+    await client.close()
+    await Promise.all([loop, caughtUp])
+  })
+})
