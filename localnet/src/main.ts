@@ -39,7 +39,7 @@ async function run(
   const lock = await prepareFolder(options.dataFolder)
   shutdown.add(async () => lock.release())
   const story = createStory({ ...options, folder: options.dataFolder, shutdown })
-  await runSteps(story.steps, options.json)
+  await runSteps(story.steps, options.json, shutdown)
   return { options, report: await story.report() }
 }
 
@@ -58,12 +58,20 @@ async function finish(
   return report.ok ? 0 : 1
 }
 
-async function runSteps(steps: readonly Step[], isQuiet: boolean): Promise<void> {
+async function runSteps(
+  steps: readonly Step[],
+  isQuiet: boolean,
+  shutdown: Shutdown,
+): Promise<void> {
   const tasks = steps.map((step) => ({
     title: step.title,
     task: async (_: unknown, task: { title?: string; output?: string }) => {
-      const outcome = await step.run((text) => {
+      const running = step.run((text) => {
         task.output = text
+      })
+      const outcome = await running.catch((error) => {
+        if (!shutdown.hasBegun) throw error
+        return 'stopped'
       })
       task.title = `${step.title}: ${outcome}`
     },

@@ -3,6 +3,11 @@ export class Shutdown {
   readonly #steps: (() => Promise<void>)[] = []
   #done: Promise<void> | undefined
 
+  /** Whether the stop has begun: what fails from then on fails because of it. */
+  get hasBegun(): boolean {
+    return this.#done !== undefined
+  }
+
   /** What something that was still starting adds after the stop began is stopped at once. */
   add(stop: () => Promise<void>): void {
     if (!this.#done) {

@@ -1,0 +1,86 @@
+/** A local network for one test file: chain, indexer and relays as processes, and people on it. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  type Chain,
+  createPeople,
+  type Indexer,
+  openClient,
+  type Person,
+  type RelayProcess,
+  restartRelay,
+  Shutdown,
+  startChain,
+  startIndexer,
+  startRelays,
+} from '@mainframe/localnet'
+import type { ApiNetworkAnswer, Hex } from '@mainframe/protocol'
+import type { Mainframe } from '@mainframe/sdk'
+import { until } from './waiting.ts'
+
+const READY_TIMEOUT_MS = 120_000
+
+export interface TestNetwork {
+  folder: string
+  chain: Chain
+  indexer: Indexer
+  /** Restarted relays take the place of the old ones. */
+  relays: RelayProcess[]
+  shutdown: Shutdown
+}
+
+/** Resolves when every relay is linked and listed. What was started is stopped when it fails. */
+export async function startNetwork(count: number): Promise<TestNetwork> {
+  // The runner's time-out sends this; exit handlers then end the child processes.
+  process.once('SIGTERM', () => process.exit(1))
+  const folder = await mkdtemp(join(tmpdir(), 'mainframe-e2e-'))
+  const shutdown = new Shutdown()
+  shutdown.add(() => rm(folder, { recursive: true }))
+  try {
+    const chain = await startChain({ folder, port: 0, shutdown })
+    const [indexer, relays] = await Promise.all([
+      startIndexer({ chain, folder, port: 0, shutdown }),
+      startRelays({ chain, folder, count, shutdown }),
+    ])
+    await until(`the indexer lists ${count} relays`, async () => {
+      const answer = await fetch(`${indexer.url}/v1/network`)
+      const { activeRelays } = (await answer.json()) as ApiNetworkAnswer
+      return activeRelays === count
+    })
+    return { folder, chain, indexer, relays, shutdown }
+  } catch (error) {
+    await shutdown.stop()
+    throw error
+  }
+}
+
+/** People with wallets and inboxes, in the order of their names. */
+export async function invite<const Names extends readonly string[]>(
+  { chain, folder }: TestNetwork,
+  names: Names,
+): Promise<{ [I in keyof Names]: Person }> {
+  const people = await createPeople(chain, folder, names)
+  return people as { [I in keyof Names]: Person }
+}
+
+/** Opens a person's client; it is closed with the network unless the test does it. */
+export async function goOnLine(person: Person, network: TestNetwork): Promise<Mainframe> {
+  const client = await openClient(person, network)
+  network.shutdown.add(() => client.close())
+  return client
+}
+
+export function relayOf({ relays }: TestNetwork, nodeId: Hex | undefined): RelayProcess {
+  const found = relays.find((relay) => relay.nodeId === nodeId)
+  if (!found) throw new TypeError(`No relay has the node id ${nodeId}`)
+  return found
+}
+
+/** Starts a relay again that was killed, and waits until it is linked to the others. */
+export async function revive(network: TestNetwork, killed: RelayProcess): Promise<RelayProcess> {
+  const relay = restartRelay(killed, network.shutdown)
+  network.relays[network.relays.indexOf(killed)] = relay
+  await relay.service.waitFor('ready', READY_TIMEOUT_MS)
+  return relay
+}
