@@ -160,6 +160,20 @@ describe('a message over relays that lose packets', () => {
     assert.ok(answers <= 12, `${answers} acknowledgements`)
   })
 
+  it('takes other relays with every retry, as long as there are others', async () => {
+    for (let seed = 0; seed < 20; seed++) {
+      const { clock, network } = await rig({ isLost: () => true }, seed)
+      const [alice, bob] = [await network.join('alice'), await network.join('bob')]
+      await alice.send(bob, bytesOf(10))
+      await clock.pass(3000)
+      const [first, ...later] = network.carried
+      const retry = later.find(({ kind }) => kind === 'data')
+      assert.ok(first && retry)
+      const common = retry.path.filter((nodeId) => first.path.includes(nodeId))
+      assert.deepEqual(common, [], `seed ${seed}`)
+    }
+  })
+
   it('goes around a relay that is dead, after it has been noticed', async () => {
     let dead: Hex | undefined
     const { clock, network } = await rig({ isLost: ({ path }) => path.includes(dead ?? '0x') })
@@ -300,7 +314,8 @@ describe('acknowledgements', () => {
     const messageId = sent.options.messageId
     const strange = { kind: 'acknowledgement' as const, received: Uint8Array.of(0x80) }
     alice.outbox.onAcknowledgement({ ...strange, messageId: new Uint8Array(16), count: 1 })
-    alice.outbox.onAcknowledgement({ ...strange, messageId, count: 2 })
+    const two = Uint8Array.of(0xc0)
+    alice.outbox.onAcknowledgement({ ...strange, received: two, messageId, count: 2 })
     assert.equal(sent.state, 'accepted')
     alice.outbox.onAcknowledgement({ ...strange, messageId, count: 1 })
     assert.equal(sent.state, 'delivered')

@@ -80,6 +80,22 @@ describe('Entry: relays that fail', () => {
     await rig.close()
   })
 
+  it('leaves a relay that takes a voucher and hangs up, instead of paying it again and again', async () => {
+    const rig = await pinnedRig([0, 1])
+    const [thief, honest] = [rig.relays[0], rig.relays[1]]
+    assert.ok(thief && honest)
+    thief.manners.refuse = () => {
+      thief.kill()
+      thief.manners.isAlive = true
+      return 'busy'
+    }
+    const parcels = rig.post(10)
+    await until(() => allAccepted(parcels), 'all accepted elsewhere')
+    assert.equal(honest.taken.length, 10)
+    assert.equal(thief.dials, 1)
+    await rig.close()
+  })
+
   it('returns to its first relay when that works again', async () => {
     const rig = await pinnedRig([0, 1])
     const [first, second] = [rig.relays[0], rig.relays[1]]

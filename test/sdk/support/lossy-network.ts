@@ -8,7 +8,7 @@ import type { ReceivedMessage } from '../../../sdk/src/messages/deliveries.ts'
 import { Outbox } from '../../../sdk/src/messages/outbox.ts'
 import type { OutgoingMessage } from '../../../sdk/src/messages/outgoing.ts'
 import type { Parcel, ParcelRefusal } from '../../../sdk/src/messages/parcel.ts'
-import { fragmentCount } from '../../../sdk/src/messages/payload.ts'
+import { decodePayload, fragmentCount } from '../../../sdk/src/messages/payload.ts'
 import { Receiver } from '../../../sdk/src/messages/receiver.ts'
 import { pack } from '../../../sdk/src/network/packing.ts'
 import { PROFILES } from '../../../sdk/src/options.ts'
@@ -21,6 +21,7 @@ import { makeRelays, makeView } from './relays.ts'
 /** A packet on its way, as a test may judge it. */
 export interface Transit {
   from: string
+  kind: 'data' | 'acknowledgement' | 'loop' | undefined
   path: readonly Hex[]
   /** Counts all packets from 0. */
   number: number
@@ -161,7 +162,8 @@ export class LossyNetwork {
       peer.experience.weight(nodeId, clock.now()) * parcel.bias(nodeId)
     const hops = chooseHops({ view, entry, count: parcel.hops, random, weight })
     const path = hops.map(({ nodeId }) => nodeId)
-    const transit = { from: peer.name, path, number: this.#sent++ }
+    const { kind } = decodePayload(parcel.message) ?? {}
+    const transit = { from: peer.name, kind, path, number: this.#sent++ }
     const { packet } = pack(parcel, { view, hops: [], nowMs: clock.now(), random })
     parcel.shipped(path)
     const refusal = refuse(transit)
