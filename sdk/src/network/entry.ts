@@ -53,6 +53,10 @@ interface Open extends FundedLink {
   relay: Relay
   link: PayerLink<ParcelShipment>
   connection: Connection
+  /** Whether it has taken a packet on this link. */
+  hasServed: boolean
+  /** Whether it is we who end the link. */
+  isLeft: boolean
 }
 
 interface OpenWithChannel {
@@ -217,7 +221,8 @@ export class Entry implements EntrySide {
       const windowUnits = windowOf(quote, view, relay)
       const { depositBase } = settings
       const channel = await openChannel(channels, { relay, quote, depositBase, windowUnits })
-      return { open: { relay, link, connection, unseenSinceMs: undefined }, channel }
+      const state = { unseenSinceMs: undefined, hasServed: false, isLeft: false }
+      return { open: { relay, link, connection, ...state }, channel }
     } catch (error) {
       await link.close()
       await connection.close()
@@ -228,7 +233,10 @@ export class Entry implements EntrySide {
   #createLink({ stream }: Connection): PayerLink<ParcelShipment> {
     const { listener } = this.#options
     const link: PayerLink<ParcelShipment> = new PayerLink<ParcelShipment>(stream, {
-      onAccepted: (shipment) => listener.onAccepted(shipment),
+      onAccepted: (shipment) => {
+        if (this.#open?.link === link) this.#open.hasServed = true
+        listener.onAccepted(shipment)
+      },
       onRefused: (shipment, reason) => listener.onRefused(shipment, reason),
       onCredit: () => {
         if (this.#open?.link === link) this.#open.unseenSinceMs = undefined
@@ -236,7 +244,7 @@ export class Entry implements EntrySide {
       },
       onCreditStopped: (reason) => void this.#onStopped(link, reason),
       onClosed: (unacknowledged) => {
-        this.#forget(link)
+        this.#forget(link, unacknowledged)
         listener.onLinkClosed(unacknowledged)
       },
     })
@@ -259,16 +267,21 @@ export class Entry implements EntrySide {
     this.#options.listener.onReady()
   }
 
-  #forget(link: PayerLink<ParcelShipment>): void {
+  /** A relay that hangs up on packets and took none may want the vouchers alone: it has to wait. */
+  #forget(link: PayerLink<ParcelShipment>, unacknowledged: readonly ParcelShipment[]): void {
     const open = this.#open
     if (open?.link !== link) return
     this.#open = undefined
+    const { guards, clock, settings } = this.#options
+    const isUseless = !open.hasServed && !open.isLeft && unacknowledged.length > 0
+    if (isUseless) guards.rest(open.relay, clock.now() + settings.profile.restMs)
     void open.connection.close()
   }
 
-  async #drop({ link, connection }: Open): Promise<void> {
-    await link.close()
-    await connection.close()
+  async #drop(open: Open): Promise<void> {
+    open.isLeft = true
+    await open.link.close()
+    await open.connection.close()
   }
 
   async #onStopped(link: PayerLink<ParcelShipment>, reason: CreditStop): Promise<void> {

@@ -90,10 +90,13 @@ describe('Entry: relays that fail', () => {
       return 'busy'
     }
     const parcels = rig.post(10)
-    await until(() => allAccepted(parcels), 'all accepted elsewhere')
+    try {
+      await until(() => allAccepted(parcels), 'all accepted elsewhere')
+    } finally {
+      await rig.close()
+    }
     assert.equal(honest.taken.length, 10)
     assert.equal(thief.dials, 1)
-    await rig.close()
   })
 
   it('returns to its first relay when that works again', async () => {
