@@ -251,6 +251,7 @@ function quoteTerms({ config, keys }: Base, keeper: OverlayKeeper) {
   const { maxWindowUnits, noticeSeconds, confirmations, deployment } = config
   return {
     nodeSeed: keys.nodeSeed,
+    payee: fromHex(keys.hotAccount, 20),
     token: fromHex(deployment.token, 20),
     maxWindowUnits,
     minDepositBase: unitsToBase(maxWindowUnits) * WINDOWS_PER_DEPOSIT,

@@ -243,6 +243,7 @@ export async function createPayee(options: { maxLinks?: number; quotaBytes?: num
     quote: createQuoter({
       nodeSeed,
       domain: DOMAIN,
+      payee: PAYEE,
       token: TOKEN,
       maxWindowUnits: WINDOW_UNITS,
       minDepositBase: unitsToBase(10 * WINDOW_UNITS),
