@@ -116,7 +116,8 @@ describe('a network in which a relay is killed while messages flow both ways', (
     const [alice, bob] = await castBoth('entry', 'neither')
     await killAmidst(alice, bob)
     assert.notEqual(alice.client.relays.entry, victim.nodeId)
-    assert.equal((await alice.client.spending()).length, 2, 'he pays a second relay now')
+    const paid = (await alice.client.spending()).length
+    assert.ok(paid >= 2, 'he pays another relay now; a slow one may have come between')
     await assertComesBack(alice, bob)
   })
 
