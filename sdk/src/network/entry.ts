@@ -83,6 +83,8 @@ export class Entry implements EntrySide {
   readonly #ended = new AbortController()
   #open: Open | undefined
   #chosen: Relay | undefined
+  /** Decided on before anything was sent, and not tried yet. */
+  #decided: Relay | undefined
   #connecting: Promise<Open> | undefined
   #cancelRetry: (() => void) | undefined
   #failedPasses = 0
@@ -104,6 +106,7 @@ export class Entry implements EntrySide {
   choose(view: DirectoryView): Relay | undefined {
     const { guards, clock, avoidedOperators } = this.#options
     const [first] = guards.candidates(view, avoidedOperators(), clock.now())
+    if (!this.#chosen) this.#decided = first
     this.#chosen ??= first
     return this.#chosen
   }
@@ -164,8 +167,12 @@ export class Entry implements EntrySide {
   async #tryCandidates(): Promise<Open> {
     const { directory, guards, clock, experience, settings, avoidedOperators } = this.#options
     const view = await directory.fresh()
+    const candidates = guards.candidates(view, avoidedOperators(), clock.now())
+    const isDecided = ({ nodeId }: Relay) => Number(nodeId === this.#decided?.nodeId)
+    candidates.sort((a, b) => isDecided(b) - isDecided(a)) // ranks are drawn anew each time
+    this.#decided = undefined
     let last: unknown
-    for (const relay of guards.candidates(view, avoidedOperators(), clock.now())) {
+    for (const relay of candidates) {
       this.#choose(relay)
       try {
         const { open, channel } = await this.#tryRelay(relay, view)

@@ -38,6 +38,16 @@ describe('Entry: relays that fail', () => {
     await rig.close()
   })
 
+  it('connects first to the relay that it decided on before anything was sent', async () => {
+    for (let run = 0; run < 8; run++) {
+      const rig = await entryRig()
+      const decided = rig.entry.choose(rig.directory.view)
+      const { relay } = await rig.entry.connect()
+      assert.equal(relay.nodeId, decided?.nodeId)
+      await rig.close()
+    }
+  })
+
   it('leaves a relay whose quote is a lie at once, without a deposit', async () => {
     const rig = await pinnedRig([1, 3])
     const [liar, honest] = [rig.relays[1], rig.relays[3]]
