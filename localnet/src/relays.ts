@@ -1,7 +1,7 @@
 /** Relays as processes of their own, registered with stake by operators of their own. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createKeys, type RelayKeys, Rpc, registerRelay } from '@mainframe/node'
+import { createKeys, type RelayKeys, type RelayStatus, Rpc, registerRelay } from '@mainframe/node'
 import { type Hex, MainframeError, secretKeyAccount, toHex } from '@mainframe/protocol'
 import { fundAccounts } from './accounts.ts'
 import type { Chain } from './chain.ts'
@@ -162,11 +162,10 @@ function relayConfig({ folder, port, index }: PreparedRelay, chain: Chain) {
 }
 
 /** What a relay tells its operator; amounts are decimal strings of base units. */
-export interface RelayStatusJson {
-  carried: number
-  opened: { forward: number; message: number; drop: number }
-  earnedBase: string
-  claimedBase: string
+export type RelayStatusJson = {
+  [Name in Exclude<keyof RelayStatus, 'lastClaim'>]: RelayStatus[Name] extends bigint
+    ? string
+    : RelayStatus[Name]
 }
 
 export async function fetchStatus(relay: RelayProcess): Promise<RelayStatusJson> {
