@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Person, RelayProcess } from '@mainframe/localnet'
-import { Network } from '@mainframe/node'
 import {
   type ChannelTerms,
   channelId,
@@ -15,6 +14,7 @@ import {
   voucherDigest,
 } from '@mainframe/protocol'
 import type { Mainframe } from '@mainframe/sdk'
+import { Network } from '../../../node/src/links/network.ts'
 import { RawPayer } from '../../node/support/payee-world.ts'
 import type { TestNetwork } from './network.ts'
 
