@@ -23,7 +23,7 @@ describe('npm start', () => {
     await rm(folder, { recursive: true })
   })
 
-  function start(args: readonly string[], input?: Uint8Array): Command {
+  function start(args: readonly string[], input?: Uint8Array | 'open'): Command {
     const command = new Command(args, input)
     commands.push(command)
     return command
@@ -35,7 +35,7 @@ describe('npm start', () => {
     return path
   }
 
-  describe('with something that cannot work', () => {
+  describe('with something that cannot work, or is not wanted after all', () => {
     const refused: [string, () => Promise<string[]>, RegExp, Uint8Array?][] = [
       ['three relays', async () => ['--relays', '3'], /4 to 64 relays/],
       ['an unknown flag', async () => ['--relay', '8'], /--relays/],
@@ -82,6 +82,16 @@ describe('npm start', () => {
       } finally {
         server.close()
       }
+    })
+
+    it('is left by Ctrl-C while it waits for standard input', async () => {
+      const args = ['--message', '-', '--data', join(folder, 'never'), '--once']
+      const command = start(args, 'open')
+      await command.feed(new Uint8Array(MIB / 2))
+      command.signal('SIGINT')
+      const { code, stderr } = await command.finished
+      assert.deepEqual({ code, stderr }, { code: 130, stderr: '' })
+      assert.ok(!(await exists(join(folder, 'never'))))
     })
 
     it('leaves a folder that is not its own as it was', async () => {

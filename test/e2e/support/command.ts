@@ -20,8 +20,8 @@ export class Command {
   stdout = ''
   stderr = ''
 
-  /** Runs `localnet/src/cli.ts` with these arguments, and standard input if it is given. */
-  constructor(args: readonly string[], input?: Uint8Array) {
+  /** Runs `localnet/src/cli.ts`; standard input ends after `input`, or stays open for {@link feed}. */
+  constructor(args: readonly string[], input: Uint8Array | 'open' = new Uint8Array(0)) {
     this.#child = spawn(process.execPath, ['localnet/src/cli.ts', ...args], { cwd: ROOT })
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.stdout += text
@@ -30,7 +30,8 @@ export class Command {
       this.stderr += text
     })
     // A command that refuses early does not read its input to the end.
-    this.#child.stdin?.on('error', () => {}).end(input)
+    this.#child.stdin?.on('error', () => {})
+    if (input !== 'open') this.#child.stdin?.end(input)
     const killAtExit = () => this.#child.kill('SIGTERM')
     process.once('exit', killAtExit)
     this.finished = once(this.#child, 'close').then(([code]) => {
@@ -41,6 +42,11 @@ export class Command {
 
   get isRunning(): boolean {
     return this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
+  /** Resolves when the command has read that much of its standard input, but for a pipe's worth. */
+  async feed(bytes: Uint8Array): Promise<void> {
+    await new Promise<void>((resolve) => this.#child.stdin?.write(bytes, () => resolve()))
   }
 
   signal(signal: NodeJS.Signals): void {
