@@ -25,6 +25,9 @@ export default defineConfig({
     overrides: {
       // saves 3 to 5 % of every operation here, at 3 s of compile time; elsewhere it saves next to nothing
       'contracts/PaymentChannels.sol': compiler({ viaIR: true }),
+      'contracts/MainframeToken.sol': compiler({ viaIR: true }),
+      'contracts/PriceBoard.sol': compiler({ viaIR: true }),
+      'contracts/ServiceRegistry.sol': compiler({ viaIR: true }),
     },
   },
   typechain: {

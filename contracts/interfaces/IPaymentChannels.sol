@@ -26,7 +26,7 @@ import {IPermits} from "./IPermits.sol";
 /// where the caller is the one who is paid may the money leave at once (claimTo, closeByPayeeTo, finalizeTo): these do
 /// not touch the vault and emit no Withdrawn.
 ///
-/// Events carry cumulative totals, so a lost log heals itself with the next one.
+/// Events carry totals and no differences, so a lost log heals itself with the next one.
 ///
 /// Assumptions about a token, each of which can hurt only its own users:
 /// - Balances move only by transfers. If the token takes a fee, the measured difference is credited; if balances
@@ -108,11 +108,11 @@ interface IPaymentChannels is IERC1363Receiver, IPermits {
   /// it); `refunded` went to the payer.
   event Closed(bytes32 indexed id, address indexed payee, uint96 claimed, uint96 refunded);
 
-  /// @notice `amount` was credited to the owner's vault, which holds `balance` now.
-  event Deposited(address indexed token, address indexed owner, uint256 amount, uint256 balance);
+  /// @notice The owner's vault was credited with what arrived, and holds `balance` now.
+  event Deposited(address indexed owner, address token, uint256 balance);
 
-  /// @notice `amount` was paid to `to` from the owner's vault, which holds `balance` now.
-  event Withdrawn(address indexed token, address indexed owner, address to, uint256 amount, uint256 balance);
+  /// @notice `to` was paid from the owner's vault, which holds `balance` now.
+  event Withdrawn(address indexed owner, address token, address to, uint256 balance);
 
   /// @notice The amount is zero, or nothing arrived.
   error ChannelsZeroAmount();
@@ -244,14 +244,11 @@ interface IPaymentChannels is IERC1363Receiver, IPermits {
   /// @notice The EIP-712 digest of a release.
   function releaseDigest(bytes32 id, uint24 epoch, uint96 finalAmount) external view returns (bytes32);
 
-  /// @notice The only token whose `transferAndCall` is accepted.
-  function mft() external view returns (address);
-
-  /// @notice The shortest notice, in seconds.
-  function minimumNotice() external view returns (uint32);
-
-  /// @notice The longest notice, in seconds.
-  function maximumNotice() external view returns (uint32);
+  /// @notice What was fixed at deployment.
+  /// @return mft The token whose `transferAndCall` is accepted.
+  /// @return minimumNotice In seconds.
+  /// @return maximumNotice In seconds.
+  function immutables() external view returns (address mft, uint32 minimumNotice, uint32 maximumNotice);
 
   /// @notice keccak256(abi.encode(payer, payee, token, signer, notice)).
   function idOf(address payer, Terms calldata terms) external pure returns (bytes32);

@@ -11,9 +11,40 @@ library ChannelSlot {
   uint256 private constant CLOSES_AT_AT = 192;
   uint256 private constant EPOCH_AT = 232;
 
-  /// @notice The word of four numbers, each within its width.
-  function pack(uint256 deposit_, uint256 claimed_, uint256 closesAt_, uint256 epoch_) internal pure returns (uint256) {
-    return deposit_ | (claimed_ << CLAIMED_AT) | (closesAt_ << CLOSES_AT_AT) | (epoch_ << EPOCH_AT);
+  /// @notice The first word of epoch `epoch_` of a channel.
+  function opened(uint256 deposit_, uint256 epoch_) internal pure returns (uint256) {
+    return deposit_ | (epoch_ << EPOCH_AT);
+  }
+
+  /// @notice After a deposit of `amount`, which `ChannelMath.room` allows.
+  function toppedUp(uint256 slot, uint256 amount) internal pure returns (uint256) {
+    // deposit + amount < 2^96 does not carry into the next field
+    unchecked {
+      return slot + amount;
+    }
+  }
+
+  /// @notice After a payment of `paid`, which `ChannelMath.due` allows.
+  function paidOut(uint256 slot, uint256 paid) internal pure returns (uint256) {
+    // claimed + paid <= deposit < 2^96 does not carry into the next field
+    unchecked {
+      return slot + (paid << CLAIMED_AT);
+    }
+  }
+
+  /// @notice With a close requested for `closesAt_`, where none was.
+  function closing(uint256 slot, uint256 closesAt_) internal pure returns (uint256) {
+    return slot | (closesAt_ << CLOSES_AT_AT);
+  }
+
+  /// @notice With no close requested.
+  function reopened(uint256 slot) internal pure returns (uint256) {
+    return slot & ~(uint256(type(uint40).max) << CLOSES_AT_AT);
+  }
+
+  /// @notice Of a closed channel: the epoch alone stays, so the next one is another and the word is never zero again.
+  function closed(uint256 slot) internal pure returns (uint256) {
+    return (slot >> EPOCH_AT) << EPOCH_AT;
   }
 
   /// @notice Paid in within this epoch; zero: the channel is closed.

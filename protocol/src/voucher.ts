@@ -31,6 +31,14 @@ export interface Voucher {
   amount: bigint
 }
 
+/** A payee's consent: "close this channel's epoch now, with `finalAmount` base units for me in all". */
+export interface Release {
+  channelId: Uint8Array
+  epoch: number
+  /** Base units, cumulative within the epoch, below 2^96. */
+  finalAmount: bigint
+}
+
 export const MAX_AMOUNT = (1n << 96n) - 1n
 export const SIGNATURE_BYTES = 64
 
@@ -42,6 +50,7 @@ const DOMAIN_TYPE = keccak_256(
   utf8('EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)'),
 )
 const VOUCHER_TYPE = keccak_256(utf8('Voucher(bytes32 channelId,uint24 epoch,uint96 amount)'))
+const RELEASE_TYPE = keccak_256(utf8('Release(bytes32 channelId,uint24 epoch,uint96 finalAmount)'))
 const NAME = keccak_256(utf8('Mainframe PaymentChannels'))
 const VERSION = keccak_256(utf8('1'))
 
@@ -63,15 +72,24 @@ export function domainSeparator({ chainId, contract }: ChannelsDomain): Uint8Arr
   return keccak_256(concatBytes(DOMAIN_TYPE, NAME, VERSION, word(chainId), addressWord(contract)))
 }
 
-/** The 32-byte digest that the signer signs. */
+/** The 32-byte digest that the channel's signer signs. */
 export function voucherDigest(separator: Uint8Array, voucher: Voucher): Uint8Array {
+  return typedDigest(separator, VOUCHER_TYPE, { ...voucher, total: voucher.amount })
+}
+
+/** The 32-byte digest that the payee signs to let the payer close at once. */
+export function releaseDigest(separator: Uint8Array, release: Release): Uint8Array {
+  return typedDigest(separator, RELEASE_TYPE, { ...release, total: release.finalAmount })
+}
+
+/** EIP-712's digest of a channel, an epoch and an amount, which both structs consist of. */
+function typedDigest(
+  separator: Uint8Array,
+  type: Uint8Array,
+  { channelId, epoch, total }: { channelId: Uint8Array; epoch: number; total: bigint },
+): Uint8Array {
   const struct = keccak_256(
-    concatBytes(
-      VOUCHER_TYPE,
-      exactBytes(voucher.channelId, 32),
-      word(BigInt(voucher.epoch)),
-      word(voucher.amount),
-    ),
+    concatBytes(type, exactBytes(channelId, 32), word(BigInt(epoch)), word(total)),
   )
   return keccak_256(concatBytes(Uint8Array.of(0x19, 0x01), separator, struct))
 }
