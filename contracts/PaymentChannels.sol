@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IERC1363Receiver} from "@openzeppelin/contracts/interfaces/IERC1363Receiver.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
+import {StorageSlot} from "@openzeppelin/contracts/utils/StorageSlot.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {Vault} from "./Vault.sol";
@@ -29,14 +30,6 @@ contract PaymentChannels is IPaymentChannels, Vault, EIP712 {
 
   uint256 private immutable _minimumNotice;
   uint256 private immutable _maximumNotice;
-
-  /// @dev A struct, because a reference to it costs one hash where reading and writing the mapping cost two.
-  struct Slot {
-    uint256 word;
-  }
-
-  /// @dev Words of ChannelSlot.
-  mapping(bytes32 id => Slot slot) private _slots;
 
   /// @param mft_ The token whose transfers are known to be exact, and the only one whose `transferAndCall` is accepted.
   /// @param minimumNotice_ In seconds, not zero.
@@ -146,7 +139,7 @@ contract PaymentChannels is IPaymentChannels, Vault, EIP712 {
 
   /// @inheritdoc IPaymentChannels
   function closeWithRelease(Terms calldata terms, uint96 finalAmount, bytes32 r, bytes32 vs) external {
-    (bytes32 id, Slot storage slot, uint256 word) = _loadOpen(terms);
+    (bytes32 id, StorageSlot.Uint256Slot storage slot, uint256 word) = _loadOpen(terms);
     uint256 total = word.deposit();
     require(finalAmount <= total, ChannelsAboveDeposit(id, finalAmount, uint96(total)));
     address recovered = CompactSignature.recover(releaseDigest(id, uint24(word.epoch()), finalAmount), r, vs);
@@ -159,18 +152,18 @@ contract PaymentChannels is IPaymentChannels, Vault, EIP712 {
 
   /// @inheritdoc IPaymentChannels
   function requestClose(Terms calldata terms) external {
-    (bytes32 id, Slot storage slot, uint256 word) = _loadOpen(terms);
+    (bytes32 id, StorageSlot.Uint256Slot storage slot, uint256 word) = _loadOpen(terms);
     require(word.closesAt() == 0, ChannelsClosing(id, uint40(word.closesAt())));
     uint256 closesAt = block.timestamp + terms.notice;
-    slot.word = word.closing(closesAt);
+    slot.value = word.closing(closesAt);
     emit CloseRequested(id, terms.payee, uint40(closesAt));
   }
 
   /// @inheritdoc IPaymentChannels
   function cancelClose(Terms calldata terms) external {
-    (bytes32 id, Slot storage slot, uint256 word) = _loadOpen(terms);
+    (bytes32 id, StorageSlot.Uint256Slot storage slot, uint256 word) = _loadOpen(terms);
     require(word.closesAt() != 0, ChannelsNotClosing(id));
-    slot.word = word.reopened();
+    slot.value = word.reopened();
     emit CloseCancelled(id);
   }
 
@@ -189,7 +182,7 @@ contract PaymentChannels is IPaymentChannels, Vault, EIP712 {
   /// @inheritdoc IPaymentChannels
   function slots(bytes32[] calldata ids) external view returns (Channel[] memory list) {
     list = new Channel[](ids.length);
-    for (uint256 i = 0; i < ids.length; ++i) list[i] = _slots[ids[i]].word.unpack();
+    for (uint256 i = 0; i < ids.length; ++i) list[i] = _slot(ids[i]).value.unpack();
   }
 
   /// @inheritdoc IPaymentChannels
@@ -247,8 +240,8 @@ contract PaymentChannels is IPaymentChannels, Vault, EIP712 {
     uint256 amount,
     uint256 expectedEpoch
   ) private {
-    Slot storage slot = _slots[id];
-    uint256 word = slot.word;
+    StorageSlot.Uint256Slot storage slot = _slot(id);
+    uint256 word = slot.value;
     uint256 total = word.deposit();
     uint256 epoch = word.epoch();
     bool fresh = total == 0;
@@ -264,11 +257,11 @@ contract PaymentChannels is IPaymentChannels, Vault, EIP712 {
     require(amount != 0, ChannelsZeroAmount());
     require(amount <= ChannelMath.room(total), ChannelsAmountTooLarge(amount));
     if (fresh) {
-      slot.word = ChannelSlot.opened(amount, epoch);
+      slot.value = ChannelSlot.opened(amount, epoch);
       emit Opened(id, payer, payee, token, signer, uint32(notice), uint24(epoch), uint96(amount));
     } else {
       word = word.toppedUp(amount);
-      slot.word = word;
+      slot.value = word;
       emit ToppedUp(id, uint96(word.deposit()));
     }
   }
@@ -282,11 +275,15 @@ contract PaymentChannels is IPaymentChannels, Vault, EIP712 {
     bytes32 domain = _domainSeparatorV4();
     ChannelId.Key memory key = _keyOf(payee, token, notice);
     for (uint256 i = 0; i < rows.length; ++i) {
-      (bytes32 id, Slot storage slot, uint256 word, uint256 paid, uint8 reason) = _judge(domain, key, rows[i]);
+      (bytes32 id, StorageSlot.Uint256Slot storage slot, uint256 word, uint256 paid, uint8 reason) = _judge(
+        domain,
+        key,
+        rows[i]
+      );
       if (reason == OK) {
         // paid = due(..) keeps claimed <= deposit < 2^96
         word = word.paidOut(paid);
-        slot.word = word;
+        slot.value = word;
         // each is less than 2^96
         unchecked {
           total += paid;
@@ -303,7 +300,11 @@ contract PaymentChannels is IPaymentChannels, Vault, EIP712 {
     ChannelId.Key memory key = _keyOf(msg.sender, token, notice);
     mapping(address owner => Balance balance) storage vault = _vaultOf(token);
     for (uint256 i = 0; i < rows.length; ++i) {
-      (bytes32 id, Slot storage slot, uint256 word, uint256 paid, uint8 reason) = _judge(domain, key, rows[i]);
+      (bytes32 id, StorageSlot.Uint256Slot storage slot, uint256 word, uint256 paid, uint8 reason) = _judge(
+        domain,
+        key,
+        rows[i]
+      );
       if (reason == OK || reason == NOTHING_NEW) {
         uint256 refund = _close(id, msg.sender, slot, word.paidOut(paid));
         // no sum of what was paid in passes 2^256, unless the token lies: then its own ledger wraps, and no other
@@ -318,15 +319,20 @@ contract PaymentChannels is IPaymentChannels, Vault, EIP712 {
   }
 
   /// @dev Closes a channel, whose last word is `word`, and says what is the payer's.
-  function _close(bytes32 id, address payee, Slot storage slot, uint256 word) private returns (uint256 refund) {
+  function _close(
+    bytes32 id,
+    address payee,
+    StorageSlot.Uint256Slot storage slot,
+    uint256 word
+  ) private returns (uint256 refund) {
     uint256 claimed = word.claimed();
     refund = ChannelMath.rest(word.deposit(), claimed);
-    slot.word = word.closed();
+    slot.value = word.closed();
     emit Closed(id, payee, uint96(claimed), uint96(refund));
   }
 
   function _finalize(Terms calldata terms) private returns (uint256) {
-    (bytes32 id, Slot storage slot, uint256 word) = _loadOpen(terms);
+    (bytes32 id, StorageSlot.Uint256Slot storage slot, uint256 word) = _loadOpen(terms);
     uint256 closesAt = word.closesAt();
     require(closesAt != 0, ChannelsNotClosing(id));
     require(block.timestamp >= closesAt, ChannelsNoticeRunning(id, uint40(closesAt), block.timestamp));
@@ -334,10 +340,12 @@ contract PaymentChannels is IPaymentChannels, Vault, EIP712 {
   }
 
   /// @dev The caller's open channel of these terms.
-  function _loadOpen(Terms calldata terms) private view returns (bytes32 id, Slot storage slot, uint256 word) {
+  function _loadOpen(
+    Terms calldata terms
+  ) private view returns (bytes32 id, StorageSlot.Uint256Slot storage slot, uint256 word) {
     id = ChannelId.hash(msg.sender, terms);
-    slot = _slots[id];
-    word = slot.word;
+    slot = _slot(id);
+    word = slot.value;
     require(word.deposit() != 0, ChannelsNotOpen(id));
   }
 
@@ -346,13 +354,13 @@ contract PaymentChannels is IPaymentChannels, Vault, EIP712 {
     bytes32 domain,
     ChannelId.Key memory key,
     ClaimRow calldata row
-  ) private view returns (bytes32 id, Slot storage slot, uint256 word, uint256 paid, uint8 reason) {
+  ) private view returns (bytes32 id, StorageSlot.Uint256Slot storage slot, uint256 word, uint256 paid, uint8 reason) {
     address signer = row.signer;
     uint256 amount = row.amount;
     (key.payer, key.signer) = (row.payer, signer);
     id = ChannelId.hash(key);
-    slot = _slots[id];
-    word = slot.word;
+    slot = _slot(id);
+    word = slot.value;
     if (word.deposit() == 0) return (id, slot, word, 0, NOT_OPEN);
     paid = ChannelMath.due(word.deposit(), word.claimed(), amount);
     if (paid == 0) return (id, slot, word, 0, NOTHING_NEW);
@@ -384,5 +392,10 @@ contract PaymentChannels is IPaymentChannels, Vault, EIP712 {
   ) private pure returns (bytes32) {
     bytes32 structHash = Keccak.hash(typeHash, id, bytes32(epoch), bytes32(amount));
     return MessageHashUtils.toTypedDataHash(domain, structHash);
+  }
+
+  /// @dev Where a channel's word of ChannelSlot lies: at its id, a hash that needs no mapping to be hashed once more.
+  function _slot(bytes32 id) private pure returns (StorageSlot.Uint256Slot storage) {
+    return StorageSlot.getUint256Slot(id);
   }
 }

@@ -7,19 +7,20 @@ import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC2
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {IServiceRegistry} from "./interfaces/IServiceRegistry.sol";
 import {Continuity} from "./libraries/Continuity.sol";
+import {Keccak} from "./libraries/Keccak.sol";
 
 /// @title The registry of nodes
 /// @notice Described in IServiceRegistry.
 contract ServiceRegistry is IServiceRegistry {
-  using Continuity for Continuity.Head;
   using SafeERC20 for IERC20;
 
-  /// @dev The packed slot of a node; its record hash is in another, which only changes with the record.
+  /// @dev Two slots of a node: what its stake is about, and the hash of its record, zero while it is not active.
   struct Node {
     uint96 stake;
     uint40 registeredAt;
     uint40 registeredBlock;
     uint40 unlockAt;
+    bytes32 recordHash;
   }
 
   uint256 private constant MAX_MULTIADDRS = 512;
@@ -42,9 +43,8 @@ contract ServiceRegistry is IServiceRegistry {
   uint40 public immutable unbondingPeriod;
 
   // slot 0: readers prove it with eth_getProof, so it must stay here
-  Continuity.Head private _head;
+  bytes32 private _head;
   mapping(bytes32 nodeId => Node node) private _nodes;
-  mapping(bytes32 nodeId => bytes32 recordHash) private _recordHashes;
 
   /// @param token_ MFT.
   /// @param minimumStake_ In MFT base units, not zero.
@@ -111,10 +111,12 @@ contract ServiceRegistry is IServiceRegistry {
 
   /// @inheritdoc IServiceRegistry
   function update(bytes32 nodeId, Kept calldata kept, bytes calldata multiaddrs, bytes calldata metadata) external {
+    Node storage node = _nodes[nodeId];
     bytes32 body = _bodyHash(kept.payee, kept.sealKey, kept.contentHash);
     // an inactive node's hash is zero, which no record has
-    require(_recordHashes[nodeId] == _recordHash(msg.sender, body), RegistryNotAuthorised(nodeId, msg.sender));
+    require(node.recordHash == _recordHash(msg.sender, body), RegistryNotAuthorised(nodeId, msg.sender));
     _setRecord(
+      node,
       nodeId,
       Record({
         manager: msg.sender,
@@ -129,25 +131,28 @@ contract ServiceRegistry is IServiceRegistry {
   /// @inheritdoc IServiceRegistry
   function rotateSealKey(bytes32 nodeId, Record calldata current, bytes32 sealKey) external {
     require(msg.sender == current.manager, RegistryNotAuthorised(nodeId, msg.sender));
-    Record memory record = _checkCurrent(nodeId, current);
+    Node storage node = _nodes[nodeId];
+    Record memory record = _checkCurrent(node, nodeId, current);
     record.sealKey = sealKey;
-    _setRecord(nodeId, record);
+    _setRecord(node, nodeId, record);
   }
 
   /// @inheritdoc IServiceRegistry
   function setManager(bytes32 nodeKey, Record calldata current, address manager) external {
     bytes32 nodeId = nodeIdOf(msg.sender, nodeKey);
-    Record memory record = _checkCurrent(nodeId, current);
+    Node storage node = _nodes[nodeId];
+    Record memory record = _checkCurrent(node, nodeId, current);
     record.manager = manager;
-    _setRecord(nodeId, record);
+    _setRecord(node, nodeId, record);
   }
 
   /// @inheritdoc IServiceRegistry
   function setPayee(bytes32 nodeKey, Record calldata current, address payee) external {
     bytes32 nodeId = nodeIdOf(msg.sender, nodeKey);
-    Record memory record = _checkCurrent(nodeId, current);
+    Node storage node = _nodes[nodeId];
+    Record memory record = _checkCurrent(node, nodeId, current);
     record.payee = payee;
-    _setRecord(nodeId, record);
+    _setRecord(node, nodeId, record);
   }
 
   /// @inheritdoc IServiceRegistry
@@ -159,34 +164,37 @@ contract ServiceRegistry is IServiceRegistry {
   /// @inheritdoc IServiceRegistry
   function beginUnstake(bytes32 nodeKey) external {
     bytes32 nodeId = nodeIdOf(msg.sender, nodeKey);
-    require(_recordHashes[nodeId] != 0, RegistryNotActive(nodeId));
+    Node storage node = _nodes[nodeId];
+    require(node.recordHash != 0, RegistryNotActive(nodeId));
     uint40 unlockAt = uint40(block.timestamp) + unbondingPeriod;
-    _nodes[nodeId].unlockAt = unlockAt;
-    delete _recordHashes[nodeId];
-    (uint64 seq, bytes24 head) = _head.advance(KIND_UNSTAKE_BEGUN, abi.encode(block.number, nodeId, unlockAt));
-    emit UnstakeBegun(nodeId, unlockAt, seq, head);
+    node.unlockAt = unlockAt;
+    delete node.recordHash;
+    bytes32 head = _advance(KIND_UNSTAKE_BEGUN, nodeId, bytes32(uint256(unlockAt)));
+    emit UnstakeBegun(nodeId, unlockAt, head);
   }
 
   /// @inheritdoc IServiceRegistry
   function withdrawStake(bytes32 nodeKey, address to) external {
     bytes32 nodeId = nodeIdOf(msg.sender, nodeKey);
-    Node memory node = _nodes[nodeId];
-    require(node.unlockAt != 0 && node.stake != 0, RegistryNothingToWithdraw(nodeId));
+    Node storage node = _nodes[nodeId];
+    uint96 stake = node.stake;
+    require(node.unlockAt != 0 && stake != 0, RegistryNothingToWithdraw(nodeId));
     require(block.timestamp >= node.unlockAt, RegistryStillBonded(node.unlockAt, block.timestamp));
     require(to != address(0) && to != address(this), RegistryBadRecipient(to));
     // registeredAt stays, so the id is never free again
-    _nodes[nodeId].stake = 0;
-    (uint64 seq, bytes24 head) = _head.advance(KIND_STAKE_WITHDRAWN, abi.encode(block.number, nodeId, to, node.stake));
-    emit StakeWithdrawn(nodeId, to, node.stake, seq, head);
-    _token.safeTransfer(to, node.stake);
+    node.stake = 0;
+    bytes32 dataHash = keccak256(abi.encode(block.number, nodeId, to, stake));
+    bytes32 head = _advance(KIND_STAKE_WITHDRAWN, dataHash);
+    emit StakeWithdrawn(nodeId, to, stake, head);
+    _token.safeTransfer(to, stake);
   }
 
   /// @inheritdoc IServiceRegistry
-  function isAuthorised(bytes32 nodeId, address caller, bytes32 proof) external view returns (bool) {
-    bytes32 recordHash = _recordHashes[nodeId];
-    // nodeId and recordHash are made alike, from an account and a word: one hash serves both
-    bytes32 claim = keccak256(abi.encode(caller, proof));
-    return recordHash != 0 && (claim == recordHash || claim == nodeId);
+  function maySpeakFor(address caller, bytes32 nodeId, bytes32 proof) external view returns (bool) {
+    bytes32 recordHash = _nodes[nodeId].recordHash;
+    // nodeId and recordHash are made alike, from an account and a word: one hash serves both; none is zero
+    bytes32 claim = _recordHash(caller, proof);
+    return claim == recordHash || (claim == nodeId && recordHash != 0);
   }
 
   /// @inheritdoc IServiceRegistry
@@ -199,14 +207,14 @@ contract ServiceRegistry is IServiceRegistry {
         registeredAt: node.registeredAt,
         registeredBlock: node.registeredBlock,
         unlockAt: node.unlockAt,
-        recordHash: _recordHashes[ids[i]]
+        recordHash: node.recordHash
       });
     }
   }
 
   /// @inheritdoc IServiceRegistry
   function continuity() external view returns (uint64 seq, bytes24 head) {
-    return _head.read();
+    return Continuity.split(_head);
   }
 
   /// @inheritdoc IServiceRegistry
@@ -225,7 +233,7 @@ contract ServiceRegistry is IServiceRegistry {
 
   /// @inheritdoc IServiceRegistry
   function nodeIdOf(address operator, bytes32 nodeKey) public pure returns (bytes32) {
-    return keccak256(abi.encode(operator, nodeKey));
+    return Keccak.hash(Keccak.word(operator), nodeKey);
   }
 
   /// @dev The decoder of the ERC-1363 path.
@@ -253,39 +261,55 @@ contract ServiceRegistry is IServiceRegistry {
       stake: stake,
       registeredAt: uint40(block.timestamp),
       registeredBlock: uint40(block.number),
-      unlockAt: 0
+      unlockAt: 0,
+      recordHash: recordHash
     });
-    _recordHashes[nodeId] = recordHash;
-    (uint64 seq, bytes24 head) = _head.advance(
+    bytes32 head = _advance(
       KIND_REGISTERED,
-      abi.encode(block.number, nodeId, operator, nodeKey, recordHash, keccak256(signature), stake)
+      keccak256(abi.encode(block.number, nodeId, operator, nodeKey, recordHash, keccak256(signature), stake))
     );
-    emit Registered(nodeId, operator, nodeKey, record, signature, stake, seq, head);
+    emit Registered(nodeId, operator, nodeKey, record, signature, stake, head);
   }
 
   /// @dev Guards, effects and event of every way to add stake; the caller sees to the money.
   function _addStake(address operator, bytes32 nodeKey, uint96 amount) private {
     bytes32 nodeId = nodeIdOf(operator, nodeKey);
-    require(_recordHashes[nodeId] != 0, RegistryNotActive(nodeId));
+    Node storage node = _nodes[nodeId];
+    require(node.recordHash != 0, RegistryNotActive(nodeId));
     require(amount != 0, RegistryBadAmount(amount));
-    uint96 stake = _nodes[nodeId].stake + amount;
-    _nodes[nodeId].stake = stake;
-    (uint64 seq, bytes24 head) = _head.advance(KIND_STAKE_ADDED, abi.encode(block.number, nodeId, stake));
-    emit StakeAdded(nodeId, stake, seq, head);
+    uint96 stake = node.stake + amount;
+    node.stake = stake;
+    bytes32 head = _advance(KIND_STAKE_ADDED, nodeId, bytes32(uint256(stake)));
+    emit StakeAdded(nodeId, stake, head);
   }
 
   /// @dev Effects and event of every change of a record; callers have checked who asks.
-  function _setRecord(bytes32 nodeId, Record memory record) private {
+  function _setRecord(Node storage node, bytes32 nodeId, Record memory record) private {
     _checkRecord(record);
     bytes32 recordHash = _hash(record);
-    _recordHashes[nodeId] = recordHash;
-    (uint64 seq, bytes24 head) = _head.advance(KIND_UPDATED, abi.encode(block.number, nodeId, recordHash));
-    emit Updated(nodeId, record, seq, head);
+    node.recordHash = recordHash;
+    bytes32 head = _advance(KIND_UPDATED, nodeId, recordHash);
+    emit Updated(nodeId, record, head);
+  }
+
+  /// @dev Moves the head over one event, and returns it.
+  function _advance(uint8 kind, bytes32 dataHash) private returns (bytes32 head) {
+    head = Continuity.next(_head, kind, dataHash);
+    _head = head;
+  }
+
+  /// @dev `_advance` over an event whose data is its block's number, the node and one word.
+  function _advance(uint8 kind, bytes32 nodeId, bytes32 word) private returns (bytes32) {
+    return _advance(kind, Keccak.hash(bytes32(block.number), nodeId, word));
   }
 
   /// @dev `current`, if it is the current record of an active node.
-  function _checkCurrent(bytes32 nodeId, Record calldata current) private view returns (Record memory record) {
-    bytes32 stored = _recordHashes[nodeId];
+  function _checkCurrent(
+    Node storage node,
+    bytes32 nodeId,
+    Record calldata current
+  ) private view returns (Record memory record) {
+    bytes32 stored = node.recordHash;
     require(stored != 0, RegistryNotActive(nodeId));
     record = current;
     bytes32 given = _hash(record);
@@ -306,14 +330,14 @@ contract ServiceRegistry is IServiceRegistry {
   }
 
   function _recordHash(address manager, bytes32 body) private pure returns (bytes32) {
-    return keccak256(abi.encode(manager, body));
+    return Keccak.hash(Keccak.word(manager), body);
   }
 
   function _bodyHash(address payee, bytes32 sealKey, bytes32 content) private pure returns (bytes32) {
-    return keccak256(abi.encode(payee, sealKey, content));
+    return Keccak.hash(Keccak.word(payee), sealKey, content);
   }
 
   function _contentHash(bytes memory multiaddrs, bytes memory metadata) private pure returns (bytes32) {
-    return keccak256(abi.encode(keccak256(multiaddrs), keccak256(metadata)));
+    return Keccak.hash(keccak256(multiaddrs), keccak256(metadata));
   }
 }

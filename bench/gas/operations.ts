@@ -161,8 +161,7 @@ function claim(count: number): Operation {
     const { channels, treasury, payee, mft } = world
     const rows = claimRows(world, count)
     // by somebody else, as a watchtower does
-    return () =>
-      channels.connect(treasury.wallet).claim(payee.address, mft, NOTICE_SECONDS, rows)
+    return () => channels.connect(treasury.wallet).claim(payee.address, mft, NOTICE_SECONDS, rows)
   }
 }
 
@@ -170,8 +169,7 @@ function claimTo(count: number): Operation {
   return async (world) => {
     const { channels, payee, mft } = world
     const rows = claimRows(world, count)
-    return () =>
-      channels.connect(payee.wallet).claimTo(mft, NOTICE_SECONDS, rows, payee.address)
+    return () => channels.connect(payee.wallet).claimTo(mft, NOTICE_SECONDS, rows, payee.address)
   }
 }
 
@@ -245,6 +243,12 @@ function setPrices(
   service: string,
   price: bigint,
 ): Sent {
-  const row = { service: ethers.id(service), token: mft, price: price * 10n ** 9n, unit: 0, active: true }
+  const row = {
+    service: ethers.id(service),
+    token: mft,
+    price: price * 10n ** 9n,
+    unit: 0,
+    active: true,
+  }
   return board.connect(payee.wallet).setPrices(nodeId, proof, [row])
 }

@@ -49,9 +49,10 @@ interface IPriceBoard {
     bool active;
   }
 
-  /// @notice A node changed prices; `rows` are the touched rows as they stand after each change, in order.
-  /// @dev kind 6, data = abi.encode(blockNumber, nodeId, rows), as abi.encode(uint256, bytes32, PriceRow[]).
-  event PricesSet(bytes32 indexed nodeId, PriceRow[] rows, uint64 seq, bytes24 head);
+  /// @notice A row changed; `schedule` is its word as it stands now: price in bits 0..95, next in 96..191, nextFrom in
+  /// 192..231, unit in 232..239, active in bit 240; zero when the row was withdrawn.
+  /// @dev kind 6, data = abi.encode(blockNumber, nodeId, service, token, schedule).
+  event PriceSet(bytes32 indexed nodeId, bytes32 service, address token, uint256 schedule, bytes32 continuity);
 
   /// @notice The caller is neither the manager nor the operator of that active node, or the proof is out of date.
   error BoardNotAuthorised(bytes32 nodeId, address caller);

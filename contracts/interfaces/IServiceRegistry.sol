@@ -84,25 +84,24 @@ interface IServiceRegistry is IERC1363Receiver, IPermits {
     Record record,
     bytes signature,
     uint96 stake,
-    uint64 seq,
-    bytes24 head
+    bytes32 continuity
   );
 
   /// @notice A node's record changed; `record` is the new one, whole.
   /// @dev kind 2, data = abi.encode(blockNumber, nodeId, recordHash).
-  event Updated(bytes32 indexed nodeId, Record record, uint64 seq, bytes24 head);
+  event Updated(bytes32 indexed nodeId, Record record, bytes32 continuity);
 
   /// @notice The operator added to the stake, which is now `stake`.
   /// @dev kind 3, data = abi.encode(blockNumber, nodeId, stake).
-  event StakeAdded(bytes32 indexed nodeId, uint96 stake, uint64 seq, bytes24 head);
+  event StakeAdded(bytes32 indexed nodeId, uint96 stake, bytes32 continuity);
 
   /// @notice The node is inactive from now on, its stake is free at `unlockAt`.
   /// @dev kind 4, data = abi.encode(blockNumber, nodeId, unlockAt).
-  event UnstakeBegun(bytes32 indexed nodeId, uint40 unlockAt, uint64 seq, bytes24 head);
+  event UnstakeBegun(bytes32 indexed nodeId, uint40 unlockAt, bytes32 continuity);
 
   /// @notice The whole stake was paid to `to`.
   /// @dev kind 5, data = abi.encode(blockNumber, nodeId, to, amount).
-  event StakeWithdrawn(bytes32 indexed nodeId, address to, uint96 amount, uint64 seq, bytes24 head);
+  event StakeWithdrawn(bytes32 indexed nodeId, address to, uint96 amount, bytes32 continuity);
 
   /// @notice The id was registered before (it may be inactive by now).
   error RegistryAlreadyRegistered(bytes32 nodeId);
@@ -190,7 +189,7 @@ interface IServiceRegistry is IERC1363Receiver, IPermits {
 
   /// @notice Whether `caller` may speak for the active node `nodeId`.
   /// @param proof For the manager the current record's bodyHash, for the operator the nodeKey.
-  function isAuthorised(bytes32 nodeId, address caller, bytes32 proof) external view returns (bool);
+  function maySpeakFor(address caller, bytes32 nodeId, bytes32 proof) external view returns (bool);
 
   /// @notice What is stored of these nodes, in their order.
   function states(bytes32[] calldata ids) external view returns (State[] memory);

@@ -43,10 +43,7 @@ library ChannelId {
     address signer,
     uint256 notice
   ) internal pure returns (bytes32) {
-    return Keccak.hash(_word(payer), _word(payee), _word(token), _word(signer), bytes32(notice));
-  }
-
-  function _word(address account) private pure returns (bytes32) {
-    return bytes32(uint256(uint160(account)));
+    return
+      Keccak.hash(Keccak.word(payer), Keccak.word(payee), Keccak.word(token), Keccak.word(signer), bytes32(notice));
   }
 }

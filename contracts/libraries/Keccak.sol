@@ -6,6 +6,11 @@ pragma solidity ^0.8.24;
 /// free memory pointer and leave it where it was, which saves 0.1 to 0.2 k gas a hash (docs/contracts.md, Gas).
 /// @dev Callers pass values clean of dirty upper bits, as every Solidity value that is converted to bytes32 is.
 library Keccak {
+  /// @notice An account as abi.encode has it.
+  function word(address account) internal pure returns (bytes32) {
+    return bytes32(uint256(uint160(account)));
+  }
+
   function hash(bytes32 a, bytes32 b) internal pure returns (bytes32 value) {
     // two words fit the scratch space
     assembly ("memory-safe") {

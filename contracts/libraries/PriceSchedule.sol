@@ -14,22 +14,22 @@ library PriceSchedule {
   uint256 private constant ACTIVE = 1 << 240;
 
   /// @notice In force before `nextFrom`; zero: not for sale until then.
-  function price(uint256 self) internal pure returns (uint96) {
+  function price(uint256 self) internal pure returns (uint256) {
     return uint96(self);
   }
 
   /// @notice In force from `nextFrom` on.
-  function next(uint256 self) internal pure returns (uint96) {
+  function next(uint256 self) internal pure returns (uint256) {
     return uint96(self >> NEXT_AT);
   }
 
   /// @notice Unix seconds.
-  function nextFrom(uint256 self) internal pure returns (uint40) {
+  function nextFrom(uint256 self) internal pure returns (uint256) {
     return uint40(self >> NEXT_FROM_AT);
   }
 
   /// @notice What is paid for: a packet, a packet and hour, and so on.
-  function unit(uint256 self) internal pure returns (uint8) {
+  function unit(uint256 self) internal pure returns (uint256) {
     return uint8(self >> UNIT_AT);
   }
 
@@ -39,26 +39,30 @@ library PriceSchedule {
   }
 
   /// @notice The price in force at `time`, zero when not for sale.
-  function priceAt(uint256 self, uint256 time) internal pure returns (uint96) {
+  function priceAt(uint256 self, uint256 time) internal pure returns (uint256) {
     return time >= nextFrom(self) ? next(self) : price(self);
   }
 
   /// @notice The schedule after its owner asked, at `time`, for `wanted` per `newUnit`.
-  /// @param wanted Not zero.
-  /// @param later time + delay, when a rise takes effect.
+  /// @param wanted Not zero, below 2^96.
+  /// @param newUnit Below 2^8.
+  /// @param time Unix seconds, below 2^40.
+  /// @param later time + delay, when a rise takes effect; below 2^40.
   function set(
     uint256 self,
-    uint96 wanted,
-    uint8 newUnit,
+    uint256 wanted,
+    uint256 newUnit,
     uint256 time,
     uint256 later
   ) internal pure returns (uint256) {
-    if (!active(self) || unit(self) != newUnit) return _pack(0, wanted, later, newUnit);
-    uint96 inForce = priceAt(self, time);
+    // a row that is not active, or has another unit
+    if ((self ^ ACTIVE) >> UNIT_AT != newUnit) return _pack(0, wanted, later, newUnit);
+    bool announced = time < nextFrom(self);
+    uint256 inForce = announced ? price(self) : next(self);
     if (wanted <= inForce) return _pack(wanted, wanted, time, newUnit);
     // a rise, or a new row's first price, that was announced before may shrink without a new delay
-    bool announced = time < nextFrom(self) && wanted <= next(self);
-    return _pack(inForce, wanted, announced ? nextFrom(self) : later, newUnit);
+    if (announced && wanted <= next(self)) later = nextFrom(self);
+    return _pack(inForce, wanted, later, newUnit);
   }
 
   function _pack(uint256 price_, uint256 next_, uint256 nextFrom_, uint256 unit_) private pure returns (uint256) {

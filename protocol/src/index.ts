@@ -57,6 +57,8 @@ export {
   advanceHead,
   bodyHash,
   continuesLog,
+  decodeLogHead,
+  encodeLogHead,
   GENESIS_HEAD,
   type LogHead,
   recordHash,
@@ -92,8 +94,9 @@ export {
   type PriceRow,
   reduceChannel,
   reduceNode,
-  reducePrices,
+  reducePrice,
 } from './directory/reduce.ts'
+export { decodeSchedule, encodeSchedule, type PriceSchedule } from './directory/schedule.ts'
 export {
   ERROR_CODES,
   type ErrorCode,

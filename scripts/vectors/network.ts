@@ -203,7 +203,7 @@ export function continuity() {
     },
     { ...common, type: 'Updated', blockNumber: 11, record: { ...record, metadata: '0x01' } },
     { ...common, type: 'StakeAdded', blockNumber: 11, stake: 2n * 10n ** 18n },
-    { ...common, type: 'PricesSet', blockNumber: 12, rows: [row, { ...row, active: false }] },
+    { ...common, type: 'PriceSet', blockNumber: 12, row },
     { ...common, type: 'UnstakeBegun', blockNumber: 13, unlockAt: 1_800_000_000 },
     { ...common, type: 'StakeWithdrawn', blockNumber: 14, to: account, amount: 2n * 10n ** 18n },
   ]

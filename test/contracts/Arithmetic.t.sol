@@ -39,19 +39,40 @@ contract ArithmeticTest {
     assert(ChannelMath.due(deposit + added, claimed, amount) >= ChannelMath.due(deposit, claimed, amount));
   }
 
-  function testFuzz_slot_is_the_struct(uint96 deposit, uint96 claimed, uint40 closesAt, uint24 epoch) public {
-    uint256 slot = ChannelSlot.pack(deposit, claimed, closesAt, epoch);
-    assert(slot.deposit() == deposit && slot.claimed() == claimed);
-    assert(slot.closesAt() == closesAt && slot.epoch() == epoch);
-    IPaymentChannels.Channel memory channel = slot.unpack();
-    assert(channel.deposit == deposit && channel.claimed == claimed);
-    assert(channel.closesAt == closesAt && channel.epoch == epoch);
+  function testFuzz_slot_is_the_struct(IPaymentChannels.Channel calldata channel) public {
     _stored = channel;
-    uint256 word;
+    uint256 slot;
     assembly ("memory-safe") {
-      word := sload(_stored.slot)
+      slot := sload(_stored.slot)
     }
-    assert(word == slot);
+    assert(slot.deposit() == channel.deposit && slot.claimed() == channel.claimed);
+    assert(slot.closesAt() == channel.closesAt && slot.epoch() == channel.epoch);
+    assert(keccak256(abi.encode(slot.unpack())) == keccak256(abi.encode(channel)));
+  }
+
+  /// @notice A channel's whole life moves one field at a time.
+  function testFuzz_slot_changes_touch_no_other_field(
+    uint96 first,
+    uint96 more,
+    uint96 voucher,
+    uint40 closesAt,
+    uint24 epoch
+  ) public pure {
+    uint256 slot = ChannelSlot.opened(first, epoch);
+    _expect(slot, first, 0, 0, epoch);
+    uint256 added = more < ChannelMath.room(first) ? more : ChannelMath.room(first);
+    uint256 deposit = first + added;
+    slot = slot.toppedUp(added);
+    _expect(slot, deposit, 0, 0, epoch);
+    uint256 paid = ChannelMath.due(deposit, 0, voucher);
+    slot = slot.paidOut(paid);
+    _expect(slot, deposit, paid, 0, epoch);
+    slot = slot.closing(closesAt);
+    _expect(slot, deposit, paid, closesAt, epoch);
+    uint256 rest = ChannelMath.rest(deposit, paid);
+    _expect(slot.paidOut(rest), deposit, deposit, closesAt, epoch);
+    _expect(slot.reopened(), deposit, paid, 0, epoch);
+    _expect(slot.closed(), 0, 0, 0, epoch);
   }
 
   /// @notice No change of an active row makes any moment before the delay dearer than it was.
@@ -86,5 +107,12 @@ contract ArithmeticTest {
     uint256 changed = schedule.set(wish, other, time, time + delay);
     assert(changed.priceAt(time + delay - 1) == 0);
     assert(changed.priceAt(time + delay) == wish && changed.unit() == other);
+  }
+
+  function _expect(uint256 slot, uint256 deposit, uint256 claimed, uint256 closesAt, uint256 epoch) private pure {
+    assert(slot.deposit() == deposit);
+    assert(slot.claimed() == claimed);
+    assert(slot.closesAt() == closesAt);
+    assert(slot.epoch() == epoch);
   }
 }

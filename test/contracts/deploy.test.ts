@@ -65,7 +65,7 @@ describe('deployContracts', () => {
     expect(await board.delay()).to.equal(2n)
     expect(await board.registry()).to.equal(deployment.registry)
     const channels = await ethers.getContractAt('PaymentChannels', deployment.channels)
-    expect(await channels.mft()).to.equal(deployment.token)
+    expect((await channels.immutables()).mft).to.equal(deployment.token)
 
     const sent = await ask('eth_getTransactionCount', treasury?.address, 'pending')
     expect(await deployContracts(options)).to.deep.equal(deployment)

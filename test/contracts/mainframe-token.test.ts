@@ -37,7 +37,6 @@ describe('MainframeToken', () => {
   it('is created whole, in the hands of the treasury, and has no way to make more', async () => {
     const { token, treasury } = await loadFixture(deployed)
     expect(await token.totalSupply()).to.equal(SUPPLY)
-    expect(await token.SUPPLY()).to.equal(SUPPLY)
     expect(await token.balanceOf(treasury.address)).to.equal(SUPPLY - 4n * FUNDS)
     expect(await token.name()).to.equal('Mainframe Token')
     expect(await token.symbol()).to.equal('MFT')

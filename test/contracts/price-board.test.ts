@@ -1,6 +1,7 @@
+import { encodeSchedule } from '@mainframe/protocol'
 import { expect } from 'chai'
 import { deployed, ethers, HOUR, networkHelpers, parameters, ZERO } from './support/chain.ts'
-import { hashRecord, logsOf, replay, storedHead } from './support/continuity.ts'
+import { continuityWord, hashRecord, logsOf, replay, storedHead } from './support/continuity.ts'
 import { key, registerNode } from './support/nodes.ts'
 
 const { loadFixture, time } = networkHelpers
@@ -238,24 +239,19 @@ describe('PriceBoard.setPrices', () => {
 
   it('tells in the event how every touched row stands, in order', async () => {
     const { board, bob, nodeId, proof, mft } = await loadFixture(registered)
-    const transaction = board
+    await board
       .connect(bob)
       .setPrices(nodeId, proof, [ask(mft, 5n), ask(mft, 4n), ask(mft, 9n, { active: false })])
-    await transaction
     const from = BigInt(await time.latest()) + BigInt(parameters.priceDelaySeconds)
-    const { seq, head } = await board.continuity()
-    await expect(transaction)
-      .to.emit(board, 'PricesSet')
-      .withArgs(
-        nodeId,
-        [
-          [route, mft, 0n, 5n, from, 0n, true],
-          [route, mft, 0n, 4n, from, 0n, true],
-          [route, mft, 0n, 0n, 0n, 0n, false],
-        ],
-        seq,
-        head,
-      )
+    const logs = await logsOf(board)
+    expect(logs.map(({ eventName, args }) => [eventName, ...args.slice(0, 3)])).to.deep.equal(
+      logs.map(() => ['PriceSet', nodeId, route, mft]),
+    )
+    const rising = (next: bigint) =>
+      encodeSchedule({ price: 0n, next, nextFrom: Number(from), unit: 0, active: true })
+    expect(logs.map(({ args }) => args['schedule'])).to.deep.equal([rising(5n), rising(4n), 0n])
+    expect((await board.continuity()).seq).to.equal(3n)
+    expect(logs.at(-1)?.args['continuity']).to.equal(await continuityWord(board))
   })
 })
 
@@ -296,9 +292,9 @@ describe('PriceBoard views', () => {
     await board.connect(bob).setPrices(nodeId, proof, [ask(mft, 20n), ask(ZERO, 4n, { unit: 1 })])
     await set(world, 1n, { active: false })
     const logs = await logsOf(board)
-    expect(logs).to.have.length(3)
+    expect(logs).to.have.length(4)
     expect(replay(logs)).to.deep.equal(await storedHead(board))
-    expect(replay(logs).seq).to.equal(3n)
+    expect(replay(logs).seq).to.equal(4n)
     expect(replay(logs.slice(1)).head).not.to.equal((await storedHead(board)).head)
   })
 })

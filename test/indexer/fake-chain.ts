@@ -9,6 +9,8 @@ import {
   type ChainEvent,
   type Deployment,
   decodeLog,
+  encodeLogHead,
+  encodeSchedule,
   fromHex,
   GENESIS_HEAD,
   type Hex,
@@ -36,7 +38,6 @@ export const DEPLOYMENT: Deployment = {
 const registryInterface = new Interface(serviceRegistryAbi)
 const boardInterface = new Interface(priceBoardAbi)
 const channelsInterface = new Interface(paymentChannelsAbi)
-const UNKNOWN_HEAD = `0x${'00'.repeat(24)}`
 const GENESIS_TIME = 1_700_000_000
 
 /** 32 bytes that follow from a name. */
@@ -44,17 +45,26 @@ export const word = (name: string) => id(name) as Hex
 /** An account that follows from a name. */
 export const account = (name: string) => id(name).slice(0, 42) as Hex
 
+interface PriceAction {
+  service: string
+  price: bigint
+  next?: bigint
+  nextFrom?: number
+  active?: boolean
+}
+
+/** What makes one log. */
+type LogAction =
+  | Exclude<Action, { type: 'prices' }>
+  | { type: 'price'; node: string; row: PriceAction }
+
 /** What happens in a block. Nodes, channels and accounts are names. */
 export type Action =
   | { type: 'register'; node: string; stake?: bigint; badSignature?: boolean; multiaddrs?: string }
   | { type: 'update'; node: string; sealKey: string }
   | { type: 'addStake'; node: string; stake: bigint }
   | { type: 'unstake'; node: string }
-  | {
-      type: 'prices'
-      node: string
-      rows: { service: string; price: bigint; next?: bigint; nextFrom?: number; active?: boolean }[]
-    }
+  | { type: 'prices'; node: string; rows: PriceAction[] }
   | { type: 'open'; channel: string; payer: string; payee: string; deposit: bigint; epoch?: number }
   | { type: 'topUp'; channel: string; deposit: bigint }
   | { type: 'claim'; channel: string; claimed: bigint }
@@ -108,10 +118,16 @@ function draft(
   return { address: DEPLOYMENT[contract] as Hex, topics: topics as Hex[], data: data as Hex }
 }
 
+/** Prices that are set together make a log each. */
+function logActions(action: Action): LogAction[] {
+  if (action.type !== 'prices') return [action]
+  return action.rows.map((row) => ({ type: 'price', node: action.node, row }))
+}
+
 /** The log of an action, given where the verifiable logs will stand after it. */
-function encodeAction(action: Action, seq: bigint, head: string): Draft {
+function encodeAction(action: LogAction, head: LogHead): Draft {
   const registry = (name: string, values: unknown[]) =>
-    draft('registry', registryInterface, name, [...values, seq, head])
+    draft('registry', registryInterface, name, [...values, encodeLogHead(head)])
   const channels = (name: string, values: unknown[]) =>
     draft('channels', channelsInterface, name, values)
   switch (action.type) {
@@ -134,26 +150,11 @@ function encodeAction(action: Action, seq: bigint, head: string): Draft {
       return registry('StakeAdded', [nodeIdOfName(action.node), action.stake])
     case 'unstake':
       return registry('UnstakeBegun', [nodeIdOfName(action.node), GENESIS_TIME + 1_000_000])
-    case 'prices': {
-      const rows = action.rows.map(
-        ({ service, price, next = price, nextFrom = 0, active = true }) => {
-          return {
-            service: word(service),
-            token: DEPLOYMENT.token,
-            price,
-            next,
-            nextFrom,
-            unit: 0,
-            active,
-          }
-        },
-      )
-      return draft('board', boardInterface, 'PricesSet', [
-        nodeIdOfName(action.node),
-        rows,
-        seq,
-        head,
-      ])
+    case 'price': {
+      const { service, price, next = price, nextFrom = 0, active = true } = action.row
+      const schedule = encodeSchedule({ price, next, nextFrom, unit: 0, active })
+      const values = [nodeIdOfName(action.node), word(service), DEPLOYMENT.token, schedule]
+      return draft('board', boardInterface, 'PriceSet', [...values, encodeLogHead(head)])
     }
     case 'open': {
       const { channel, payer, payee, deposit, epoch = 1 } = action
@@ -169,7 +170,7 @@ function encodeAction(action: Action, seq: bigint, head: string): Draft {
     case 'close':
       return channels('Closed', [word(action.channel), account('payee'), action.claimed, 0])
     case 'deposit':
-      return channels('Deposited', [DEPLOYMENT.token, account(action.owner), 1n, 1n])
+      return channels('Deposited', [account(action.owner), DEPLOYMENT.token, 1n])
   }
 }
 
@@ -206,7 +207,7 @@ export class FakeChain {
       registry: parent?.registry ?? GENESIS_HEAD,
       board: parent?.board ?? GENESIS_HEAD,
     }
-    for (const action of actions) block.logs.push(this.#emit(block, action))
+    for (const action of actions.flatMap(logActions)) block.logs.push(this.#emit(block, action))
     this.blocks.push(block)
     return block
   }
@@ -216,7 +217,7 @@ export class FakeChain {
     this.blocks.length = Math.max(1, this.blocks.length - count)
   }
 
-  #emit(block: FakeBlock, action: Action): RawLog {
+  #emit(block: FakeBlock, action: LogAction): RawLog {
     const logIndex = block.logs.length
     const place = {
       blockNumber: quantity(block.number),
@@ -225,12 +226,12 @@ export class FakeChain {
       logIndex: quantity(logIndex),
     }
     // the head covers the event's data, so the event is read once before its head is known
-    const blank = { ...place, ...encodeAction(action, 0n, UNKNOWN_HEAD) }
+    const blank = { ...place, ...encodeAction(action, GENESIS_HEAD) }
     const event = decodeLog(blank, DEPLOYMENT) as ChainEvent | undefined
     if (!event || !('seq' in event)) return blank
-    const contract = event.type === 'PricesSet' ? 'board' : 'registry'
+    const contract = event.type === 'PriceSet' ? 'board' : 'registry'
     block[contract] = advanceHead(block[contract], event)
-    return { ...place, ...encodeAction(action, block[contract].seq, block[contract].head) }
+    return { ...place, ...encodeAction(action, block[contract]) }
   }
 
   answer(method: string, params: readonly unknown[]): unknown {
@@ -246,7 +247,7 @@ export class FakeChain {
       const block = this.blocks.find(({ hash }) => hash === at)
       if (!block) throw new Error('unknown block')
       const { seq, head } = first === DEPLOYMENT.board ? block.board : block.registry
-      return `${head}${seq.toString(16).padStart(16, '0')}`
+      return encodeLogHead({ seq, head })
     }
     const { blockHash, fromBlock, toBlock } = first as { [key: string]: Hex | undefined }
     const wanted = this.blocks.filter((block) =>

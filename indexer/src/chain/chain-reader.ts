@@ -3,6 +3,7 @@
 import { setTimeout } from 'node:timers/promises'
 import {
   type Deployment,
+  decodeLogHead,
   type Hex,
   type LogHead,
   MainframeError,
@@ -160,8 +161,7 @@ function parseLogHead(slot: unknown): LogHead {
   if (typeof slot !== 'string' || !/^0x[0-9a-fA-F]{64}$/.test(slot)) {
     throw inconsistent('a storage slot is not a word')
   }
-  const word = slot.toLowerCase()
-  return { seq: BigInt(`0x${word.slice(50)}`), head: word.slice(0, 50) as Hex }
+  return decodeLogHead(slot as Hex)
 }
 
 /** In the order of the chain, each once: some back-ends repeat logs at the seams of their storage. */

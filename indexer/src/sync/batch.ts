@@ -18,7 +18,7 @@ import {
   type RegistryEvent,
   reduceChannel,
   reduceNode,
-  reducePrices,
+  reducePrice,
   relayAddress,
   toHex,
 } from '@mainframe/protocol'
@@ -70,11 +70,11 @@ export interface ChangedRows {
 }
 
 export function isRegistryEvent(event: ChainEvent): event is RegistryEvent {
-  return 'seq' in event && event.type !== 'PricesSet'
+  return 'seq' in event && event.type !== 'PriceSet'
 }
 
 function isBoardEvent(event: ChainEvent): event is BoardEvent {
-  return event.type === 'PricesSet'
+  return event.type === 'PriceSet'
 }
 
 export function isChannelEvent(event: ChainEvent): event is ChannelEvent {
@@ -157,9 +157,8 @@ export function reduceBatch(
       nodes.set(event.nodeId, nextNode(nodes.get(event.nodeId), event, deployment))
       changed.add(event.nodeId)
     } else {
-      for (const row of reducePrices(event)) {
-        prices.set(`${row.nodeId} ${row.service} ${row.token}`, row)
-      }
+      const row = reducePrice(event)
+      prices.set(`${row.nodeId} ${row.service} ${row.token}`, row)
     }
   }
   for (const node of nodes.values()) {

@@ -18,7 +18,7 @@ import {
   type RelayPrices,
   reduceChannel,
   reduceNode,
-  reducePrices,
+  reducePrice,
   relayAddress,
   SERVICE_NAMES,
   serviceId,
@@ -149,8 +149,8 @@ export class ChainDirectory implements Directory {
       return
     }
     touched.add(event.nodeId)
-    if (event.type === 'PricesSet') {
-      this.#applyPrices(event)
+    if (event.type === 'PriceSet') {
+      this.#applyPrice(event)
       return
     }
     const next = reduceNode(this.#nodes.get(event.nodeId), event)
@@ -164,11 +164,12 @@ export class ChainDirectory implements Directory {
     if (event.type === 'Registered' && !this.#isSigned(next)) this.#unsigned.add(event.nodeId)
   }
 
-  #applyPrices(event: BoardEvent): void {
+  #applyPrice(event: BoardEvent): void {
     const rows = this.#prices.get(event.nodeId) ?? new Map<Hex, PriceRow>()
     this.#prices.set(event.nodeId, rows)
     const mft = this.#deployment.token.toLowerCase()
-    for (const row of reducePrices(event)) if (row.token === mft) rows.set(row.service, row)
+    const row = reducePrice(event)
+    if (row.token === mft) rows.set(row.service, row)
   }
 
   #applyChannel(event: ChannelEvent): void {

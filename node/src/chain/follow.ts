@@ -5,6 +5,7 @@ import {
   continuesLog,
   type Deployment,
   decodeLog,
+  decodeLogHead,
   errorCode,
   GENESIS_HEAD,
   type Hex,
@@ -202,7 +203,7 @@ export class ChainFollower {
     const heads = { registry: this.#registryHead, board: this.#boardHead, moved: false }
     for (const event of events) {
       if ('channelId' in event) continue
-      const log = event.type === 'PricesSet' ? 'board' : 'registry'
+      const log = event.type === 'PriceSet' ? 'board' : 'registry'
       if (!continuesLog(heads[log], event)) throw gap(log)
       heads[log] = { seq: event.seq, head: event.head }
       heads.moved = true
@@ -229,7 +230,7 @@ export class ChainFollower {
     const { rpc } = this.#options
     try {
       const slot = await rpc.request<Hex>('eth_getStorageAt', [address, '0x0', { blockHash }])
-      return { head: slot.slice(0, 50) as Hex, seq: BigInt(`0x${slot.slice(50)}`) }
+      return decodeLogHead(slot)
     } catch (cause) {
       if (errorCode(cause) === 'CHAIN_REJECTED') return undefined
       throw cause

@@ -124,7 +124,7 @@ export async function fetchNode(
   let row: NodeRow | undefined
   for (const log of logs) {
     const event = decodeLog(log, deployment)
-    if (event && !('channelId' in event) && event.type !== 'PricesSet') row = reduceNode(row, event)
+    if (event && !('channelId' in event) && event.type !== 'PriceSet') row = reduceNode(row, event)
   }
   return row
 }

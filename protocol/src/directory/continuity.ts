@@ -2,6 +2,7 @@
 import { AbiCoder, keccak256 } from 'ethers'
 import type { Hex } from '../bytes.ts'
 import type { BoardEvent, NodeRecord, RegistryEvent } from './events.ts'
+import { encodeSchedule } from './schedule.ts'
 
 /** Where a contract's verifiable log stands; {@link GENESIS_HEAD} before its first event. */
 export interface LogHead {
@@ -10,6 +11,16 @@ export interface LogHead {
 }
 
 export const GENESIS_HEAD: LogHead = { seq: 0n, head: `0x${'00'.repeat(24)}` }
+
+/** The word that a contract stores, in slot 0, and emits with every event: head, then 8 bytes of seq. */
+export function encodeLogHead({ seq, head }: LogHead): Hex {
+  return `${head}${seq.toString(16).padStart(16, '0')}`
+}
+
+/** The two parts of that word, which has 32 bytes. */
+export function decodeLogHead(word: Hex): LogHead {
+  return { seq: BigInt(`0x${word.slice(50)}`), head: word.slice(0, 50).toLowerCase() as Hex }
+}
 
 const coder = AbiCoder.defaultAbiCoder()
 const encode = (types: readonly string[], values: readonly unknown[]) =>
@@ -45,9 +56,6 @@ export function bodyHash(record: Omit<NodeRecord, 'manager'>): Hex {
   return hash(['address', 'bytes32', 'bytes32'], [record.payee, record.sealKey, content])
 }
 
-const ROW_TYPE =
-  'tuple(bytes32 service,address token,uint96 price,uint96 next,uint40 nextFrom,uint8 unit,bool active)[]'
-
 function continuityData(event: RegistryEvent | BoardEvent): { kind: number; data: Hex } {
   const { blockNumber, nodeId } = event
   const start = ['uint256', 'bytes32']
@@ -69,7 +77,10 @@ function continuityData(event: RegistryEvent | BoardEvent): { kind: number; data
       const types = [...start, 'address', 'uint96']
       return { kind: 5, data: encode(types, [...place, event.to, event.amount]) }
     }
-    case 'PricesSet':
-      return { kind: 6, data: encode([...start, ROW_TYPE], [...place, event.rows]) }
+    case 'PriceSet': {
+      const { service, token, ...schedule } = event.row
+      const types = [...start, 'bytes32', 'address', 'uint256']
+      return { kind: 6, data: encode(types, [...place, service, token, encodeSchedule(schedule)]) }
+    }
   }
 }

@@ -4,7 +4,9 @@ import { paymentChannelsAbi } from '../abi/payment-channels.ts'
 import { priceBoardAbi } from '../abi/price-board.ts'
 import { serviceRegistryAbi } from '../abi/service-registry.ts'
 import type { Hex } from '../bytes.ts'
-import type { BoardRow, ChainEvent, Deployment, EventPlace, NodeRecord, RawLog } from './events.ts'
+import { decodeLogHead } from './continuity.ts'
+import type { ChainEvent, Deployment, EventPlace, NodeRecord, RawLog } from './events.ts'
+import { decodeSchedule } from './schedule.ts'
 
 const registryInterface = new Interface(serviceRegistryAbi)
 const boardInterface = new Interface(priceBoardAbi)
@@ -50,9 +52,8 @@ const lower = (value: unknown) => String(value).toLowerCase() as Hex
 function registryEvent({ name, args }: LogDescription, place: EventPlace): ChainEvent | undefined {
   const common = {
     ...place,
+    ...decodeLogHead(args['continuity'] as Hex),
     nodeId: lower(args['nodeId']),
-    seq: args['seq'] as bigint,
-    head: lower(args['head']),
   }
   switch (name) {
     case 'Registered':
@@ -89,26 +90,17 @@ function recordOf(record: Record<string, unknown>): NodeRecord {
 }
 
 function boardEvent({ name, args }: LogDescription, place: EventPlace): ChainEvent | undefined {
-  if (name !== 'PricesSet') return undefined
-  const rows = (args['rows'] as Record<string, unknown>[]).map(
-    (row): BoardRow => ({
-      service: lower(row['service']),
-      token: lower(row['token']),
-      price: row['price'] as bigint,
-      next: row['next'] as bigint,
-      nextFrom: Number(row['nextFrom']),
-      unit: Number(row['unit']),
-      active: row['active'] as boolean,
-    }),
-  )
-  const nodeId = lower(args['nodeId'])
+  if (name !== 'PriceSet') return undefined
   return {
     ...place,
+    ...decodeLogHead(args['continuity'] as Hex),
     type: name,
-    nodeId,
-    rows,
-    seq: args['seq'] as bigint,
-    head: lower(args['head']),
+    nodeId: lower(args['nodeId']),
+    row: {
+      service: lower(args['service']),
+      token: lower(args['token']),
+      ...decodeSchedule(args['schedule'] as bigint),
+    },
   }
 }
 

@@ -1,5 +1,6 @@
 /** The events of the four contracts as plain data, decoded from raw logs (docs/contracts.md). */
 import type { Hex } from '../bytes.ts'
+import type { PriceSchedule } from './schedule.ts'
 
 /** A log as `eth_getLogs` answers it. */
 export interface RawLog {
@@ -49,14 +50,9 @@ export interface NodeRecord {
 }
 
 /** One row of the price board after a change. */
-export interface BoardRow {
+export interface BoardRow extends PriceSchedule {
   service: Hex
   token: Hex
-  price: bigint
-  next: bigint
-  nextFrom: number
-  unit: number
-  active: boolean
 }
 
 export type RegistryEvent = Continuity &
@@ -75,8 +71,7 @@ export type RegistryEvent = Continuity &
     | { type: 'StakeWithdrawn'; to: Hex; amount: bigint }
   )
 
-export type BoardEvent = Continuity &
-  EventPlace & { type: 'PricesSet'; nodeId: Hex; rows: readonly BoardRow[] }
+export type BoardEvent = Continuity & EventPlace & { type: 'PriceSet'; nodeId: Hex; row: BoardRow }
 
 export type ChannelEvent = EventPlace & { channelId: Hex } & (
     | {

@@ -80,10 +80,9 @@ export function reduceNode(row: NodeRow | undefined, event: RegistryEvent): Node
   }
 }
 
-/** Every touched price row after an event. */
-export function reducePrices(event: BoardEvent): PriceRow[] {
-  const { nodeId, blockNumber: updatedBlock } = event
-  return event.rows.map((row) => ({ ...row, nodeId, updatedBlock }))
+/** The touched price row after an event. */
+export function reducePrice({ nodeId, row, blockNumber: updatedBlock }: BoardEvent): PriceRow {
+  return { ...row, nodeId, updatedBlock }
 }
 
 /** The channel after an event; `undefined` when it was never opened. */

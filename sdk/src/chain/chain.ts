@@ -180,10 +180,12 @@ export class Chain implements DirectoryChain {
   /** Bounds of the notice of a channel, in seconds. */
   async noticeBounds(): Promise<{ minimum: number; maximum: number }> {
     const to = this.deployment.channels
-    const [[minimum], [maximum]] = await Promise.all([
-      this.#call({ to, abi: channels, method: 'minimumNotice', args: [] }),
-      this.#call({ to, abi: channels, method: 'maximumNotice', args: [] }),
-    ])
+    const [, minimum, maximum] = await this.#call({
+      to,
+      abi: channels,
+      method: 'immutables',
+      args: [],
+    })
     return { minimum: Number(minimum), maximum: Number(maximum) }
   }
 

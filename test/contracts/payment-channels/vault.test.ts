@@ -72,13 +72,13 @@ describe('PaymentChannels vault', () => {
     const before = await ledger(world, mft, [alice, bob])
     await expect(channels.connect(alice).deposit(mft, 3n * MFT))
       .to.emit(channels, 'Deposited')
-      .withArgs(mft, alice.address, 3n * MFT, 3n * MFT)
+      .withArgs(alice.address, mft, 3n * MFT)
     await expect(channels.connect(alice).depositFor(mft, bob.address, 2n))
       .to.emit(channels, 'Deposited')
-      .withArgs(mft, bob.address, 2n, 2n)
+      .withArgs(bob.address, mft, 2n)
     await expect(channels.connect(alice).depositFor(mft, bob.address, 5n))
       .to.emit(channels, 'Deposited')
-      .withArgs(mft, bob.address, 5n, 7n)
+      .withArgs(bob.address, mft, 7n)
     expect(moved(before, await ledger(world, mft, [alice, bob]))).to.deep.equal([
       3n * MFT + 7n,
       -3n * MFT - 7n,
@@ -95,7 +95,7 @@ describe('PaymentChannels vault', () => {
     const before = await ledger(world, mft, [alice, bob])
     await expect(channels.connect(alice).withdraw(mft, bob.address, 4n))
       .to.emit(channels, 'Withdrawn')
-      .withArgs(mft, alice.address, bob.address, 4n, 5n)
+      .withArgs(alice.address, mft, bob.address, 5n)
     expect(moved(before, await ledger(world, mft, [alice, bob]))).to.deep.equal([
       -4n,
       0n,
@@ -115,15 +115,13 @@ describe('PaymentChannels vault', () => {
     const withdraw = channels.connect(alice).withdraw(ZERO, bob.address, 8n)
     await expect(withdraw)
       .to.emit(channels, 'Withdrawn')
-      .withArgs(ZERO, alice.address, bob.address, 8n, 0n)
+      .withArgs(alice.address, ZERO, bob.address, 0n)
     await expect(withdraw).to.changeEtherBalances(ethers, [channels, bob], [-8n, 8n])
     expect(await channels.vaults([ZERO, mft], alice.address)).to.deep.equal([0n, 0n])
   })
 
   it('names its token and its bounds', async () => {
     const { channels, mft } = await loadFixture(ready)
-    expect(await channels.mft()).to.equal(mft)
-    expect(await channels.minimumNotice()).to.equal(3_600n)
-    expect(await channels.maximumNotice()).to.equal(2_592_000n)
+    expect(await channels.immutables()).to.deep.equal([mft, 3_600n, 2_592_000n])
   })
 })

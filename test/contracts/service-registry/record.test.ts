@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { deployed, ethers, networkHelpers, ZERO } from '../support/chain.ts'
-import { hashRecord, type RecordInput } from '../support/continuity.ts'
+import { continuityWord, hashRecord, type RecordInput } from '../support/continuity.ts'
 import { key, registerNode } from '../support/nodes.ts'
 
 const { loadFixture } = networkHelpers
@@ -26,10 +26,10 @@ async function expectRecord(
   record: RecordInput,
 ) {
   await transaction
-  const { seq, head } = await registry.continuity()
+  const continuity = await continuityWord(registry)
   await expect(transaction)
     .to.emit(registry, 'Updated')
-    .withArgs(nodeId, Object.values(record), seq, head)
+    .withArgs(nodeId, Object.values(record), continuity)
   const [state] = await registry.states([nodeId])
   expect(state?.recordHash).to.equal(hashRecord(record).recordHash)
 }
@@ -177,18 +177,18 @@ describe('ServiceRegistry records', () => {
     const { registry, alice, bob, carol, mallory, nodeId, nodeKey, record } =
       await loadFixture(registered)
     const { bodyHash } = hashRecord(record)
-    expect(await registry.isAuthorised(nodeId, alice.address, nodeKey)).to.equal(true)
-    expect(await registry.isAuthorised(nodeId, bob.address, bodyHash)).to.equal(true)
+    expect(await registry.maySpeakFor(alice.address, nodeId, nodeKey)).to.equal(true)
+    expect(await registry.maySpeakFor(bob.address, nodeId, bodyHash)).to.equal(true)
     for (const caller of [carol, mallory]) {
-      expect(await registry.isAuthorised(nodeId, caller.address, nodeKey)).to.equal(false)
-      expect(await registry.isAuthorised(nodeId, caller.address, bodyHash)).to.equal(false)
+      expect(await registry.maySpeakFor(caller.address, nodeId, nodeKey)).to.equal(false)
+      expect(await registry.maySpeakFor(caller.address, nodeId, bodyHash)).to.equal(false)
     }
-    expect(await registry.isAuthorised(nodeId, alice.address, bodyHash)).to.equal(false)
-    expect(await registry.isAuthorised(nodeId, bob.address, nodeKey)).to.equal(false)
+    expect(await registry.maySpeakFor(alice.address, nodeId, bodyHash)).to.equal(false)
+    expect(await registry.maySpeakFor(bob.address, nodeId, nodeKey)).to.equal(false)
     const stranger = await registry.nodeIdOf(mallory.address, nodeKey)
-    expect(await registry.isAuthorised(stranger, mallory.address, nodeKey)).to.equal(false)
+    expect(await registry.maySpeakFor(mallory.address, stranger, nodeKey)).to.equal(false)
     await registry.connect(alice).beginUnstake(nodeKey)
-    expect(await registry.isAuthorised(nodeId, alice.address, nodeKey)).to.equal(false)
-    expect(await registry.isAuthorised(nodeId, bob.address, bodyHash)).to.equal(false)
+    expect(await registry.maySpeakFor(alice.address, nodeId, nodeKey)).to.equal(false)
+    expect(await registry.maySpeakFor(bob.address, nodeId, bodyHash)).to.equal(false)
   })
 })

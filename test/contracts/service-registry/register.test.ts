@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { deployed, ethers, FUNDS, MFT, networkHelpers, parameters, ZERO } from '../support/chain.ts'
-import { hashRecord } from '../support/continuity.ts'
+import { continuityWord, hashRecord } from '../support/continuity.ts'
 import { key, recordOf, registerNode, signature } from '../support/nodes.ts'
 import { permitOf } from '../support/permits.ts'
 
@@ -153,7 +153,7 @@ describe('ServiceRegistry registration', () => {
       nodeId,
     )
     const transaction = await operator.register(key('node'), record, stake, signature)
-    const { seq, head } = await registry.continuity()
+    const continuity = await continuityWord(registry)
     await expect(transaction)
       .to.emit(registry, 'Registered')
       .withArgs(
@@ -163,8 +163,7 @@ describe('ServiceRegistry registration', () => {
         Object.values(record),
         signature,
         stake,
-        seq,
-        head,
+        continuity,
       )
     await expect(transaction).to.changeTokenBalances(
       ethers,

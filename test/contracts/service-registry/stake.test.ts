@@ -1,6 +1,7 @@
+import { decodeLogHead } from '@mainframe/protocol'
 import { expect } from 'chai'
 import { deployed, ethers, MFT, networkHelpers, parameters, ZERO } from '../support/chain.ts'
-import { logsOf, replay, storedHead } from '../support/continuity.ts'
+import { continuityWord, logsOf, replay, storedHead } from '../support/continuity.ts'
 import { key, registerNode } from '../support/nodes.ts'
 
 const { loadFixture, time } = networkHelpers
@@ -74,10 +75,10 @@ describe('ServiceRegistry stake', () => {
     const { token, registry, alice, nodeId, nodeKey, address } = await loadFixture(registered)
     const transaction = registry.connect(alice).addStake(nodeKey, 3n * MFT)
     await transaction
-    const { seq, head } = await registry.continuity()
+    const continuity = await continuityWord(registry)
     await expect(transaction)
       .to.emit(registry, 'StakeAdded')
-      .withArgs(nodeId, minimumStake + 3n * MFT, seq, head)
+      .withArgs(nodeId, minimumStake + 3n * MFT, continuity)
     await expect(transaction).to.changeTokenBalances(
       ethers,
       token,
@@ -102,10 +103,8 @@ describe('ServiceRegistry stake', () => {
     const begin = registry.connect(alice).beginUnstake(nodeKey)
     await begin
     const unlockAt = BigInt(await time.latest()) + BigInt(unbondingPeriodSeconds)
-    const begun = await registry.continuity()
-    await expect(begin)
-      .to.emit(registry, 'UnstakeBegun')
-      .withArgs(nodeId, unlockAt, begun.seq, begun.head)
+    const begun = await continuityWord(registry)
+    await expect(begin).to.emit(registry, 'UnstakeBegun').withArgs(nodeId, unlockAt, begun)
     const [state] = await registry.states([nodeId])
     expect(state?.unlockAt).to.equal(unlockAt)
     expect(state?.recordHash).to.equal(ethers.ZeroHash)
@@ -114,10 +113,10 @@ describe('ServiceRegistry stake', () => {
     await time.setNextBlockTimestamp(unlockAt)
     const withdraw = registry.connect(alice).withdrawStake(nodeKey, carol.address)
     await withdraw
-    const { seq, head } = await registry.continuity()
+    const continuity = await continuityWord(registry)
     await expect(withdraw)
       .to.emit(registry, 'StakeWithdrawn')
-      .withArgs(nodeId, carol.address, minimumStake, seq, head)
+      .withArgs(nodeId, carol.address, minimumStake, continuity)
     await expect(withdraw).to.changeTokenBalances(
       ethers,
       token,
@@ -155,10 +154,8 @@ describe('ServiceRegistry continuity', () => {
     const replayed = replay(logs)
     expect(replayed).to.deep.equal(await storedHead(registry))
     expect(Object.values(replayed)).to.deep.equal(await registry.continuity())
-    const emitted = logs.map((log) => [log.args.seq, log.args.head])
-    expect(emitted).to.deep.equal(
-      logs.map((_, index) => Object.values(replay(logs.slice(0, index + 1)))),
-    )
+    const emitted = logs.map((log) => decodeLogHead(log.args.continuity))
+    expect(emitted).to.deep.equal(logs.map((_, index) => replay(logs.slice(0, index + 1))))
   })
 
   it('shows a log that was dropped, reordered or moved to another block', async () => {

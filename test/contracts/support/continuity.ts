@@ -11,9 +11,6 @@ export interface Replayed {
 const coder = ethers.AbiCoder.defaultAbiCoder()
 const { keccak256 } = ethers
 
-const ROW =
-  '(bytes32 service,address token,uint96 price,uint96 next,uint40 nextFrom,uint8 unit,bool active)'
-
 export interface RecordInput {
   manager: string
   payee: string
@@ -68,7 +65,11 @@ function material(log: EventLog): { kind: number; types: string[]; values: unkno
         values: [a.nodeId, a.to, a.amount],
       }
     default:
-      return { kind: 6, types: ['bytes32', `tuple${ROW}[]`], values: [a.nodeId, a.rows] }
+      return {
+        kind: 6,
+        types: ['bytes32', 'bytes32', 'address', 'uint256'],
+        values: [a.nodeId, a.service, a.token, a.schedule],
+      }
   }
 }
 
@@ -98,6 +99,11 @@ export async function logsOf(contract: ServiceRegistry | PriceBoard): Promise<Ev
 
 /** The continuity slot as the contract keeps it, read from storage slot 0. */
 export async function storedHead(contract: ServiceRegistry | PriceBoard): Promise<Replayed> {
-  const word = await ethers.provider.getStorage(await contract.getAddress(), 0)
+  const word = await continuityWord(contract)
   return { seq: BigInt(ethers.dataSlice(word, 24)), head: ethers.dataSlice(word, 0, 24) }
+}
+
+/** The word that the newest event must carry. */
+export async function continuityWord(contract: ServiceRegistry | PriceBoard): Promise<string> {
+  return ethers.provider.getStorage(await contract.getAddress(), 0)
 }

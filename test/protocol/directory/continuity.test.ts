@@ -6,6 +6,7 @@ import {
   bodyHash,
   continuesLog,
   decodeLog,
+  encodeSchedule,
   GENESIS_HEAD,
   type Hex,
   type LogHead,
@@ -21,7 +22,10 @@ const values = Object.values(record)
 const coder = AbiCoder.defaultAbiCoder()
 const word = (value: bigint | number | string) =>
   typeof value === 'string' ? zeroPadValue(value, 32) : toBeHex(value, 32)
-const row = [hex(0x51, 32), account, 5n, 6n, 7, 1, true]
+const row = {
+  ...{ service: hex(0x51, 32), token: account },
+  ...{ price: 5n, next: 6n, nextFrom: 7, unit: 1, active: true },
+}
 
 /** One event of every kind, decoded from logs whose heads are still zeros. */
 const events = (
@@ -29,12 +33,12 @@ const events = (
     ['registry', 'Registered', [nodeId, account, hex(3, 32), values, hex(4, 64), 9n]],
     ['registry', 'Updated', [nodeId, values]],
     ['registry', 'StakeAdded', [nodeId, 10n]],
-    ['board', 'PricesSet', [nodeId, [row, row]]],
+    ['board', 'PriceSet', [nodeId, row.service, row.token, encodeSchedule(row)]],
     ['registry', 'UnstakeBegun', [nodeId, 11]],
     ['registry', 'StakeWithdrawn', [nodeId, account, 10n]],
   ] as const
 ).map(([contract, name, fields]) => {
-  const log = rawLog(contract, name, [...fields, 0n, hex(0, 24)])
+  const log = rawLog(contract, name, [...fields, hex(0, 32)])
   return decodeLog(log, deployment) as RegistryEvent | BoardEvent
 })
 
@@ -96,7 +100,15 @@ describe('continuesLog', () => {
       ]),
       [1, { record: { ...record, sealKey: hex(9, 32) } }],
       [2, { stake: 8n }],
-      [3, { rows: [] }],
+      ...Object.entries({
+        service: hex(9, 32),
+        token: hex(9, 20),
+        price: 1n,
+        next: 1n,
+        nextFrom: 1,
+        unit: 0,
+        active: false,
+      }).map(([field, value]): [number, object] => [3, { row: { ...row, [field]: value } }]),
       [4, { unlockAt: 12 }],
       [5, { to: hex(9, 20) }],
       [5, { amount: 8n }],

@@ -8,6 +8,7 @@ import { deployment, hex, place, rawLog, record } from '../support/logs.ts'
 const nodeId = hex(0x01, 32)
 const channelId = hex(0x02, 32)
 const head = hex(0x03, 24)
+const continuityWord = `${head}${'7'.padStart(16, '0')}`
 const account = (byte: number) => hex(byte, 20)
 const recordValues = Object.values(record)
 const row = {
@@ -20,8 +21,10 @@ const row = {
   active: true,
 }
 
+const schedule = (row.next << 96n) | (1_800_000_000n << 192n) | (1n << 232n) | (1n << 240n)
+
 describe('decodeLog: what is no event of the directory', () => {
-  const log = rawLog('registry', 'StakeAdded', [nodeId, 5n, 1n, head])
+  const log = rawLog('registry', 'StakeAdded', [nodeId, 5n, continuityWord])
 
   it('a log of another contract, even with the same topics', () => {
     assert.equal(decodeLog({ ...log, address: account(0x99) }, deployment), undefined)
@@ -31,8 +34,8 @@ describe('decodeLog: what is no event of the directory', () => {
 
   it('events that change no row', () => {
     const logs = [
-      rawLog('channels', 'Deposited', [account(1), account(2), 3n, 4n]),
-      rawLog('channels', 'Withdrawn', [account(1), account(2), account(3), 4n, 5n]),
+      rawLog('channels', 'Deposited', [account(1), account(2), 3n]),
+      rawLog('channels', 'Withdrawn', [account(1), account(2), account(3), 4n]),
       rawLog('channels', 'Skipped', [channelId, account(2), 1]),
     ]
     for (const other of logs) assert.equal(decodeLog(other, deployment), undefined)
@@ -52,7 +55,7 @@ describe('decodeLog: what is no event of the directory', () => {
 
   it('any data gives an event or undefined, never an exception', () => {
     const registered = rawLog('registry', 'Registered', [
-      ...[nodeId, account(1), hex(9, 32), recordValues, hex(8, 64), 5n, 1n, head],
+      ...[nodeId, account(1), hex(9, 32), recordValues, hex(8, 64), 5n, continuityWord],
     ])
     fc.assert(
       fc.property(fc.constantFrom(log, registered), bytesUpTo(700), (base, data) => {
@@ -69,7 +72,7 @@ describe('decodeLog', () => {
     [
       'Registered',
       rawLog('registry', 'Registered', [
-        ...[nodeId, account(0x0e), hex(0x0f, 32), recordValues, hex(0x10, 64), 11n, 7n, head],
+        ...[nodeId, account(0x0e), hex(0x0f, 32), recordValues, hex(0x10, 64), 11n, continuityWord],
       ]),
       {
         nodeId,
@@ -83,28 +86,28 @@ describe('decodeLog', () => {
     ],
     [
       'Updated',
-      rawLog('registry', 'Updated', [nodeId, recordValues, 7n, head]),
+      rawLog('registry', 'Updated', [nodeId, recordValues, continuityWord]),
       { nodeId, record, ...continuity },
     ],
     [
       'StakeAdded',
-      rawLog('registry', 'StakeAdded', [nodeId, 12n, 7n, head]),
+      rawLog('registry', 'StakeAdded', [nodeId, 12n, continuityWord]),
       { nodeId, stake: 12n, ...continuity },
     ],
     [
       'UnstakeBegun',
-      rawLog('registry', 'UnstakeBegun', [nodeId, 1_800_000_000, 7n, head]),
+      rawLog('registry', 'UnstakeBegun', [nodeId, 1_800_000_000, continuityWord]),
       { nodeId, unlockAt: 1_800_000_000, ...continuity },
     ],
     [
       'StakeWithdrawn',
-      rawLog('registry', 'StakeWithdrawn', [nodeId, account(0x0a), 13n, 7n, head]),
+      rawLog('registry', 'StakeWithdrawn', [nodeId, account(0x0a), 13n, continuityWord]),
       { nodeId, to: account(0x0a), amount: 13n, ...continuity },
     ],
     [
-      'PricesSet',
-      rawLog('board', 'PricesSet', [nodeId, [Object.values(row)], 7n, head]),
-      { nodeId, rows: [row], ...continuity },
+      'PriceSet',
+      rawLog('board', 'PriceSet', [nodeId, row.service, row.token, schedule, continuityWord]),
+      { nodeId, row, ...continuity },
     ],
     [
       'Opened',

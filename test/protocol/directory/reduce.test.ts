@@ -9,7 +9,7 @@ import {
   type RegistryEvent,
   reduceChannel,
   reduceNode,
-  reducePrices,
+  reducePrice,
 } from '@mainframe/protocol'
 import { hex, place, record } from '../support/logs.ts'
 
@@ -159,12 +159,9 @@ describe('prices', () => {
     active: true,
   }
 
-  it('reducePrices gives every row of an event with its node and block', () => {
-    const event = { ...place, ...continuity, type: 'PricesSet' as const, nodeId, rows: [row, row] }
-    assert.deepEqual(reducePrices(event), [
-      { ...row, nodeId, updatedBlock: 16 },
-      { ...row, nodeId, updatedBlock: 16 },
-    ])
+  it('reducePrice gives the row of an event with its node and block', () => {
+    const event = { ...place, ...continuity, type: 'PriceSet' as const, nodeId, row }
+    assert.deepEqual(reducePrice(event), { ...row, nodeId, updatedBlock: 16 })
   })
 
   it("currentPrice is the board's rule: the next price from its second on, none when withdrawn or zero", () => {

@@ -11,7 +11,7 @@ import {
   type PriceRow,
   type RawLog,
   reduceNode,
-  reducePrices,
+  reducePrice,
   relayAddress,
   toHex,
 } from '@mainframe/protocol'
@@ -57,11 +57,11 @@ async function readNodes(chain: TestChain, head: { number: number; time: number 
   for (const log of await chain.request<RawLog[]>('eth_getLogs', [filter])) {
     const event = decodeLog(log, deployment)
     if (!event || !('nodeId' in event)) continue
-    if (event.type === 'PricesSet') {
+    if (event.type === 'PriceSet') {
       const old = prices.get(event.nodeId) ?? []
-      const changed = reducePrices(event)
-      const kept = old.filter((row) => changed.every(({ service }) => service !== row.service))
-      prices.set(event.nodeId, [...kept, ...changed])
+      const changed = reducePrice(event)
+      const kept = old.filter(({ service }) => service !== changed.service)
+      prices.set(event.nodeId, [...kept, changed])
       continue
     }
     const row = reduceNode(rows.get(event.nodeId), event)
