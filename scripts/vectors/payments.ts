@@ -13,6 +13,7 @@ import {
   nodeKeyOf,
   type Quote,
   registrationMessage,
+  releaseDigest,
   SERVICE_NAMES,
   secretKeyAccount,
   serviceId,
@@ -25,9 +26,10 @@ import { fixed, fixedAccount, fixedBytes, trimZeros } from './material.ts'
 
 const domain = { chainId: 31_337n, contract: fixedAccount('channels contract') }
 const signerSecret = fixed('voucher signer')
+const payeeSecret = fixed('payee')
 const terms: ChannelTerms = {
   payer: fixedAccount('payer'),
-  payee: fixedAccount('payee'),
+  payee: secretKeyAccount(payeeSecret),
   token: fixedAccount('token'),
   signer: secretKeyAccount(signerSecret),
   noticeSeconds: 86_400,
@@ -42,15 +44,21 @@ export function vouchers() {
   const coin = { ...terms, token: new Uint8Array(20), noticeSeconds: 3600 }
   return {
     about:
-      'Channel ids and vouchers (PROTOCOL.md §4); signatures are EIP-2098 over the digest, RFC 6979 nonces',
+      'Channel ids, vouchers and releases (PROTOCOL.md §4); signatures are EIP-2098 over the digest, RFC 6979 nonces',
     domain,
     domainSeparator: separator,
     signerSecret,
+    payeeSecret,
     channels: [terms, coin].map((each) => ({ terms: each, channelId: channelId(each) })),
     vouchers: AMOUNTS.map((amount, i) => {
       const voucher = { channelId: id, epoch: 1 + 0xff_fffe * (i >> 1), amount }
       const digest = voucherDigest(separator, voucher)
       return { ...voucher, digest, signature: signDigest(digest, signerSecret) }
+    }),
+    releases: AMOUNTS.map((finalAmount, i) => {
+      const release = { channelId: id, epoch: 1 + 0xff_fffe * (i >> 1), finalAmount }
+      const digest = releaseDigest(separator, release)
+      return { ...release, digest, signature: signDigest(digest, payeeSecret) }
     }),
   }
 }

@@ -6,6 +6,7 @@ import {
   MAX_AMOUNT,
   publicKeyAccount,
   recoverSigner,
+  releaseDigest,
   SIGNATURE_BYTES,
   secretKeyAccount,
   signDigest,
@@ -23,6 +24,13 @@ const VOUCHER_TYPES = {
     { name: 'channelId', type: 'bytes32' },
     { name: 'epoch', type: 'uint24' },
     { name: 'amount', type: 'uint96' },
+  ],
+}
+const RELEASE_TYPES = {
+  Release: [
+    { name: 'channelId', type: 'bytes32' },
+    { name: 'epoch', type: 'uint24' },
+    { name: 'finalAmount', type: 'uint96' },
   ],
 }
 const secretKey = bytes(32).filter((key) => secp256k1.utils.isValidSecretKey(key))
@@ -93,7 +101,7 @@ describe('vouchers: as ethers computes them', () => {
     )
   })
 
-  it('domain separator and digest are those of EIP-712', () => {
+  it('domain separator and both digests are those of EIP-712', () => {
     fc.assert(
       fc.property(domain, voucher, ({ chainId, contract }, v) => {
         const ethersDomain = {
@@ -107,6 +115,12 @@ describe('vouchers: as ethers computes them', () => {
         const message = { ...v, channelId: toHex(v.channelId) }
         const expected = TypedDataEncoder.hash(ethersDomain, VOUCHER_TYPES, message)
         assert.equal(toHex(voucherDigest(separator, v)), expected)
+        const { amount: finalAmount, channelId, epoch } = v
+        const release = { channelId: toHex(channelId), epoch, finalAmount }
+        assert.equal(
+          toHex(releaseDigest(separator, { channelId, epoch, finalAmount })),
+          TypedDataEncoder.hash(ethersDomain, RELEASE_TYPES, release),
+        )
       }),
     )
   })

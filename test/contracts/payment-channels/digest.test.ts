@@ -3,6 +3,7 @@ import {
   domainSeparator,
   fromHex,
   recoverSigner,
+  releaseDigest,
   signDigest,
   toHex,
   voucherDigest,
@@ -56,13 +57,16 @@ describe('PaymentChannels hashes', () => {
     await fc.assert(property, RUNS)
   })
 
-  it('makes the release digest that ethers makes, never that of a voucher', async () => {
+  it('makes the release digest that ethers and the protocol package make, never that of a voucher', async () => {
     const contracts = await loadFixture(deployed)
     const domain = await domainOf(contracts)
+    const separator = await separatorOf(contracts)
     const property = fc.asyncProperty(bytes32, epochs, amounts, async (id, epoch, amount) => {
       const onChain = await contracts.channels.releaseDigest(id, epoch, amount)
       const message = { channelId: id, epoch, finalAmount: amount }
       expect(onChain).to.equal(ethers.TypedDataEncoder.hash(domain, releaseTypes, message))
+      const ours = releaseDigest(separator, { channelId: fromHex(id), epoch, finalAmount: amount })
+      expect(onChain).to.equal(toHex(ours))
       expect(onChain).not.to.equal(await contracts.channels.digest(id, epoch, amount))
     })
     await fc.assert(property, RUNS)
