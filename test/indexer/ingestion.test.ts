@@ -260,7 +260,7 @@ for (const { name, skip, settings } of DATABASES) {
       assert.equal((node[0] as { stake: bigint }).stake, 7n)
       assert.equal((price[0] as { price: bigint }).price, 6n)
       assert.equal((channel[0] as { deposit: bigint }).deposit, 20n)
-      assert.equal(log.length, 5)
+      assert.equal(log.length, 6)
     })
 
     it('marks a registration that its node key did not sign', async () => {
