@@ -20,7 +20,7 @@ abstract contract Vault is IPaymentChannels, ReentrancyGuardTransient {
   /// @dev The one token whose transfers are known to move exactly their amount.
   address internal immutable _mft;
 
-  /// @dev A struct for the same reason as PaymentChannels' Slot.
+  /// @dev A struct, because a reference to it costs two hashes where reading and writing the mappings cost four.
   struct Balance {
     uint256 amount;
   }
