@@ -122,8 +122,8 @@ contract PriceBoard is IPriceBoard {
       });
   }
 
-  /// @dev Where a row's schedule lies: at keccak256(abi.encode(nodeId, service, token)), a hash that needs no mapping to
-  /// be hashed once more.
+  /// @dev Where a row's schedule lies: at keccak256(abi.encode(nodeId, service, token)), a hash that needs no mapping
+  /// to be hashed once more.
   function _slot(
     bytes32 nodeId,
     bytes32 service,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+// solhint-disable no-inline-assembly
+
 import {IPaymentChannels} from "../interfaces/IPaymentChannels.sol";
 import {Keccak} from "./Keccak.sol";
 

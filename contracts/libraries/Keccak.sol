@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+// solhint-disable no-inline-assembly
+
 /// @title keccak256(abi.encode(...)) of a few words
 /// @notice What the compiler makes of abi.encode allocates and bounds memory for every hash. These write behind the
 /// free memory pointer and leave it where it was, which saves 0.1 to 0.2 k gas a hash (docs/contracts.md, Gas).
