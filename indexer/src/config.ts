@@ -1,10 +1,8 @@
 /** The one reader of flags, environment and files: everything else is handed an {@link IndexerConfig}. */
 import { readFileSync } from 'node:fs'
-import { type Deployment, type Hex, MainframeError, nearest } from '@mainframe/protocol'
+import { type Deployment, MainframeError, nearest, parseDeployment } from '@mainframe/protocol'
 import { type Static, Type } from 'typebox'
 import { Compile, type Validator } from 'typebox/compile'
-
-const Address = Type.Unsafe<Hex>(Type.String({ pattern: '^0x[0-9a-fA-F]{40}$' }))
 
 const SettingsSchema = Type.Object(
   {
@@ -14,8 +12,15 @@ const SettingsSchema = Type.Object(
     }),
     deployment: Type.String({
       minLength: 1,
-      description: 'JSON file with the chain id, the first block and the contract addresses',
+      description: 'JSON file with the contract addresses, such as deploy/addresses.json',
     }),
+    chainId: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: Number.MAX_SAFE_INTEGER,
+        description: 'id of the chain, where the deployment file holds several',
+      }),
+    ),
     dataFolder: Type.String({
       minLength: 1,
       default: 'data/indexer',
@@ -60,19 +65,10 @@ const SettingsSchema = Type.Object(
   { additionalProperties: false },
 )
 
-const DeploymentSchema = Type.Object({
-  chainId: Type.Integer({ minimum: 1 }),
-  block: Type.Integer({ minimum: 0 }),
-  token: Address,
-  registry: Address,
-  board: Address,
-  channels: Address,
-})
-
 type Settings = Static<typeof SettingsSchema>
 
 /** Everything that a run of the indexer is told, checked and frozen. */
-export interface IndexerConfig extends Omit<Settings, 'deployment' | 'dataFolder'> {
+export interface IndexerConfig extends Omit<Settings, 'deployment' | 'chainId' | 'dataFolder'> {
   deployment: Deployment
   /** Left out: with `databaseUrl` nothing is kept here, without it in memory only. */
   dataFolder?: string
@@ -101,7 +97,6 @@ const ENVIRONMENT_PREFIX = 'MAINFRAME_INDEXER_'
 const WITHOUT_FLAG = new Set(['databaseUrl'])
 
 const settingsForm = Compile(SettingsSchema)
-const deploymentForm = Compile(DeploymentSchema)
 
 /** Every setting, for `--help` and the documentation. */
 export const SETTINGS: readonly SettingDescription[] = Object.entries(
@@ -133,32 +128,13 @@ export function loadConfig(sources: ConfigSources): IndexerConfig {
   }
   const given = definedOnly(Object.entries(settings))
   assertForm(settingsForm, given, 'The setting')
-  const { deployment, dataFolder, ...rest } = given as unknown as Settings
+  const { deployment, chainId, dataFolder, ...rest } = given as unknown as Settings
   if (!URL.canParse(rest.rpcUrl)) throw invalid('The setting rpcUrl is not a URL')
   return Object.freeze({
     ...rest,
     ...(rest.databaseUrl === undefined && { dataFolder }),
-    deployment: readDeployment(deployment),
+    deployment: parseDeployment(readJson(deployment, 'deployment file'), { chainId }),
   })
-}
-
-/** A deployment from parsed JSON, with lower-case addresses. Throws `CONFIG_INVALID`. */
-export function parseDeployment(value: unknown): Deployment {
-  assertForm(deploymentForm, value, 'In the deployment,')
-  const { chainId, block, token, registry, board, channels } = value as Deployment
-  const lower = (address: Hex) => address.toLowerCase() as Hex
-  return {
-    chainId,
-    block,
-    token: lower(token),
-    registry: lower(registry),
-    board: lower(board),
-    channels: lower(channels),
-  }
-}
-
-function readDeployment(file: string): Deployment {
-  return parseDeployment(readJson(file, 'deployment file'))
 }
 
 function readSettingsFile(file: string): Record<string, unknown> {

@@ -18,7 +18,7 @@ const USER_ERRORS: readonly (ErrorCode | undefined)[] = [
   'STORE_LOCKED',
   'VALIDATION_FAILED',
 ]
-const NETWORK: readonly SettingName[] = ['rpcUrl', 'deploymentFile']
+const NETWORK: readonly SettingName[] = ['rpcUrl', 'deploymentFile', 'chainId']
 const REGISTRATION: readonly SettingName[] = [
   ...NETWORK,
   'listen',

@@ -1,7 +1,6 @@
 /** The one reader of flags, environment and files: everything else is handed a {@link RelayConfig}. */
 import { readFileSync } from 'node:fs'
-import { type Deployment, type Hex, MainframeError, nearest } from '@mainframe/protocol'
-import { Type } from 'typebox'
+import { type Deployment, MainframeError, nearest, parseDeployment } from '@mainframe/protocol'
 import { Compile, type Validator } from 'typebox/compile'
 import {
   ENVIRONMENT_PREFIX,
@@ -11,21 +10,10 @@ import {
   SettingsSchema,
 } from './settings.ts'
 
-const Address = Type.Unsafe<Hex>(Type.String({ pattern: '^0x[0-9a-fA-F]{40}$' }))
 const settingsForm = Compile(SettingsSchema)
-const deploymentForm = Compile(
-  Type.Object({
-    chainId: Type.Integer({ minimum: 1 }),
-    block: Type.Integer({ minimum: 0 }),
-    token: Address,
-    registry: Address,
-    board: Address,
-    channels: Address,
-  }),
-)
 
 /** Everything that a running relay is told, checked and frozen. */
-export interface RelayConfig extends Omit<Settings, 'deploymentFile'> {
+export interface RelayConfig extends Omit<Settings, 'deploymentFile' | 'chainId'> {
   rpcUrl: string
   deployment: Deployment
 }
@@ -55,25 +43,12 @@ export function loadSettings(sources: ConfigSources): Settings {
 
 /** The settings of a command that needs the chain. Throws `CONFIG_INVALID` with one sentence. */
 export function loadConfig(sources: ConfigSources): RelayConfig {
-  const { rpcUrl, deploymentFile, ...settings } = loadSettings(sources)
+  const { rpcUrl, deploymentFile, chainId, ...settings } = loadSettings(sources)
   if (rpcUrl === undefined) throw missing('rpcUrl')
   if (deploymentFile === undefined) throw missing('deploymentFile')
-  return Object.freeze({ ...settings, rpcUrl, deployment: readDeployment(deploymentFile) })
-}
-
-function readDeployment(file: string): Deployment {
-  const value = readJson(file, 'deployment file')
-  assertForm(deploymentForm, value, `In the deployment file ${file},`)
-  const { chainId, block, token, registry, board, channels } = value as Deployment
-  const lower = (address: Hex) => address.toLowerCase() as Hex
-  return {
-    chainId,
-    block,
-    token: lower(token),
-    registry: lower(registry),
-    board: lower(board),
-    channels: lower(channels),
-  }
+  const where = `the deployment file ${deploymentFile}`
+  const deployment = parseDeployment(readJson(deploymentFile, 'deployment file'), { chainId, where })
+  return Object.freeze({ ...settings, rpcUrl, deployment })
 }
 
 function readSettingsFile(file: string): Record<string, unknown> {

@@ -26,7 +26,14 @@ export const SettingsSchema = Type.Object(
     deploymentFile: Type.Optional(
       Type.String({
         minLength: 1,
-        description: 'JSON file with the chain id, the first block and the contract addresses',
+        description: 'JSON file with the contract addresses, such as deploy/addresses.json',
+      }),
+    ),
+    chainId: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: Number.MAX_SAFE_INTEGER,
+        description: 'id of the chain, where the deployment file holds several',
       }),
     ),
     listen: multiaddrs(['/ip4/127.0.0.1/tcp/0'], 'multiaddrs to listen on, comma-separated'),

@@ -31,6 +31,14 @@ export {
 export { decodeContactCode, encodeContactCode } from './contact-code.ts'
 export { createHpke, type Hpke, type HpkeContext } from './crypto/hpke.ts'
 export type { KeyPair, Primitives } from './crypto/primitives.ts'
+export {
+  CONTRACT_ROLES,
+  type ChainRecord,
+  type ContractRecord,
+  type ContractRole,
+  type DeploymentSource,
+  parseDeployment,
+} from './deployment.ts'
 export type {
   ApiChannel,
   ApiChannelAnswer,

@@ -57,7 +57,7 @@ describe('the configuration', () => {
     const noBoard = file('e.json', { ...DEPLOYMENT, board: undefined })
     refuses({ flags: { ...flags, deployment: noBoard } }, /In the deployment, board is missing/)
     const badBoard = file('f.json', { ...DEPLOYMENT, board: '0x12' })
-    refuses({ flags: { ...flags, deployment: badBoard } }, /In the deployment, board must match/)
+    refuses({ flags: { ...flags, deployment: badBoard } }, /In the deployment, board is no address/)
   })
 
   it('takes flags before environment before file before defaults', () => {
@@ -71,6 +71,22 @@ describe('the configuration', () => {
     assert.deepEqual(config.deployment, DEPLOYMENT)
     assert.equal(config.dataFolder, 'data/indexer')
     assert.ok(Object.isFrozen(config))
+  })
+
+  it('takes the file that deploying writes, and a chain of several', () => {
+    const contract = (address: string) => ({ address, block: 7, codeHash: '0x', arguments: [] })
+    const { token, registry, board, channels } = DEPLOYMENT
+    const record = {
+      token: contract(token),
+      registry: contract(registry),
+      board: contract(board),
+      channels: contract(channels),
+    }
+    const addresses = file('addresses.json', { 1: record, 17: record })
+    const load = (chainId?: string) =>
+      loadConfig({ flags: { ...flags, deployment: addresses, chainId }, environment: {} })
+    assert.deepEqual(load('17').deployment, { ...DEPLOYMENT, chainId: 17, block: 7 })
+    refuses({ flags: { ...flags, deployment: addresses } }, /chains 1, 17: say which/)
   })
 
   it('keeps no folder when there is a server, and has no flag for its password', () => {

@@ -9,6 +9,7 @@ import {
   type Hex,
   mainframeTokenAbi,
   nodeIdOf,
+  parseDeployment,
   paymentChannelsAbi,
   priceBoardAbi,
   recordHash,
@@ -21,7 +22,6 @@ import {
 import { ed25519 } from '@noble/curves/ed25519.js'
 import { Interface, type Result } from 'ethers'
 import { bloomMayHold } from '../../indexer/src/chain/bloom.ts'
-import { parseDeployment } from '../../indexer/src/config.ts'
 import { type RunningIndexer, startIndexer } from '../../indexer/src/indexer.ts'
 import { startChain, type TestChain } from '../helpers/chain.ts'
 import { account, word } from './fake-chain.ts'

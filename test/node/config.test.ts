@@ -96,4 +96,18 @@ describe('The settings of a relay', () => {
     assert.equal(deployment.token, ADDRESS.toLowerCase())
     assert.equal(rpcUrl, 'http://127.0.0.1:8545')
   })
+
+  it('takes the file that deploying writes, and a chain of several', async () => {
+    const contract = { address: ADDRESS, block: 7, codeHash: '0x', arguments: [] }
+    const record = { token: contract, registry: contract, board: contract, channels: contract }
+    const deploymentFile = await file('addresses.json', { 1: record, 17: record })
+    const flags = { rpcUrl: 'http://127.0.0.1:8545', deploymentFile }
+    const { deployment } = loadConfig({ flags: { ...flags, chainId: '17' }, environment: {} })
+    assert.deepEqual([deployment.chainId, deployment.block], [17, 7])
+    assert.equal(deployment.channels, ADDRESS.toLowerCase())
+    assert.throws(() => loadConfig({ flags, environment: {} }), {
+      code: 'CONFIG_INVALID',
+      message: /addresses\.json, there are chains 1, 17: say which by its chain id/,
+    })
+  })
 })
