@@ -1,9 +1,25 @@
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import toolbox from '@nomicfoundation/hardhat-toolbox-mocha-ethers'
-import { defineConfig } from 'hardhat/config'
+import { configVariable, defineConfig } from 'hardhat/config'
+import { variablesOf } from './deploy/variables.ts'
 
 const require = createRequire(import.meta.url)
+
+/** A Sourcify server of one's own. */
+const sourcifyUrl = process.env['SOURCIFY_API_URL']
+const local = variablesOf('localhost')
+
+/** A network of others: its URL and key are asked for only when it is used. */
+const remote = (name: string) => {
+  const { urlVariable, keyVariable } = variablesOf(name)
+  return {
+    type: 'http' as const,
+    chainType: 'l1' as const,
+    url: configVariable(urlVariable),
+    accounts: [configVariable(keyVariable)],
+  }
+}
 
 export default defineConfig({
   plugins: [toolbox],
@@ -41,5 +57,20 @@ export default defineConfig({
       mining: { auto: false, interval: 300 },
       loggingEnabled: false,
     },
+    localhost: {
+      type: 'http',
+      chainType: 'l1',
+      url: configVariable(local.urlVariable, { default: 'http://127.0.0.1:8545' }),
+      // without a key in the environment: the node's own accounts
+      accounts: process.env[local.keyVariable] ? [configVariable(local.keyVariable)] : 'remote',
+    },
+    sepolia: remote('sepolia'),
+    mainnet: remote('mainnet'),
+  },
+  verify: {
+    etherscan: { apiKey: configVariable('ETHERSCAN_API_KEY') },
+    blockscout: { enabled: true },
+    // by default the public one
+    sourcify: { enabled: true, ...(sourcifyUrl && { apiUrl: sourcifyUrl }) },
   },
 })

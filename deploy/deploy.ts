@@ -1,33 +1,35 @@
-import { readFile } from 'node:fs/promises'
-import { MainframeError } from '@mainframe/protocol'
+/** The one way in which the contracts are deployed: by localnet, by tests and by `npm run deploy`. */
+
 import {
-  type Artifact,
-  type ArtifactResolver,
+  type ChainRecord,
+  CONTRACT_ROLES,
+  type ContractRecord,
+  type ContractRole,
+  type Deployment,
+  type Hex,
+  MainframeError,
+} from '@mainframe/protocol'
+import {
   type DeploymentResult,
   DeploymentResultType,
   deploy,
   type EIP1193Provider,
-  listTransactions,
-  type SuccessfulDeploymentResult,
 } from '@nomicfoundation/ignition-core'
+import { keccak256 } from 'ethers'
+import { createArtifactResolver, isCodeOf, readArtifact } from './artifacts.ts'
+import { CONTRACTS } from './contracts.ts'
+import { explainFailure, explainResult } from './failures.ts'
+import { type JournalEntry, mendJournal, readJournal } from './journal.ts'
 import mainframeModule from './modules/mainframe.ts'
-import { createHttpProvider, type RequestProvider } from './provider.ts'
+import type { DeploymentParameters } from './networks.ts'
+import { createListener, type Progress } from './progress.ts'
+import { askNumber, createHttpProvider, fetchCode, type RequestProvider } from './provider.ts'
+import { recoverTransactions } from './recover.ts'
 
 /** How often to look for a new block; a local chain makes several a second. */
-const POLLING_MS = 50
-/** Looks at a receipt before giving up: a minute together with the interval above. */
-const RECEIPT_RETRIES = 1_200
-
-/** The parameters of the module; amounts in base units. Those left out are a public network's. */
-export interface DeploymentParameters {
-  /** Receives the whole supply of MFT; by default the deploying account. */
-  treasury?: string
-  minimumStake?: bigint
-  unbondingPeriodSeconds?: number
-  priceDelaySeconds?: number
-  minimumNoticeSeconds?: number
-  maximumNoticeSeconds?: number
-}
+const LOCAL_POLLING_MS = 50
+/** How long the node may not know a transaction that it took, before it counts as dropped. */
+const PATIENCE_MS = 60_000
 
 /** Where and how to deploy: through `provider`, or through the JSON-RPC node at `rpcUrl`. */
 export interface DeployOptions {
@@ -36,55 +38,96 @@ export interface DeployOptions {
   /** Journal of the deployment; a second run in the same folder finishes or finds the first one. */
   deploymentDir: string
   parameters?: DeploymentParameters
-  /** Compiled contracts, by default those of this repository (`hardhat build`). */
-  artifactsDir?: URL
   /** Blocks until a deployment counts, default 1: public chains want more. */
   confirmations?: number
-}
-
-/** The contracts of one chain. */
-export interface Deployment {
-  chainId: number
-  /** The block of the first deployed contract: no log of the project is older. */
-  block: number
-  token: string
-  registry: string
-  board: string
-  channels: string
+  /** Milliseconds between looks at the chain, default 50: public nodes want fewer. */
+  pollingMs?: number
+  onProgress?: (progress: Progress) => void
 }
 
 /**
- * Deploys the four contracts with the chain's unlocked accounts, or finds them when the folder's journal
- * says that they are deployed.
+ * Deploys the four contracts with the first account of the provider, finishes what a killed run began, or
+ * finds them when the folder's journal says that they are deployed.
  * Refuses with CHAIN_UNREACHABLE, CHAIN_REJECTED (a transaction failed), CHAIN_MISMATCH (the folder
  * belongs to another chain, other parameters or other bytecode).
  */
 export async function deployContracts(options: DeployOptions): Promise<Deployment> {
   const provider = resolveProvider(options)
-  const artifactResolver = createArtifactResolver(options.artifactsDir)
-  const { deploymentDir, parameters = {}, confirmations = 1 } = options
-  const [chainId, accounts] = await Promise.all([
-    provider.request({ method: 'eth_chainId' }) as Promise<string>,
-    provider.request({ method: 'eth_accounts' }) as Promise<string[]>,
-  ])
-  const result = await deploy({
-    config: {
-      blockPollingInterval: POLLING_MS,
-      requiredConfirmations: confirmations,
-      retryInterval: POLLING_MS,
-      maxRetries: RECEIPT_RETRIES,
-    },
-    artifactResolver,
-    provider: provider as EIP1193Provider,
-    deploymentDir,
-    ignitionModule: mainframeModule,
-    deploymentParameters: { [mainframeModule.id]: definedOnly(parameters) },
-    accounts,
+  const { deploymentDir, parameters = {}, onProgress } = options
+  const { confirmations = 1, pollingMs = LOCAL_POLLING_MS } = options
+  const waiting = { confirmations, pollingMs, patienceMs: PATIENCE_MS }
+  await mendJournal(deploymentDir)
+  await assertJournal(provider, deploymentDir)
+  const accounts = (await provider.request({ method: 'eth_accounts' })) as string[]
+  try {
+    await recoverTransactions({ provider, deploymentDir, ...waiting })
+    const result = await deploy({
+      config: {
+        blockPollingInterval: pollingMs,
+        requiredConfirmations: confirmations,
+        retryInterval: pollingMs,
+        maxRetries: Math.ceil(PATIENCE_MS / pollingMs),
+      },
+      artifactResolver: createArtifactResolver(),
+      provider: provider as EIP1193Provider,
+      deploymentDir,
+      ignitionModule: mainframeModule,
+      deploymentParameters: { [mainframeModule.id]: definedOnly(parameters) },
+      accounts,
+      ...(onProgress && { executionEventListener: createListener(onProgress) }),
+    })
+    assertDeployed(result)
+  } catch (error) {
+    throw explainFailure(error)
+  }
+  const entries = await assertJournal(provider, deploymentDir)
+  const chainId = await askNumber(provider, 'eth_chainId')
+  return { chainId, block: Math.min(...entries.map(blockOf)), ...byRole(entries, addressOf) }
+}
+
+/**
+ * The entries of a journal, whose contracts must be on this chain: it outlives a development chain.
+ * Refuses with `CHAIN_MISMATCH`.
+ */
+export async function assertJournal(
+  provider: RequestProvider,
+  deploymentDir: string,
+): Promise<JournalEntry[]> {
+  const entries = await readJournal(deploymentDir)
+  for (const { contract, address } of entries) {
+    if (address === undefined) continue
+    const code = await fetchCode(provider, address)
+    if (code !== '0x' && isCodeOf(await readArtifact(contract), code)) continue
+    const found = code === '0x' ? 'no contract' : 'another contract'
+    throw new MainframeError(
+      'CHAIN_MISMATCH',
+      `An earlier run deployed ${contract} to ${address}, where this chain has ${found}`,
+      { details: { contract, address } },
+    )
+  }
+  return entries
+}
+
+/** What is written down of a complete deployment. Throws as {@link deployContracts} does. */
+export async function readRecord(
+  provider: RequestProvider,
+  deploymentDir: string,
+): Promise<ChainRecord> {
+  const entries = await readJournal(deploymentDir)
+  const hashes = new Map<string, Hex>()
+  for (const { contract, address } of entries) {
+    if (address !== undefined) hashes.set(contract, await fetchCodeHash(provider, address))
+  }
+  return byRole(entries, (entry): ContractRecord => {
+    const codeHash = hashes.get(entry.contract) ?? '0x'
+    const { arguments: given } = entry
+    return { address: addressOf(entry), block: blockOf(entry), codeHash, arguments: given }
   })
-  const contracts = assertDeployed(result)
-  await assertCode(provider, Object.values(contracts))
-  const block = await firstBlock(provider, deploymentDir, artifactResolver)
-  return { chainId: Number(chainId), block, ...contracts }
+}
+
+/** Keccak-256 of the code at an address. */
+export async function fetchCodeHash(provider: RequestProvider, address: string): Promise<Hex> {
+  return keccak256(await fetchCode(provider, address)) as Hex
 }
 
 function resolveProvider({ provider, rpcUrl }: DeployOptions): RequestProvider {
@@ -93,72 +136,33 @@ function resolveProvider({ provider, rpcUrl }: DeployOptions): RequestProvider {
   throw new MainframeError('VALIDATION_FAILED', 'a provider or an rpcUrl is needed')
 }
 
-/** Reads Hardhat's artifacts without starting Hardhat, which would take a second. */
-function createArtifactResolver(
-  artifactsDir = new URL('../artifacts/', import.meta.url),
-): ArtifactResolver {
-  return {
-    async loadArtifact(name) {
-      const file = new URL(`contracts/${name}.sol/${name}.json`, artifactsDir)
-      return JSON.parse(await readFile(file, 'utf8')) as Artifact
-    },
-    // only source verification asks for it
-    getBuildInfo: async () => undefined,
-  }
-}
-
 function definedOnly(parameters: DeploymentParameters): Record<string, string | number | bigint> {
   return Object.fromEntries(Object.entries(parameters).filter(([, value]) => value !== undefined))
 }
 
-type Addresses = Pick<Deployment, 'token' | 'registry' | 'board' | 'channels'>
+function assertDeployed(result: DeploymentResult): void {
+  if (result.type !== DeploymentResultType.SUCCESSFUL_DEPLOYMENT) throw explainResult(result)
+}
 
-function assertDeployed(result: DeploymentResult): Addresses {
-  if (result.type === DeploymentResultType.SUCCESSFUL_DEPLOYMENT) return addressesOf(result)
-  const code =
-    result.type === DeploymentResultType.EXECUTION_ERROR ? 'CHAIN_REJECTED' : 'CHAIN_MISMATCH'
-  throw new MainframeError(code, `the contracts could not be deployed (${result.type})`, {
-    details: JSON.parse(JSON.stringify(result)),
+function byRole<T>(entries: readonly JournalEntry[], value: (entry: JournalEntry) => T) {
+  const pairs = CONTRACT_ROLES.map((role) => {
+    const entry = entries.find(({ contract }) => contract === CONTRACTS[role])
+    if (entry === undefined) throw incomplete(CONTRACTS[role])
+    return [role, value(entry)] as const
   })
+  return Object.fromEntries(pairs) as Record<ContractRole, T>
 }
 
-function addressesOf({ contracts }: SuccessfulDeploymentResult): Addresses {
-  const address = (name: string): string => {
-    const contract = contracts[`${mainframeModule.id}#${name}`]
-    if (contract === undefined) throw new MainframeError('INTERNAL', `the module lacks ${name}`)
-    return contract.address
-  }
-  return {
-    token: address('MainframeToken'),
-    registry: address('ServiceRegistry'),
-    board: address('PriceBoard'),
-    channels: address('PaymentChannels'),
-  }
+function addressOf({ contract, address }: JournalEntry): Hex {
+  if (address === undefined) throw incomplete(contract)
+  return address
 }
 
-/** The journal outlives a development chain: what it names must be there. */
-async function assertCode(provider: RequestProvider, addresses: string[]): Promise<void> {
-  for (const address of addresses) {
-    const code = await provider.request({ method: 'eth_getCode', params: [address, 'latest'] })
-    if (code === '0x') {
-      const message = 'the folder records a deployment that this chain does not have'
-      throw new MainframeError('CHAIN_MISMATCH', message, { details: { address } })
-    }
-  }
+function blockOf({ contract, block }: JournalEntry): number {
+  if (block === undefined) throw incomplete(contract)
+  return block
 }
 
-async function firstBlock(
-  provider: RequestProvider,
-  deploymentDir: string,
-  artifactResolver: ArtifactResolver,
-): Promise<number> {
-  const transactions = await listTransactions(deploymentDir, artifactResolver)
-  const blocks = transactions.map(async ({ txHash }) => {
-    const receipt = (await provider.request({
-      method: 'eth_getTransactionReceipt',
-      params: [txHash],
-    })) as { blockNumber: string } | null
-    return receipt === null ? Number.POSITIVE_INFINITY : Number(receipt.blockNumber)
-  })
-  return Math.min(...(await Promise.all(blocks)))
+function incomplete(contract: string): MainframeError {
+  return new MainframeError('INTERNAL', `the journal has no end for ${contract}`)
 }

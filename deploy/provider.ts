@@ -1,4 +1,5 @@
-import { MainframeError } from '@mainframe/protocol'
+import { type Hex, MainframeError } from '@mainframe/protocol'
+import { toQuantity } from 'ethers'
 
 /** The part of EIP-1193 that a deployment needs. */
 export interface RequestProvider {
@@ -8,6 +9,29 @@ export interface RequestProvider {
 interface JsonRpcAnswer {
   result?: unknown
   error?: { code: number; message: string; data?: unknown }
+}
+
+/** A number that the chain answers as a hex quantity. */
+export async function askNumber(
+  provider: RequestProvider,
+  method: string,
+  ...params: unknown[]
+): Promise<number> {
+  return Number(await provider.request({ method, params }))
+}
+
+/** The number of transactions an account has sent; with `pending`, those under way included. */
+export async function countTransactions(
+  provider: RequestProvider,
+  account: string,
+  block: number | 'latest' | 'pending',
+): Promise<number> {
+  const tag = typeof block === 'number' ? toQuantity(block) : block
+  return await askNumber(provider, 'eth_getTransactionCount', account, tag)
+}
+
+export async function fetchCode(provider: RequestProvider, address: string): Promise<Hex> {
+  return (await provider.request({ method: 'eth_getCode', params: [address, 'latest'] })) as Hex
 }
 
 /** An EIP-1193 provider over HTTP JSON-RPC; refuses with CHAIN_UNREACHABLE or CHAIN_REJECTED. */

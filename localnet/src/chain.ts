@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import { type Deployment, type Hex, MainframeError } from '@mainframe/protocol'
 import { JsonRpcProvider } from 'ethers'
 import { deployContracts } from '../../deploy/deploy.ts'
+import { readNetwork } from '../../deploy/networks.ts'
 import { repositoryFile } from './paths.ts'
 import { claimPort } from './ports.ts'
 import { Service } from './service.ts'
@@ -16,13 +17,6 @@ const HARDHAT = createRequire(import.meta.url).resolve('hardhat/package.json')
 const HARDHAT_CLI = join(HARDHAT, '..', 'dist', 'src', 'cli.js')
 const START_TIMEOUT_MS = 30_000
 const POLL_MS = 50
-
-/** Parameters of the contracts on a local chain, where everything must work from the first minute. */
-const LOCAL_PARAMETERS = {
-  minimumStake: 1_000n * 10n ** 18n,
-  unbondingPeriodSeconds: 60,
-  priceDelaySeconds: 1,
-}
 
 export interface Chain {
   rpcUrl: string
@@ -83,12 +77,11 @@ export async function startChain({ folder, port, shutdown }: ChainOptions): Prom
   const rpcUrl = `http://127.0.0.1:${rpcPort}`
   const provider = await connect(rpcUrl, service)
   shutdown.add(async () => provider.destroy())
-  const deployed = await deployContracts({
+  const deployment = await deployContracts({
     rpcUrl,
     deploymentDir: join(folder, 'deployment'),
-    parameters: LOCAL_PARAMETERS,
+    parameters: readNetwork('localhost').parameters,
   })
-  const deployment = deployed as Deployment
   const deploymentFile = join(folder, 'deployment.json')
   await writeFile(deploymentFile, JSON.stringify(deployment, null, 2))
   const [treasury] = (await provider.send('eth_accounts', [])) as Hex[]

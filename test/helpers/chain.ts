@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { type Deployment, type Hex, mainframeTokenAbi, toHex } from '@mainframe/protocol'
 import { Interface, toQuantity, Wallet } from 'ethers'
 import { deployContracts } from '../../deploy/deploy.ts'
+import { readNetwork } from '../../deploy/networks.ts'
 import { compileContracts, localProvider } from '../../localnet/src/chain.ts'
 import { claimPort } from '../../localnet/src/ports.ts'
 import { Service } from '../../localnet/src/service.ts'
@@ -21,12 +22,6 @@ const HARDHAT_CLI = join(
 )
 const CONTRACTS = new URL('../../contracts/', import.meta.url)
 const ARTIFACTS = new URL('../../artifacts/contracts/', import.meta.url)
-/** As on `npm start`'s chain: everything works from the first minute. */
-const PARAMETERS = {
-  minimumStake: 1_000n * 10n ** 18n,
-  unbondingPeriodSeconds: 60,
-  priceDelaySeconds: 1,
-}
 
 const token = new Interface(mainframeTokenAbi)
 
@@ -103,8 +98,8 @@ async function startIn(folder: string, shutdown: Shutdown, intervalMs: number): 
   await request('evm_setIntervalMining', [intervalMs])
   await request('evm_setAutomine', [intervalMs === 0])
   const deploymentDir = join(folder, 'deployment')
-  const deployed = await deployContracts({ rpcUrl, deploymentDir, parameters: PARAMETERS })
-  const deployment = deployed as Deployment
+  const { parameters } = readNetwork('localhost')
+  const deployment = await deployContracts({ rpcUrl, deploymentDir, parameters })
   const deploymentFile = join(folder, 'deployment.json')
   await writeFile(deploymentFile, JSON.stringify(deployment))
   const [treasury = '0x'] = await request<Hex[]>('eth_accounts')
