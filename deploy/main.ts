@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline/promises'
 import { errorCode, MainframeError } from '@mainframe/protocol'
 import { CommanderError } from 'commander'
-import { type Console, runDeploy } from './commands.ts'
+import type { Console } from './commands.ts'
 import { readCommand } from './options.ts'
 
 /** What the user can mend by himself: exit code 2. Everything else that fails is 1. */
@@ -29,8 +29,14 @@ const terminal: Console = {
 export async function main(argv: readonly string[]): Promise<number> {
   try {
     const command = readCommand(argv)
-    if (command.command === 'deploy') await runDeploy(command, terminal)
-    else await (await import('./verify.ts')).runVerify(command, terminal)
+    // loaded only now: a typing error is answered without them
+    if (command.command === 'deploy') {
+      const { runDeploy } = await import('./commands.ts')
+      await runDeploy(command, terminal)
+    } else {
+      const { runVerify } = await import('./verify.ts')
+      await runVerify(command, terminal)
+    }
     return 0
   } catch (error) {
     return explain(error)
