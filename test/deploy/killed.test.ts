@@ -1,0 +1,209 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { appendFile, mkdir, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
+import type { Hex } from '@mainframe/protocol'
+import { deployContracts } from '../../deploy/deploy.ts'
+import { mendJournal, readJournal } from '../../deploy/journal.ts'
+import { readNetwork } from '../../deploy/networks.ts'
+import { planDeployment } from '../../deploy/plan.ts'
+import { COMPILE_CACHE_FOLDER } from '../../localnet/src/compile-cache.ts'
+import { NODE_KINDS, startNode, type TestNode } from './support/nodes.ts'
+
+const MORTAL = join(import.meta.dirname, 'support/mortal.ts')
+const { parameters } = readNetwork('localhost')
+
+/** Deploys in a process that dies at the first point not survived; resolves with that point, or "done". */
+async function deployMortally(
+  rpcUrl: string,
+  deploymentDir: string,
+  survived: readonly string[],
+): Promise<string> {
+  const args = [MORTAL, rpcUrl, deploymentDir, survived.join(',')]
+  const env = { ...process.env, NODE_COMPILE_CACHE: COMPILE_CACHE_FOLDER }
+  const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  let out = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    out += text
+  })
+  const [code, signal] = await once(child, 'close')
+  assert.deepEqual([code, signal], out === 'done' ? [0, null] : [null, 'SIGKILL'])
+  return out
+}
+
+/** Every point at which a process can die in a deployment, one after the other. */
+async function dieEverywhere(
+  rpcUrl: string,
+  deploymentDir: string,
+  survived: readonly string[] = [],
+): Promise<string[]> {
+  const points = [...survived]
+  for (;;) {
+    const point = await deployMortally(rpcUrl, deploymentDir, points)
+    if (point === 'done') return points.slice(survived.length)
+    points.push(point)
+  }
+}
+
+for (const kind of NODE_KINDS) {
+  describe(`A deployment that is killed and run again (${kind})`, () => {
+    let node: TestNode
+    let folder: string
+    let fresh: string
+    before(async () => {
+      node = await startNode(kind)
+    })
+    after(() => node?.stop())
+    beforeEach(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'mainframe-killed-'))
+      fresh = await node.snapshot()
+    })
+    afterEach(async () => {
+      await node.revert(fresh)
+      await rm(folder, { recursive: true })
+    })
+
+    const planned = async (deploymentDir?: string) => {
+      const deployer = node.account as Hex
+      const options = { provider: node.provider, deployer, deploymentDir, parameters }
+      const { contracts } = await planDeployment(options)
+      return contracts.map(({ contract, address }) => `${contract} ${address}`)
+    }
+    const deployed = async () => {
+      const entries = await readJournal(folder)
+      return entries.map(({ contract, address }) => `${contract} ${address}`)
+    }
+
+    it('is planned as it will be, wherever the kill came', async () => {
+      const addresses = await planned()
+      const survived: string[] = []
+      for (const point of ['before sending 0', 'before the answer to 0', 'MainframeToken mined']) {
+        assert.equal(await deployMortally(node.rpcUrl, folder, survived), point)
+        assert.deepEqual(await planned(folder), addresses, point)
+        survived.push(point)
+      }
+    })
+
+    it('goes on after half a line in the journal and half a list of addresses', async () => {
+      const addresses = await planned()
+      await deployMortally(node.rpcUrl, folder, ['before sending 0', 'before the answer to 0'])
+      const journal = join(folder, 'journal.jsonl')
+      await appendFile(journal, '\n{"type":"DEPLOYMENT_EXECUTION_STATE_IN')
+      await writeFile(join(folder, 'deployed_addresses.json'), '{"Mainframe#Mai')
+      await deployContracts({ provider: node.provider, deploymentDir: folder, parameters })
+      assert.deepEqual((await deployed()).sort(), addresses.sort())
+      assert.equal(await node.sent(), 4)
+    })
+
+    it('is not mixed with another: other parameters are refused', async () => {
+      await deployMortally(node.rpcUrl, folder, ['before sending 0', 'before the answer to 0'])
+      const other = { ...parameters, treasury: `0x${'ab'.repeat(20)}` as Hex }
+      const options = { provider: node.provider, deploymentDir: folder }
+      await assert.rejects(deployContracts({ ...options, parameters: other }), {
+        code: 'CHAIN_MISMATCH',
+        message: /^An earlier deployment in this folder had other parameters/,
+      })
+      assert.equal(await node.sent(), 1)
+    })
+
+    it('is not gone on with on another chain', async () => {
+      await deployMortally(node.rpcUrl, folder, [
+        'before sending 0',
+        'before the answer to 0',
+        'MainframeToken sent',
+        'MainframeToken mined',
+      ])
+      await node.revert(fresh)
+      fresh = await node.snapshot()
+      const options = { provider: node.provider, deploymentDir: folder, parameters }
+      await assert.rejects(deployContracts(options), {
+        code: 'CHAIN_MISMATCH',
+        message: /deployed MainframeToken to 0x[0-9a-fA-F]{40}, where this chain has no contract$/,
+      })
+      assert.equal(await node.sent(), 0)
+    })
+
+    // a process for each of 17 steps is a lot: on the node that keeps transactions waiting for a block
+    if (kind === 'anvil') return
+    it('is the one that was begun, whichever step the kills came in', async () => {
+      const addresses = await planned()
+      const points = await dieEverywhere(node.rpcUrl, folder)
+      // "sent" is told by nobody whose process died before it had the node's answer
+      for (const nonce of [0, 1, 2, 3]) {
+        assert.ok(points.includes(`before sending ${nonce}`), `${points}`)
+        assert.ok(points.includes(`before the answer to ${nonce}`), `${points}`)
+      }
+      assert.equal(points.filter((point) => /mined|deployed/.test(point)).length, 8, `${points}`)
+      assert.deepEqual((await deployed()).sort(), addresses.sort())
+      assert.equal(await node.sent(), 4)
+    })
+  })
+}
+
+describe('The journal of a deployment', () => {
+  let folder: string
+  let journal: string
+  const lines = [
+    '{"chainId":31337,"type":"DEPLOYMENT_INITIALIZE"}',
+    '{"type":"DEPLOYMENT_EXECUTION_STATE_INITIALIZE","futureId":"Mainframe#A","contractName":"A","from":"0x1","constructorArgs":[{"_kind":"bigint","value":"7"},5]}',
+    '{"type":"TRANSACTION_PREPARE_SEND","futureId":"Mainframe#A","nonce":3}',
+  ]
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'mainframe-journal-'))
+    journal = join(folder, 'journal.jsonl')
+    await writeFile(journal, `\n${lines.join('\n')}`)
+  })
+  afterEach(() => rm(folder, { recursive: true }))
+
+  it('loses nothing but the line that was not written whole, at whichever byte', async () => {
+    const whole = await readFile(journal, 'utf8')
+    const start = whole.lastIndexOf('\n')
+    for (let length = start + 1; length < whole.length; length += 7) {
+      await writeFile(journal, whole)
+      await truncate(journal, length)
+      await mendJournal(folder)
+      assert.equal((await readFile(journal, 'utf8')).trimEnd(), whole.slice(0, start), `${length}`)
+      assert.equal((await readJournal(folder))[0]?.nonce, undefined)
+    }
+    await writeFile(journal, whole)
+    await mendJournal(folder)
+    assert.equal(await readFile(journal, 'utf8'), whole)
+  })
+
+  it('is refused when it is damaged in its midst', async () => {
+    await writeFile(journal, `\n{"chainId":31\n${lines[1]}`)
+    const damage = { code: 'STORE_CORRUPT', message: /journal\.jsonl is damaged in its midst/ }
+    await assert.rejects(readJournal(folder), damage)
+    await assert.rejects(mendJournal(folder), damage)
+  })
+
+  it('tells arguments as text, and forgets what was wiped or replaced', async () => {
+    const [entry] = await readJournal(folder)
+    assert.deepEqual(entry, {
+      futureId: 'Mainframe#A',
+      contract: 'A',
+      from: '0x1',
+      arguments: ['7', '5'],
+      nonce: 3,
+    })
+    await appendFile(
+      journal,
+      '\n{"type":"ONCHAIN_INTERACTION_REPLACED_BY_USER","futureId":"Mainframe#A"}',
+    )
+    assert.equal((await readJournal(folder))[0]?.nonce, undefined)
+    await appendFile(journal, '\n{"type":"WIPE_APPLY","futureId":"Mainframe#A"}')
+    assert.deepEqual(await readJournal(folder), [])
+  })
+
+  it('is nothing where there is none', async () => {
+    const nowhere = join(folder, 'nowhere')
+    assert.deepEqual(await readJournal(nowhere), [])
+    await mendJournal(nowhere)
+    await mkdir(nowhere)
+    await mendJournal(nowhere)
+    assert.deepEqual(await readJournal(nowhere), [])
+  })
+})
