@@ -17,6 +17,12 @@ module.exports = {
     forbidden('node-imports-protocol-only', '^node/', '^(indexer|sdk|localnet|deploy|test|bench|scripts)/'),
     forbidden('indexer-imports-protocol-only', '^indexer/', '^(node|sdk|localnet|deploy|test|bench|scripts)/'),
     forbidden('sdk-imports-protocol-only', '^sdk/', '^(node|indexer|localnet|deploy|test|bench|scripts)/'),
+    forbidden(
+      'deploy-is-below-localnet',
+      '^deploy/',
+      '^(node/(?!src/storage/)|indexer|sdk|localnet)/',
+      'of the parts, deploying needs the protocol, and how files are kept',
+    ),
     forbidden('localnet-is-not-tested-against', '^(localnet|deploy)/', '^(test|bench|scripts)/'),
   ],
   options: {

@@ -1,21 +1,25 @@
 /** The compiled contracts of this repository, read without starting Hardhat, which would take a second. */
 import { readFile } from 'node:fs/promises'
-import { type Hex, MainframeError } from '@mainframe/protocol'
+import { MainframeError } from '@mainframe/protocol'
 import type { Artifact, ArtifactResolver } from '@nomicfoundation/ignition-core'
 
 const ARTIFACTS = new URL('../artifacts/', import.meta.url)
 
-interface CompiledArtifact extends Artifact {
-  deployedBytecode: Hex
+/** The code of a contract as it comes out of the compiler. */
+export interface CompiledCode {
+  deployedBytecode: string
   /** Where the constructor writes immutables into the code, by the compiler's number of each. */
   immutableReferences?: Record<string, { start: number; length: number }[]>
 }
 
 /** The compiler's output for a contract. Throws `CONFIG_INVALID` when it is not compiled. */
-export async function readArtifact(name: string, folder = ARTIFACTS): Promise<CompiledArtifact> {
+export async function readArtifact(
+  name: string,
+  folder = ARTIFACTS,
+): Promise<Artifact & CompiledCode> {
   const file = new URL(`contracts/${name}.sol/${name}.json`, folder)
   try {
-    return JSON.parse(await readFile(file, 'utf8')) as CompiledArtifact
+    return JSON.parse(await readFile(file, 'utf8')) as Artifact & CompiledCode
   } catch (cause) {
     const message = `The contract ${name} is not compiled; run \`npm run build\``
     throw new MainframeError('CONFIG_INVALID', message, { cause })
@@ -31,10 +35,10 @@ export function createArtifactResolver(folder = ARTIFACTS): ArtifactResolver {
 }
 
 /** Whether code on the chain is that of the contract, whatever its constructor was given. */
-export function isCodeOf(artifact: CompiledArtifact, code: string): boolean {
-  const expected = artifact.deployedBytecode
+export function isCodeOf(compiled: CompiledCode, code: string): boolean {
+  const expected = compiled.deployedBytecode
   if (code.length !== expected.length) return false
-  const immutables = Object.values(artifact.immutableReferences ?? {}).flat()
+  const immutables = Object.values(compiled.immutableReferences ?? {}).flat()
   const blank = (hex: string) =>
     immutables.reduce((text, { start, length }) => {
       const from = 2 + 2 * start

@@ -7,5 +7,3 @@ export const CONTRACTS = {
   board: 'PriceBoard',
   channels: 'PaymentChannels',
 } as const satisfies Record<ContractRole, string>
-
-export type ContractName = (typeof CONTRACTS)[ContractRole]

@@ -114,20 +114,17 @@ export async function readRecord(
   deploymentDir: string,
 ): Promise<ChainRecord> {
   const entries = await readJournal(deploymentDir)
-  const hashes = new Map<string, Hex>()
-  for (const { contract, address } of entries) {
-    if (address !== undefined) hashes.set(contract, await fetchCodeHash(provider, address))
-  }
-  return byRole(entries, (entry): ContractRecord => {
-    const codeHash = hashes.get(entry.contract) ?? '0x'
-    const { arguments: given } = entry
-    return { address: addressOf(entry), block: blockOf(entry), codeHash, arguments: given }
-  })
-}
-
-/** Keccak-256 of the code at an address. */
-export async function fetchCodeHash(provider: RequestProvider, address: string): Promise<Hex> {
-  return keccak256(await fetchCode(provider, address)) as Hex
+  const codes = new Map<JournalEntry, Hex>()
+  for (const entry of entries) codes.set(entry, await fetchCode(provider, addressOf(entry)))
+  return byRole(
+    entries,
+    (entry): ContractRecord => ({
+      address: addressOf(entry),
+      block: blockOf(entry),
+      codeHash: keccak256(codes.get(entry) ?? '0x') as Hex,
+      arguments: entry.arguments,
+    }),
+  )
 }
 
 function resolveProvider({ provider, rpcUrl }: DeployOptions): RequestProvider {

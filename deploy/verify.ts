@@ -1,13 +1,18 @@
 /** `npm run deploy -- verify`: shows block explorers the sources of what is recorded. */
 import { join } from 'node:path'
-import { CONTRACT_ROLES, MainframeError } from '@mainframe/protocol'
+import {
+  CONTRACT_ROLES,
+  type ContractRecord,
+  type ContractRole,
+  MainframeError,
+} from '@mainframe/protocol'
 import { HardhatError } from '@nomicfoundation/hardhat-errors'
 import { verifyContract } from '@nomicfoundation/hardhat-verify/verify'
 import type { Console } from './commands.ts'
 import { CONTRACTS } from './contracts.ts'
-import type { VerifyCommand } from './options.ts'
+import type { Explorer, VerifyCommand } from './options.ts'
 import { assertRecord, readChainRecord } from './records.ts'
-import { openTarget } from './target.ts'
+import { openTarget, type Target } from './target.ts'
 
 /**
  * Verifies every recorded contract with every explorer, and reports each. Throws `CONFIG_INVALID` where
@@ -20,7 +25,7 @@ export async function runVerify(
   configFolder?: string,
 ): Promise<void> {
   const target = await openTarget({ ...command, ...(configFolder && { configFolder }) })
-  const { hardhat, network, folder, file } = target
+  const { network, folder, file } = target
   try {
     const record = await readChainRecord(join(folder, 'addresses.json'), network.chainId)
     if (record === undefined) {
@@ -30,16 +35,11 @@ export async function runVerify(
     await assertRecord(record, target)
     const refused: string[] = []
     for (const role of CONTRACT_ROLES) {
-      const name = CONTRACTS[role]
-      const { address, arguments: constructorArgs } = record[role]
-      const contract = `contracts/${name}.sol:${name}`
-      for (const provider of command.explorers) {
-        const args = { address, constructorArgs: [...constructorArgs], contract, provider }
-        await verifyContract(args, hardhat).catch((error: unknown) => {
-          if (!HardhatError.isHardhatError(error)) throw error
-          console.tell(`${name} on ${provider}: ${error.formattedMessage.trim()}`)
-          refused.push(`${name} on ${provider}`)
-        })
+      for (const explorer of command.explorers) {
+        const what = `${CONTRACTS[role]} on ${explorer}`
+        const reason = await verifyOne(target, { role, record: record[role], explorer })
+        console.tell(`${what}: ${reason ?? 'verified'}`)
+        if (reason !== undefined) refused.push(what)
       }
     }
     if (refused.length === 0) return
@@ -47,5 +47,32 @@ export async function runVerify(
     throw new MainframeError('CHAIN_REJECTED', message)
   } finally {
     await target.close()
+  }
+}
+
+interface Submission {
+  role: ContractRole
+  record: ContractRecord
+  explorer: Explorer
+}
+
+/** Why the explorer refuses the contract; undefined when it does not. */
+async function verifyOne(
+  { hardhat }: Target,
+  { role, record, explorer }: Submission,
+): Promise<string | undefined> {
+  const name = CONTRACTS[role]
+  const submission = {
+    address: record.address,
+    constructorArgs: [...record.arguments],
+    contract: `contracts/${name}.sol:${name}`,
+    provider: explorer,
+  }
+  try {
+    await verifyContract(submission, hardhat)
+    return undefined
+  } catch (error) {
+    if (HardhatError.isHardhatError(error)) return error.formattedMessage.trim()
+    throw error
   }
 }

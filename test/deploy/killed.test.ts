@@ -6,10 +6,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 import type { Hex } from '@mainframe/protocol'
+import { wipe } from '@nomicfoundation/ignition-core'
+import { createArtifactResolver } from '../../deploy/artifacts.ts'
 import { deployContracts } from '../../deploy/deploy.ts'
 import { mendJournal, readJournal } from '../../deploy/journal.ts'
 import { readNetwork } from '../../deploy/networks.ts'
 import { planDeployment } from '../../deploy/plan.ts'
+import type { RequestProvider } from '../../deploy/provider.ts'
 import { COMPILE_CACHE_FOLDER } from '../../localnet/src/compile-cache.ts'
 import { NODE_KINDS, startNode, type TestNode } from './support/nodes.ts'
 
@@ -98,6 +101,51 @@ for (const kind of NODE_KINDS) {
       assert.equal(await node.sent(), 4)
     })
 
+    it('begins a contract anew whose transaction failed', async () => {
+      const { provider } = node
+      const stingy: RequestProvider = {
+        request: async (call) => {
+          if (call.method !== 'eth_sendTransaction') return await provider.request(call)
+          const [transaction] = call.params as [object]
+          // enough for the transaction, and too little for the contract
+          return await provider.request({ ...call, params: [{ ...transaction, gas: '0x7a120' }] })
+        },
+      }
+      await assert.rejects(
+        deployContracts({ provider: stingy, deploymentDir: folder, parameters }),
+        { code: 'CHAIN_REJECTED', message: /^A transaction failed; .*Mainframe#MainframeToken: / },
+      )
+      assert.match((await planned(folder))[0] ?? '', /^MainframeToken /)
+      await deployContracts({ provider, deploymentDir: folder, parameters })
+      assert.equal((await deployed()).length, 4)
+      assert.equal(await node.sent(), 5)
+    })
+
+    it('takes another nonce when that of a transaction it did not send was used otherwise', async () => {
+      assert.equal(await deployMortally(node.rpcUrl, folder, []), 'before sending 0')
+      await node.ask('eth_sendTransaction', { from: node.account, to: node.account, value: '0x1' })
+      await deployContracts({ provider: node.provider, deploymentDir: folder, parameters })
+      const nonces = (await readJournal(folder)).map(({ nonce }) => nonce)
+      assert.deepEqual(nonces.sort(), [1, 2, 3, 4])
+      assert.equal(await node.sent(), 5)
+    })
+
+    it('stops at a transaction that it waited for in vain, until it is told to forget it', async () => {
+      await deployMortally(node.rpcUrl, folder, ['before sending 0', 'before the answer to 0'])
+      await appendFile(
+        join(folder, 'journal.jsonl'),
+        '\n{"type":"ONCHAIN_INTERACTION_TIMEOUT","futureId":"Mainframe#MainframeToken","networkInteractionId":1}',
+      )
+      const options = { provider: node.provider, deploymentDir: folder, parameters }
+      await assert.rejects(deployContracts(options), {
+        code: 'CHAIN_REJECTED',
+        message: /^An earlier run waited in vain for transaction 0x[0-9a-f]{64} of MainframeToken/,
+      })
+      await wipe(folder, createArtifactResolver(), 'Mainframe#MainframeToken')
+      await deployContracts(options)
+      assert.equal((await deployed()).length, 4)
+    })
+
     it('is not mixed with another: other parameters are refused', async () => {
       await deployMortally(node.rpcUrl, folder, ['before sending 0', 'before the answer to 0'])
       const other = { ...parameters, treasury: `0x${'ab'.repeat(20)}` as Hex }
@@ -142,6 +190,15 @@ for (const kind of NODE_KINDS) {
     })
   })
 }
+
+describe('deployContracts', () => {
+  it('refuses without a chain, and when the chain does not answer', async () => {
+    const deploymentDir = join(tmpdir(), 'mainframe-never-written')
+    await assert.rejects(deployContracts({ deploymentDir }), { code: 'VALIDATION_FAILED' })
+    const rpcUrl = 'http://127.0.0.1:1'
+    await assert.rejects(deployContracts({ deploymentDir, rpcUrl }), { code: 'CHAIN_UNREACHABLE' })
+  })
+})
 
 describe('The journal of a deployment', () => {
   let folder: string

@@ -8,9 +8,11 @@ import {
   CONTRACT_ROLES,
   mainframeTokenAbi,
   parseDeployment,
+  paymentChannelsAbi,
+  priceBoardAbi,
   serviceRegistryAbi,
 } from '@mainframe/protocol'
-import { Contract, JsonRpcProvider, keccak256 } from 'ethers'
+import { Contract, type InterfaceAbi, JsonRpcProvider, keccak256 } from 'ethers'
 import { CONTRACTS } from '../../deploy/contracts.ts'
 import type { Outcome } from '../../deploy/report.ts'
 import { NODE_KINDS, startNode, type TestNode } from './support/nodes.ts'
@@ -180,15 +182,25 @@ for (const kind of NODE_KINDS) {
         assert.equal(codeHash, keccak256(await node.ask('eth_getCode', address, 'latest')))
         assert.equal(Number((await creationReceipt(node, address, block)).blockNumber), block)
       }
-      const { token, registry, block } = parseDeployment(JSON.parse(await place.records()))
+      const { token, registry, board, channels, block } = parseDeployment(
+        JSON.parse(await place.records()),
+      )
       assert.equal(block, record.token.block)
       const provider = new JsonRpcProvider(node.rpcUrl)
       try {
         const mft = new Contract(token, mainframeTokenAbi, provider)
         const supply = await mft.getFunction('totalSupply')()
         assert.equal(await mft.getFunction('balanceOf')(node.account), supply)
-        const stake = new Contract(registry, serviceRegistryAbi, provider)
-        assert.equal(await stake.getFunction('minimumStake')(), 1_000n * 10n ** 18n)
+        const read = (address: string, abi: InterfaceAbi, name: string) =>
+          new Contract(address, abi, provider).getFunction(name)()
+        assert.equal(await read(registry, serviceRegistryAbi, 'minimumStake'), 1_000n * 10n ** 18n)
+        assert.equal(await read(registry, serviceRegistryAbi, 'unbondingPeriod'), 60n)
+        assert.equal(await read(registry, serviceRegistryAbi, 'token'), record.token.address)
+        assert.equal(await read(board, priceBoardAbi, 'delay'), 1n)
+        assert.equal(await read(board, priceBoardAbi, 'registry'), record.registry.address)
+        assert.equal(await read(channels, paymentChannelsAbi, 'mft'), record.token.address)
+        assert.equal(await read(channels, paymentChannelsAbi, 'minimumNotice'), 3_600n)
+        assert.equal(await read(channels, paymentChannelsAbi, 'maximumNotice'), 2_592_000n)
       } finally {
         provider.destroy()
       }

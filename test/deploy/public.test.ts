@@ -1,81 +1,55 @@
 import assert from 'node:assert/strict'
-import { mkdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
-import { type ChainRecord, CONTRACT_ROLES, type Hex } from '@mainframe/protocol'
-import { Wallet } from 'ethers'
+import { type ChainRecord, CONTRACT_ROLES } from '@mainframe/protocol'
 import { openTarget } from '../../deploy/target.ts'
-import { startNode, type TestNode } from './support/nodes.ts'
-import { createPlace, deployFrom, type Place, withEnvironment } from './support/place.ts'
-
-const SEPOLIA = 11_155_111
-const TREASURY = '0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed'
-const ETHER = 10n ** 18n
+import type { TestNode } from './support/nodes.ts'
+import { deployFrom, withEnvironment } from './support/place.ts'
+import {
+  enterSepolia,
+  SEPOLIA,
+  type Sepolia,
+  startSepoliaNode,
+  TREASURY,
+} from './support/sepolia.ts'
 
 describe('npm run deploy to a public network', () => {
-  const deployer = Wallet.createRandom()
   let node: TestNode
-  let place: Place
-  let configFolder: string
+  let sepolia: Sepolia
   let fresh: string
-  let restore = () => {}
 
   before(async () => {
-    // blocks of their own time, as there: a transaction waits, and is confirmed later
-    node = await startNode('anvil', { chainId: SEPOLIA, blockSeconds: 1 })
+    node = await startSepoliaNode()
   })
   after(() => node?.stop())
   beforeEach(async () => {
     fresh = await node.snapshot()
-    place = await createPlace()
-    configFolder = join(place.folder, 'config')
-    await mkdir(configFolder)
-    await configure({ treasury: TREASURY })
-    restore = withEnvironment({
-      CI: 'true', // keeps Hardhat from opening the keystore of whoever runs this
-      SEPOLIA_RPC_URL: node.rpcUrl,
-      SEPOLIA_DEPLOYER_KEY: deployer.privateKey,
-    })
-    await give(deployer.address, ETHER)
+    sepolia = await enterSepolia(node)
   })
   afterEach(async () => {
-    restore()
+    await sepolia.leave()
     await node.revert(fresh)
-    await place.remove()
   })
 
-  const give = (account: string, wei: bigint) =>
-    node.ask('anvil_setBalance', account, `0x${wei.toString(16)}`)
-  const configure = (fields: object) =>
-    writeFile(
-      join(configFolder, 'sepolia.json'),
-      JSON.stringify({
-        chainId: SEPOLIA,
-        confirmations: 2,
-        minimumStakeMft: '100000',
-        unbondingPeriodSeconds: 1_209_600,
-        priceDelaySeconds: 3_600,
-        minimumNoticeSeconds: 3_600,
-        maximumNoticeSeconds: 2_592_000,
-        ...fields,
-      }),
-    )
   const run = (options: Parameters<typeof deployFrom>[1] = {}) =>
-    deployFrom(place, { network: 'sepolia', configFolder, ...options })
+    deployFrom(sepolia.place, {
+      network: 'sepolia',
+      configFolder: sepolia.configFolder,
+      ...options,
+    })
   const refuses = async (options: Parameters<typeof deployFrom>[1], code: string, text: RegExp) => {
     await assert.rejects(run(options), (error: Error & { code: string }) => {
       assert.match(error.message, text)
       assert.match(error.message, /^[^\n]+$/)
-      assert.doesNotMatch(error.message, new RegExp(deployer.privateKey.slice(2)))
+      assert.doesNotMatch(error.message, new RegExp(sepolia.deployer.privateKey.slice(2)))
       assert.equal(error.code, code)
       return true
     })
-    assert.equal(await node.sent(deployer.address), 0)
-    assert.equal(await place.records(), '')
+    assert.equal(await node.sent(sepolia.deployer.address), 0)
+    assert.equal(await sepolia.place.records(), '')
   }
 
   it('refuses without a treasury', async () => {
-    await configure({})
+    await sepolia.configure({})
     await refuses({ yes: true }, 'CONFIG_INVALID', /treasury is missing/)
   })
 
@@ -85,7 +59,7 @@ describe('npm run deploy to a public network', () => {
       ['SEPOLIA_RPC_URL', 'sepolia.example.org'],
       ['SEPOLIA_DEPLOYER_KEY', undefined],
       ['SEPOLIA_DEPLOYER_KEY', 'correct horse battery staple'],
-      ['SEPOLIA_DEPLOYER_KEY', deployer.privateKey.slice(0, -2)],
+      ['SEPOLIA_DEPLOYER_KEY', sepolia.deployer.privateKey.slice(0, -2)],
       ['SEPOLIA_DEPLOYER_KEY', `0x${'0'.repeat(64)}`],
     ]
     for (const [name, value] of wrong) {
@@ -96,7 +70,7 @@ describe('npm run deploy to a public network', () => {
   })
 
   it('refuses the chain of another network', async () => {
-    await configure({ treasury: TREASURY, chainId: 5 })
+    await sepolia.configure({ treasury: TREASURY, chainId: 5 })
     const text = /^SEPOLIA_RPC_URL leads to chain 11155111, .* is for chain 5/
     await refuses({ yes: true }, 'CHAIN_MISMATCH', text)
   })
@@ -106,14 +80,14 @@ describe('npm run deploy to a public network', () => {
   })
 
   it('refuses to take a fork for the network when it would be recorded in the repository', async () => {
-    await assert.rejects(openTarget({ network: 'sepolia', configFolder }), {
+    await assert.rejects(openTarget({ network: 'sepolia', configFolder: sepolia.configFolder }), {
       code: 'CONFIG_INVALID',
       message: /development node \(anvil.*passes for sepolia; for a rehearsal give --data/,
     })
   })
 
   it('refuses when the account cannot pay, and says what is missing', async () => {
-    await give(deployer.address, 1_000n)
+    await sepolia.give(sepolia.deployer.address, 1_000n)
     const text = /has 0\.000000000000001 ETH, and the deployment takes about 0\.0\d+ ETH .* send it/
     await refuses({ yes: true }, 'PAYMENT_INSUFFICIENT', text)
     assert.match((await run({ dryRun: true })).printed, /Nothing was sent/)
@@ -138,31 +112,31 @@ describe('npm run deploy to a public network', () => {
   it('deploys with the key of the environment, for the treasury, and records it once', async () => {
     const first = await run({ yes: true, json: true })
     assert.deepEqual(first.asked, [])
-    const records = await place.records()
+    const records = await sepolia.place.records()
     const record = (JSON.parse(records) as Record<string, ChainRecord>)[SEPOLIA] as ChainRecord
     assert.deepEqual(record.token.arguments, [TREASURY])
     assert.deepEqual(record.board.arguments, [record.registry.address, '3600'])
-    assert.equal(await node.sent(deployer.address), 4)
+    assert.equal(await node.sent(sepolia.deployer.address), 4)
     assert.equal(await node.sent(), 0)
     for (const role of CONTRACT_ROLES) assert.ok(record[role].block > 0)
     const second = await run()
     assert.match(second.printed, /^Already deployed to sepolia/)
     assert.deepEqual(second.asked, [])
-    assert.equal(await node.sent(deployer.address), 4)
-    assert.equal(await place.records(), records)
+    assert.equal(await node.sent(sepolia.deployer.address), 4)
+    assert.equal(await sepolia.place.records(), records)
 
-    await configure({ treasury: TREASURY, priceDelaySeconds: 7_200 })
+    await sepolia.configure({ treasury: TREASURY, priceDelaySeconds: 7_200 })
     await assert.rejects(run({ yes: true }), {
       code: 'CHAIN_MISMATCH',
       message:
         /^PriceBoard .* \(3600, not 7200\); go back to those, or for a new deployment take 11155111 out of .*addresses\.json and delete deployments\/chain-11155111/,
     })
-    await node.ask('anvil_setCode', record.token.address satisfies Hex, '0x')
-    await configure({ treasury: TREASURY })
+    await node.ask('anvil_setCode', record.token.address, '0x')
+    await sepolia.configure({ treasury: TREASURY })
     await assert.rejects(run({ yes: true }), {
       code: 'CHAIN_MISMATCH',
       message: /no contract at 0x.* check the RPC; only if it is right, take 11155111 out of/,
     })
-    assert.equal(await node.sent(deployer.address), 4)
+    assert.equal(await node.sent(sepolia.deployer.address), 4)
   })
 })

@@ -132,6 +132,11 @@ describe('the commands and files that documents name', () => {
     assertFlags('localnet/src/cli.ts', /npm start (?:--silent )?-- (.*)/, 'none')
   })
 
+  it('deploy with flags that there are', () => {
+    assertFlags('deploy/cli.ts', /npm run deploy -- (--.*)/, 'none')
+    assertFlags('deploy/cli.ts', /npm run deploy -- (verify .*)/, 'subcommand')
+  })
+
   it('run a relay with flags that it has', () => {
     assertFlags('node/src/cli.ts', /npm run relay -- (.*)/, 'subcommand')
   })

@@ -4,20 +4,29 @@ import { describe, it } from 'node:test'
 import { ERROR_CODES } from '@mainframe/protocol'
 
 const ROOT = new URL('../../', import.meta.url)
-const WORKSPACES = ['protocol', 'node', 'indexer', 'sdk', 'localnet']
+/** Where the sources of each part are. */
+const FOLDERS: Record<string, string> = {
+  protocol: 'protocol/src/',
+  node: 'node/src/',
+  indexer: 'indexer/src/',
+  sdk: 'sdk/src/',
+  localnet: 'localnet/src/',
+  deploy: 'deploy/',
+}
+const PARTS = Object.keys(FOLDERS)
 /** Commander wants its own class from a parser of options, to print it with the option's name. */
 const ALLOWED = new Set(['MainframeError', 'InvalidArgumentError'])
 
-/** Source files of a workspace with their text. */
-async function sources(workspace: string): Promise<{ path: string; text: string }[]> {
-  const folder = new URL(`${workspace}/src/`, ROOT)
+/** Source files of a part with their text. */
+async function sources(part: string): Promise<{ path: string; text: string }[]> {
+  const folder = new URL(FOLDERS[part] ?? '', ROOT)
   const names = await readdir(folder, { recursive: true, encoding: 'utf8' })
   const paths = names.filter((name) => name.endsWith('.ts'))
   return await Promise.all(
     paths.map(async (name) => {
       const text = await readFile(new URL(name, folder), 'utf8')
       return {
-        path: `${workspace}/src/${name}`,
+        path: `${FOLDERS[part]}${name}`,
         text: text.replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, ''),
       }
     }),
@@ -39,10 +48,10 @@ describe('docs/errors.md', () => {
 })
 
 describe('errors in the sources', () => {
-  for (const workspace of WORKSPACES) {
-    it(`${workspace} makes no other errors than MainframeError`, async () => {
-      const files = await sources(workspace)
-      assert.ok(files.length > 0, `nothing found in ${workspace}/src`)
+  for (const part of PARTS) {
+    it(`${part} makes no other errors than MainframeError`, async () => {
+      const files = await sources(part)
+      assert.ok(files.length > 0, `nothing found in ${part}`)
       const others = files.flatMap(({ path, text }) =>
         [...text.matchAll(/\bnew\s+(\w*(?:Error|Exception))\b/g)]
           .filter(([, name]) => !ALLOWED.has(name ?? ''))
@@ -59,7 +68,7 @@ describe('errors in the sources', () => {
   }
 
   it('every code is used somewhere', async () => {
-    const texts = (await Promise.all(WORKSPACES.map(sources))).flat()
+    const texts = (await Promise.all(PARTS.map(sources))).flat()
     const used = texts
       .filter(({ path }) => path !== 'protocol/src/errors.ts')
       .map(({ text }) => text)
