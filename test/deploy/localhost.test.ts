@@ -198,9 +198,9 @@ for (const kind of NODE_KINDS) {
         assert.equal(await read(registry, serviceRegistryAbi, 'token'), record.token.address)
         assert.equal(await read(board, priceBoardAbi, 'delay'), 1n)
         assert.equal(await read(board, priceBoardAbi, 'registry'), record.registry.address)
-        assert.equal(await read(channels, paymentChannelsAbi, 'mft'), record.token.address)
-        assert.equal(await read(channels, paymentChannelsAbi, 'minimumNotice'), 3_600n)
-        assert.equal(await read(channels, paymentChannelsAbi, 'maximumNotice'), 2_592_000n)
+        const [mftOfChannels, ...notice] = await read(channels, paymentChannelsAbi, 'immutables')
+        assert.equal(mftOfChannels, record.token.address)
+        assert.deepEqual(notice, [3_600n, 2_592_000n])
       } finally {
         provider.destroy()
       }
