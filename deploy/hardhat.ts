@@ -1,10 +1,11 @@
 /** Hardhat as far as deploying needs it: its networks with their keys, its compiler, its verification. */
 import { fileURLToPath } from 'node:url'
-import { MainframeError } from '@mainframe/protocol'
+import { errorCode, MainframeError } from '@mainframe/protocol'
 import { HardhatError } from '@nomicfoundation/hardhat-errors'
 import { createHardhatRuntimeEnvironment } from 'hardhat/hre'
 import type { HardhatRuntimeEnvironment } from 'hardhat/types/hre'
 import userConfig from '../hardhat.config.ts'
+import { askSecret } from './ask.ts'
 import type { RequestProvider } from './provider.ts'
 import { variablesOf } from './variables.ts'
 
@@ -17,11 +18,19 @@ const VARIABLE_ERRORS = [
   HardhatError.ERRORS.CORE.NETWORK.INVALID_URL,
 ]
 
+const WRONG_PASSWORD =
+  HardhatError.ERRORS.HARDHAT_KEYSTORE.GENERAL.INVALID_PASSWORD_OR_CORRUPTED_KEYSTORE
+
 /** Hardhat for one of its networks; nothing is asked of the network yet. */
 export async function startHardhat(network: string): Promise<HardhatRuntimeEnvironment> {
   // the build that deploys is the default one, so it is also the one to verify
   const options = { network, buildProfile: 'default', noTypechain: true }
-  return await createHardhatRuntimeEnvironment(userConfig, options, ROOT)
+  const hardhat = await createHardhatRuntimeEnvironment(userConfig, options, ROOT)
+  // the keystore asks for its password; by itself it would do so on standard output
+  hardhat.hooks.registerHandlers('userInterruptions', {
+    requestSecretInput: (_context, _asker, what) => askSecret(`${what}: `),
+  })
+  return hardhat
 }
 
 /** Compiles what is not compiled yet. Throws `CONFIG_INVALID` when the sources are wrong. */
@@ -71,6 +80,11 @@ function explainError(
     const [variable] = /[A-Z]+_(RPC_URL|DEPLOYER_KEY)/.exec((error as Error).message) ?? []
     return wrongVariable(variable ?? urlVariable, error)
   }
+  if (HardhatError.isHardhatError(error, WRONG_PASSWORD)) {
+    const message = "The password of Hardhat's keystore is wrong, or its file is damaged; try again"
+    return new MainframeError('CONFIG_INVALID', message, { cause: error })
+  }
+  if (errorCode(error) !== undefined) return error as MainframeError
   if (isRpcError(error)) {
     const details = { method, rpcCode: error.code }
     return new MainframeError('CHAIN_REJECTED', `${method}: ${error.message}`, { details })

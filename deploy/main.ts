@@ -1,7 +1,7 @@
 /** `npm run deploy`: from the command line to the exit code. */
-import { createInterface } from 'node:readline/promises'
 import { errorCode, MainframeError } from '@mainframe/protocol'
 import { CommanderError } from 'commander'
+import { ask } from './ask.ts'
 import type { Console } from './commands.ts'
 import { readCommand } from './options.ts'
 
@@ -12,16 +12,9 @@ const terminal: Console = {
   print: (text) => console.log(text),
   tell: (text) => console.error(text),
   ask: async (text) => {
-    if (!process.stdin.isTTY) {
-      const message = 'Nobody is there to be asked before deploying to a public network; add --yes'
-      throw new MainframeError('CONFIG_INVALID', message)
-    }
-    const lines = createInterface({ input: process.stdin, output: process.stderr })
-    try {
-      return await lines.question(text)
-    } finally {
-      lines.close()
-    }
+    if (process.stdin.isTTY) return await ask(text)
+    const message = 'Nobody is there to be asked before deploying to a public network; add --yes'
+    throw new MainframeError('CONFIG_INVALID', message)
   },
 }
 
