@@ -51,6 +51,7 @@ describe('PriceBoard.setPrices', () => {
     await expect(factory.deploy(registry, month + 1))
       .to.be.revertedWithCustomError(board, 'BoardBadDelay')
       .withArgs(month + 1, month)
+    await factory.deploy(registry, month)
   })
 
   it('refuses strangers, wrong proofs, and nodes that are not active', async () => {
@@ -85,14 +86,18 @@ describe('PriceBoard.setPrices', () => {
     await board.connect(mallory).setPrices(nodeId, proof, [ask(mft, 5n)])
   })
 
-  it('refuses no rows and more than 64', async () => {
+  it('refuses no rows and more than 64, and takes 64', async () => {
     const { board, bob, nodeId, proof, mft } = await loadFixture(registered)
-    for (const count of [0, 65]) {
+    const setMany = (count: number) => {
       const rows = Array.from({ length: count }, (_, i) => ask(mft, 5n, { service: key(`s${i}`) }))
-      await expect(board.connect(bob).setPrices(nodeId, proof, rows))
+      return board.connect(bob).setPrices(nodeId, proof, rows)
+    }
+    for (const count of [0, 65]) {
+      await expect(setMany(count))
         .to.be.revertedWithCustomError(board, 'BoardBadRowCount')
         .withArgs(count, 64)
     }
+    await setMany(64)
   })
 
   it('refuses a zero price, and a withdrawal of what is not there, and then changes nothing', async () => {
@@ -176,6 +181,24 @@ describe('PriceBoard.setPrices', () => {
       next: 26n,
       nextFrom: again + BigInt(HOUR),
     })
+  })
+
+  it('takes the price in force or announced again, without a new delay', async () => {
+    const world = await loadFixture(registered)
+    const first = await set(world, 10n)
+    await set(world, 10n)
+    expect(await rowOf(world)).to.include({ next: 10n, nextFrom: first + BigInt(HOUR) })
+    await time.increase(HOUR)
+    const announced = await set(world, 25n)
+    await set(world, 25n)
+    expect(await rowOf(world)).to.include({
+      price: 10n,
+      next: 25n,
+      nextFrom: announced + BigInt(HOUR),
+    })
+    await time.increase(HOUR)
+    const again = await set(world, 25n)
+    expect(await rowOf(world)).to.include({ price: 25n, next: 25n, nextFrom: again })
   })
 
   it('takes a withdrawal at once, and makes the row wait when it comes back', async () => {

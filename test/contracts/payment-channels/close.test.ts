@@ -215,6 +215,16 @@ describe('PaymentChannels.closeWithRelease', () => {
     expect(await vaultOf(world, mft, bob)).to.equal(8n * MFT)
   })
 
+  it('gives the payee all of the deposit when he and the payer agree on that', async () => {
+    const world = await loadFixture(opened)
+    const { channels, alice, bob, mft } = world
+    await expect(close(world, DEPOSIT))
+      .to.emit(channels, 'Closed')
+      .withArgs(world.id, bob.address, DEPOSIT, 0n)
+    expect(await vaultOf(world, mft, bob)).to.equal(DEPOSIT)
+    expect(await vaultOf(world, mft, alice)).to.equal(0n)
+  })
+
   it('can be used once', async () => {
     const world = await loadFixture(opened)
     const { channels, alice, terms } = world

@@ -98,6 +98,21 @@ describe('PaymentChannels.open', () => {
       .withArgs(room + room / 50n - (room + room / 50n) / 100n)
   })
 
+  it('takes a deposit of 96 bits to the last unit', async () => {
+    const world = await loadFixture(ready)
+    const { channels, alice, coinTerms } = world
+    await networkHelpers.setBalance(alice.address, 2n * MOST)
+    const open = (amount: bigint) =>
+      channels.connect(alice).open(coinTerms, amount, 0, { value: amount })
+    await open(MOST - 1n)
+    await open(1n)
+    const id = await channels.idOf(alice.address, coinTerms)
+    expect((await slotOf(world, id)).deposit).to.equal(MOST)
+    await expect(open(1n))
+      .to.be.revertedWithCustomError(channels, 'ChannelsAmountTooLarge')
+      .withArgs(1n)
+  })
+
   it('refuses a top-up while the channel is closing', async () => {
     const { channels, alice, terms, id } = await loadFixture(ready)
     await channels.connect(alice).open(terms, MFT, 0)
@@ -124,6 +139,17 @@ describe('PaymentChannels.open', () => {
       .to.be.revertedWithCustomError(channels, 'ChannelsWrongEpoch')
       .withArgs(id, 2, 1)
     await payer.open(terms, MFT, 2)
+  })
+
+  it('refuses another epoch than expected to a permit too', async () => {
+    const world = await loadFixture(deployed)
+    const { token, channels, alice, bob } = world
+    const terms = termsOf(alice, bob, await token.getAddress())
+    const spender = await channels.getAddress()
+    const permit = await permitOf(world, { owner: alice, spender, value: MFT })
+    await expect(channels.connect(alice).openWithPermit(terms, MFT, 2, permit))
+      .to.be.revertedWithCustomError(channels, 'ChannelsWrongEpoch')
+      .withArgs(await channels.idOf(alice.address, terms), 1, 2)
   })
 
   it('opens no more in the last epoch, so that no voucher ever revives', async () => {

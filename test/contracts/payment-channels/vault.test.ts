@@ -1,6 +1,7 @@
 import { expect } from 'chai'
-import { deployed, ethers, MFT, networkHelpers, ZERO } from '../support/chain.ts'
-import { ledger, moved, vaultOf } from '../support/channels.ts'
+import type { Contract } from 'ethers'
+import { deployed, ethers, HOUR, MFT, mock, networkHelpers, ZERO } from '../support/chain.ts'
+import { ledger, moved, termsOf, vaultOf, voucher } from '../support/channels.ts'
 
 const { loadFixture } = networkHelpers
 
@@ -59,6 +60,31 @@ describe('PaymentChannels vault', () => {
         .to.be.revertedWithCustomError(channels, 'ChannelsBadRecipient')
         .withArgs(to)
     }
+  })
+
+  it('wraps no number, whatever a token says of its balances', async () => {
+    const world = await loadFixture(ready)
+    const { channels, alice, bob } = world
+    const lying = await mock<Contract>('LyingToken')
+    const token = await lying.getAddress()
+    const say = lying.getFunction('say')
+    const deposit = () => channels.connect(alice).depositFor(token, bob.address, 1n)
+
+    await say(5n, ethers.MaxUint256)
+    await expect(deposit(), 'a balance that falls by one').to.be.revertedWithPanic(0x11)
+    await say(0n, ethers.MaxUint256)
+    await deposit()
+    await say(0n, 1n)
+    await expect(deposit(), 'one more than the most').to.be.revertedWithPanic(0x11)
+
+    const terms = termsOf(alice, bob, token)
+    await channels.connect(alice).open(terms, 1n, 0)
+    const row = await voucher(world, { payer: alice, terms, amount: 1n })
+    await expect(
+      channels.claim(bob.address, token, HOUR, [row]),
+      'a claim into a full vault',
+    ).to.be.revertedWithPanic(0x11)
+    expect(await vaultOf(world, token, bob)).to.equal(ethers.MaxUint256)
   })
 
   it('takes no coin that nobody is credited for', async () => {

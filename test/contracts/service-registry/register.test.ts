@@ -36,6 +36,7 @@ describe('ServiceRegistry registration', () => {
     await expect(factory.deploy(token, 0n, year))
       .to.be.revertedWithCustomError(registry, 'RegistryBadAmount')
       .withArgs(0n)
+    await factory.deploy(token, 1n, year)
   })
 
   it('refuses a stake below the minimum', async () => {
@@ -251,6 +252,10 @@ describe('ServiceRegistry registration', () => {
       .to.be.revertedWithCustomError(registry, 'RegistryBadAmount')
       .withArgs(2n ** 96n)
     await call(mallory.address, mallory.address, 2n ** 96n - 1n, data)
+    await expect(
+      call(mallory.address, mallory.address, 1n, key('node')),
+      'what is added later',
+    ).to.be.revertedWithPanic(0x11)
   })
 
   it('answers zeros for an id nobody registered', async () => {
