@@ -1,10 +1,21 @@
+import { randomBytes } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import toolbox from '@nomicfoundation/hardhat-toolbox-mocha-ethers'
-import { configVariable, defineConfig } from 'hardhat/config'
+import { configVariable, defineConfig, overrideTask } from 'hardhat/config'
 import { variablesOf } from './deploy/variables.ts'
 
 const require = createRequire(import.meta.url)
+
+/** Another one each time; `FUZZ_SEED=0x… npx hardhat test solidity` repeats a run. */
+const seed = process.env['FUZZ_SEED'] ?? `0x${randomBytes(32).toString('hex')}`
+
+const printSeed = overrideTask(['test', 'solidity'])
+  .setInlineAction(async (args, _hre, runSuper) => {
+    process.stdout.write(`Fuzzing with FUZZ_SEED=${seed}\n`)
+    return runSuper(args)
+  })
+  .build()
 
 /** A Sourcify server of one's own. */
 const sourcifyUrl = process.env['SOURCIFY_API_URL']
@@ -23,6 +34,7 @@ const remote = (name: string) => {
 
 export default defineConfig({
   plugins: [toolbox],
+  tasks: [printSeed],
   paths: {
     sources: 'contracts',
     ignition: 'deploy',
@@ -38,6 +50,13 @@ export default defineConfig({
       optimizer: { enabled: true, runs: 1_000_000 },
       // saves 3 to 5 % of every operation
       viaIR: true,
+    },
+  },
+  test: {
+    solidity: {
+      fuzz: { runs: 256, seed },
+      // 32 * 50 calls for each invariant take half a minute in all; the handlers of test/contracts never revert
+      invariant: { runs: 32, depth: 50, failOnRevert: true },
     },
   },
   typechain: {

@@ -1,23 +1,28 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-/// @notice Says of every account the same balance, which jumps with every transfer as it was told, even down.
-contract LyingToken {
-  uint256 private _balance;
-  uint256 private _jump;
+import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 
-  function say(uint256 balance, uint256 jump) external {
-    (_balance, _jump) = (balance, jump);
+/// @notice From some moment on nothing moves when somebody pays, and yet the balance seems to grow.
+contract LyingToken is ERC20("Lying", "LIE") {
+  bool private _lies;
+  mapping(address account => uint256 amount) private _invented;
+
+  constructor() {
+    _mint(msg.sender, 1e30);
   }
 
-  function transferFrom(address, address, uint256) external returns (bool) {
-    unchecked {
-      _balance += _jump;
-    }
+  function startLying() external {
+    _lies = true;
+  }
+
+  function transferFrom(address from, address to, uint256 value) public override returns (bool) {
+    if (!_lies) return super.transferFrom(from, to, value);
+    _invented[to] += value;
     return true;
   }
 
-  function balanceOf(address) external view returns (uint256) {
-    return _balance;
+  function balanceOf(address account) public view override returns (uint256) {
+    return super.balanceOf(account) + _invented[account];
   }
 }

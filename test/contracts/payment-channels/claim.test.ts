@@ -14,22 +14,9 @@ import { DEPOSIT, fromAlice, fromCarol, opened, type Opened as World } from '../
 const { loadFixture, time } = networkHelpers
 const NOT_OPEN = 1
 const NOTHING_NEW = 2
-const BAD_SIGNATURE = 3
-/** Half the order of secp256k1, rounded down: the greatest low s. */
-const ORDER = BigInt('0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141')
 
 const claim = ({ channels, mallory, bob, mft }: World, rows: ClaimRow[]) =>
   channels.connect(mallory).claim(bob.address, mft, HOUR, rows)
-
-/** The other signature of the same message: s' = n - s. */
-function malleated(row: ClaimRow): ClaimRow {
-  const vs = BigInt(row.vs)
-  const parity = vs >> 255n
-  const s = ORDER - (vs & ((1n << 255n) - 1n))
-  // n - s has 256 bits: what does not fit beside the parity cannot even be written down
-  const word = ((1n - parity) << 255n) | (s & ((1n << 255n) - 1n))
-  return { ...row, vs: ethers.toBeHex(word, 32) }
-}
 
 async function expectSkipped(world: World, row: ClaimRow, reason: number, id = world.id) {
   const before = await slotOf(world, id)
@@ -52,70 +39,12 @@ describe('PaymentChannels.claim', () => {
     await expectSkipped(world, strange, NOT_OPEN, id)
   })
 
-  it('skips a zero signature, as if a failed recovery could match', async () => {
-    const world = await loadFixture(opened)
-    const row = await fromAlice(world, MFT)
-    await expectSkipped(world, { ...row, r: ethers.ZeroHash, vs: ethers.ZeroHash }, BAD_SIGNATURE)
-    const nobody = { ...row, signer: ZERO, r: ethers.ZeroHash, vs: ethers.ZeroHash }
-    const id = await world.channels.idOf(world.alice.address, { ...world.terms, signer: ZERO })
-    await expectSkipped(world, nobody, NOT_OPEN, id)
-  })
-
-  it('skips a voucher of another signer, amount, epoch or channel', async () => {
-    const world = await loadFixture(opened)
-    const row = await fromAlice(world, MFT)
-    await expectSkipped(world, await fromAlice(world, MFT, { by: world.mallory }), BAD_SIGNATURE)
-    await expectSkipped(world, { ...row, amount: 2n * MFT }, BAD_SIGNATURE)
-    await expectSkipped(world, await fromAlice(world, MFT, { epoch: 2 }), BAD_SIGNATURE)
-    const other = { ...world.terms, notice: HOUR + 1 }
-    const elsewhere = await fromAlice(world, MFT, { terms: other })
-    await expectSkipped(world, elsewhere, BAD_SIGNATURE)
-  })
-
-  it('skips the malleated twin of a good signature', async () => {
-    const world = await loadFixture(opened)
-    await expectSkipped(world, malleated(await fromAlice(world, MFT)), BAD_SIGNATURE)
-  })
-
-  it('skips a voucher that was made for another contract or chain', async () => {
-    const world = await loadFixture(opened)
-    const twin = await ethers.deployContract('PaymentChannels', [world.mft, HOUR, HOUR])
-    const channels = twin as unknown as World['channels']
-    const row = await voucher(
-      { ...world, channels },
-      { payer: world.alice, terms: world.terms, amount: MFT },
-    )
-    await expectSkipped(world, row, BAD_SIGNATURE)
-  })
-
   it('skips what has nothing new, without a look at the signature', async () => {
     const world = await loadFixture(opened)
     await claim(world, [await fromAlice(world, 5n * MFT)])
     const lower = await fromAlice(world, 5n * MFT)
     await expectSkipped(world, lower, NOTHING_NEW)
     await expectSkipped(world, { ...lower, amount: 0n, r: ethers.ZeroHash }, NOTHING_NEW)
-  })
-
-  it('pays a replayed voucher once', async () => {
-    const world = await loadFixture(opened)
-    const row = await fromAlice(world, 5n * MFT)
-    await claim(world, [row, row])
-    await claim(world, [row])
-    expect(await vaultOf(world, world.mft, world.bob)).to.equal(5n * MFT)
-    expect((await slotOf(world, world.id)).claimed).to.equal(5n * MFT)
-  })
-
-  it('lets a bad row block no other', async () => {
-    const world = await loadFixture(opened)
-    const forged = await fromAlice(world, MFT, { by: world.mallory })
-    const transaction = claim(world, [forged, await fromCarol(world, 3n * MFT)])
-    await expect(transaction)
-      .to.emit(world.channels, 'Skipped')
-      .withArgs(world.id, world.bob.address, BAD_SIGNATURE)
-    await expect(transaction)
-      .to.emit(world.channels, 'Claimed')
-      .withArgs(world.carolsId, world.bob.address, 3n * MFT)
-    expect(await vaultOf(world, world.mft, world.bob)).to.equal(3n * MFT)
   })
 
   it('credits the payee alone, whoever calls: result, event, slot, custody', async () => {
@@ -154,21 +83,6 @@ describe('PaymentChannels.claim', () => {
       .to.emit(world.channels, 'Claimed')
       .withArgs(world.id, world.bob.address, 12n * MFT)
     expect(await vaultOf(world, world.mft, world.bob)).to.equal(12n * MFT)
-  })
-
-  it('pays no more than the deposit, and the rest of the same voucher after a top-up of dust', async () => {
-    const world = await loadFixture(opened)
-    const { channels, alice, bob, mft } = world
-    const big = await fromAlice(world, DEPOSIT + 50n)
-    await claim(world, [big])
-    expect(await vaultOf(world, mft, bob)).to.equal(DEPOSIT)
-    await expectSkipped(world, big, NOTHING_NEW)
-    await channels.connect(alice).open(world.terms, 20n, 1)
-    await claim(world, [big])
-    expect(await vaultOf(world, mft, bob)).to.equal(DEPOSIT + 20n)
-    await channels.connect(alice).open(world.terms, 1_000n, 1)
-    await claim(world, [big])
-    expect(await vaultOf(world, mft, bob)).to.equal(DEPOSIT + 50n)
   })
 
   it('pays while the channel is closing', async () => {
@@ -247,7 +161,7 @@ describe('PaymentChannels.claimTo', () => {
     await claim(world, rows)
     const late = channels.connect(bob).claimTo(mft, HOUR, rows, bob.address)
     await expect(late).to.emit(channels, 'Skipped').withArgs(world.id, bob.address, NOTHING_NEW)
-    await expect(late).not.to.emit(world.token, 'Transfer')
+    await expect(late).to.changeTokenBalances(ethers, world.token, [bob, channels], [0n, 0n])
     expect(await vaultOf(world, mft, bob)).to.equal(5n * MFT)
   })
 
@@ -297,20 +211,5 @@ describe('PaymentChannels.claimable', () => {
     await claim(world, rows)
     expect(await vaultOf(world, mft, bob)).to.equal(answer.total)
     expect((await channels.claimable(bob.address, mft, HOUR, rows)).total).to.equal(0n)
-  })
-
-  it('pays two batches the same, together or one after the other, in any order', async () => {
-    const orders = [[[0, 1]], [[1, 0]], [[0], [1]], [[1], [0]]]
-    for (const order of orders) {
-      const world = await loadFixture(opened)
-      const rows = [await fromAlice(world, 5n * MFT), await fromAlice(world, 8n * MFT)]
-      for (const batch of order) {
-        await claim(
-          world,
-          batch.flatMap((index) => rows[index] ?? []),
-        )
-      }
-      expect(await vaultOf(world, world.mft, world.bob)).to.equal(8n * MFT)
-    }
   })
 })

@@ -11,24 +11,10 @@ import {
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { type Contracts, deployed, ethers, HOUR, MFT, networkHelpers } from '../support/chain.ts'
-import { domainOf, slotOf, vaultOf } from '../support/channels.ts'
+import { domainOf, releaseTypes, slotOf, vaultOf, voucherTypes } from '../support/channels.ts'
 
 const { loadFixture } = networkHelpers
 const RUNS = { numRuns: 25 }
-const types = {
-  Voucher: [
-    { name: 'channelId', type: 'bytes32' },
-    { name: 'epoch', type: 'uint24' },
-    { name: 'amount', type: 'uint96' },
-  ],
-}
-const releaseTypes = {
-  Release: [
-    { name: 'channelId', type: 'bytes32' },
-    { name: 'epoch', type: 'uint24' },
-    { name: 'finalAmount', type: 'uint96' },
-  ],
-}
 
 const bytes32 = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => toHex(bytes))
 const account = fc
@@ -50,7 +36,7 @@ describe('PaymentChannels hashes', () => {
     const property = fc.asyncProperty(bytes32, epochs, amounts, async (id, epoch, amount) => {
       const onChain = await contracts.channels.digest(id, epoch, amount)
       const message = { channelId: id, epoch, amount }
-      expect(onChain).to.equal(ethers.TypedDataEncoder.hash(domain, types, message))
+      expect(onChain).to.equal(ethers.TypedDataEncoder.hash(domain, voucherTypes, message))
       const ours = voucherDigest(separator, { channelId: fromHex(id), epoch, amount })
       expect(onChain).to.equal(toHex(ours))
     })

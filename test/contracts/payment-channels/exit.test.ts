@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { ethers, HOUR, MFT, networkHelpers, ZERO } from '../support/chain.ts'
-import { ledger, moved, slotOf, termsOf, vaultOf } from '../support/channels.ts'
+import { ledger, moved, slotOf, termsOf } from '../support/channels.ts'
 import { DEPOSIT, fromAlice, opened } from '../support/opened.ts'
 
 const { loadFixture, time } = networkHelpers
@@ -93,20 +93,6 @@ describe('PaymentChannels exit of the payer', () => {
     )
   })
 
-  it('has a timer that nobody else and no claim moves', async () => {
-    const world = await loadFixture(opened)
-    const { channels, alice, bob, mallory, mft, terms, id } = world
-    await channels.connect(alice).requestClose(terms)
-    const { closesAt } = await slotOf(world, id)
-    await time.increase(HOUR / 2)
-    await channels.claim(bob.address, mft, HOUR, [await fromAlice(world, MFT)])
-    await expect(channels.connect(mallory).cancelClose(terms)).to.be.revertedWithCustomError(
-      channels,
-      'ChannelsNotOpen',
-    )
-    expect((await slotOf(world, id)).closesAt).to.equal(closesAt)
-  })
-
   it('ends in the vault: event, slot, custody', async () => {
     const world = await loadFixture(opened)
     const { channels, alice, bob, mft, terms, id, people } = world
@@ -148,22 +134,5 @@ describe('PaymentChannels exit of the payer', () => {
       [channels, carol],
       [-10n, 10n],
     )
-  })
-
-  it('leaves the payee what he claimed before it, whichever of the two comes first after the notice', async () => {
-    for (const claimFirst of [true, false]) {
-      const world = await loadFixture(opened)
-      const { channels, alice, bob, mft, terms } = world
-      await channels.connect(alice).requestClose(terms)
-      await time.increase(HOUR)
-      const rows = [await fromAlice(world, 40n * MFT)]
-      const claims = () => channels.connect(bob).claim(bob.address, mft, HOUR, rows)
-      const finalizes = () => channels.connect(alice).finalize(terms)
-      await (claimFirst ? claims() : finalizes())
-      await (claimFirst ? finalizes() : claims())
-      const paid = claimFirst ? 40n * MFT : 0n
-      expect(await vaultOf(world, mft, bob)).to.equal(paid)
-      expect(await vaultOf(world, mft, alice)).to.equal(DEPOSIT - paid)
-    }
   })
 })

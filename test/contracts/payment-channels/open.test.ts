@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { DAY, deployed, ethers, HOUR, MFT, networkHelpers, ZERO } from '../support/chain.ts'
-import { ledger, moved, slotOf, termsOf, vaultOf } from '../support/channels.ts'
+import { ledger, moved, slotOf, termsOf } from '../support/channels.ts'
 import { permitOf } from '../support/permits.ts'
 
 const { loadFixture, time } = networkHelpers
@@ -78,24 +78,6 @@ describe('PaymentChannels.open', () => {
     await expect(channels.connect(alice).open(coinTerms, 5n, 0, { value: 4n }))
       .to.be.revertedWithCustomError(channels, 'ChannelsWrongValue')
       .withArgs(4n, 5n)
-  })
-
-  it('refuses a deposit over 96 bits', async () => {
-    const world = await loadFixture(ready)
-    const { channels, alice, treasury, terms } = world
-    const huge = await ethers.deployContract('FeeToken')
-    const token = await huge.getAddress()
-    await huge.getFunction('approve')(channels, ethers.MaxUint256)
-    const most = { ...terms, token, signer: alice.address }
-    await channels.connect(treasury).open(most, MOST, 0)
-    const id = await channels.idOf(treasury.address, most)
-    const { deposit } = await slotOf(world, id)
-    const room = MOST - deposit
-    expect(deposit).to.equal(MOST - MOST / 100n)
-    // what arrives is what counts: 99 % of this
-    await expect(channels.connect(treasury).open(most, room + room / 50n, 0))
-      .to.be.revertedWithCustomError(channels, 'ChannelsAmountTooLarge')
-      .withArgs(room + room / 50n - (room + room / 50n) / 100n)
   })
 
   it('takes a deposit of 96 bits to the last unit', async () => {
@@ -216,37 +198,17 @@ describe('PaymentChannels.open', () => {
     expect((await slotOf(world, id)).deposit).to.equal(9n)
   })
 
-  it('credits what arrives of a token that takes a fee', async () => {
-    const world = await loadFixture(ready)
-    const { channels, alice, treasury, terms } = world
-    const fee = await ethers.deployContract('FeeToken')
-    const token = await fee.getAddress()
-    await fee.getFunction('approve')(channels, ethers.MaxUint256)
-    const feeTerms = { ...terms, token, signer: alice.address }
-    await channels.connect(treasury).open(feeTerms, 1_000n, 0)
-    const id = await channels.idOf(treasury.address, feeTerms)
-    expect((await slotOf(world, id)).deposit).to.equal(990n)
-    await channels.connect(treasury).deposit(token, 100n)
-    expect(await vaultOf(world, token, treasury)).to.equal(99n)
-    expect(await fee.getFunction('balanceOf')(channels)).to.equal(1_089n)
-  })
-
-  it('opens with a permit, and also when somebody submitted the permit first', async () => {
+  it('opens with a permit', async () => {
     const world = await loadFixture(deployed)
     const { token, channels, alice, bob } = world
-    const mft = await token.getAddress()
-    const terms = termsOf(alice, bob, mft)
+    const terms = termsOf(alice, bob, await token.getAddress())
     const spender = await channels.getAddress()
+    const permit = await permitOf(world, { owner: alice, spender, value: 5n })
+    await expect(
+      channels.connect(alice).openWithPermit(terms, 5n, 1, permit),
+    ).to.changeTokenBalances(ethers, token, [alice, channels], [-5n, 5n])
     const id = await channels.idOf(alice.address, terms)
-    for (const total of [5n, 10n]) {
-      const permit = await permitOf(world, { owner: alice, spender, value: 5n })
-      const { deadline, v, r, s } = permit
-      if (total === 10n) await token.permit(alice.address, spender, 5n, deadline, v, r, s)
-      await expect(
-        channels.connect(alice).openWithPermit(terms, 5n, 1, permit),
-      ).to.changeTokenBalances(ethers, token, [alice, channels], [-5n, 5n])
-      expect((await slotOf(world, id)).deposit).to.equal(total)
-    }
+    expect((await slotOf(world, id)).deposit).to.equal(5n)
   })
 
   it('opens and tops up by transferAndCall', async () => {

@@ -65,9 +65,9 @@ describe('PaymentChannels vault', () => {
   it('wraps no number, whatever a token says of its balances', async () => {
     const world = await loadFixture(ready)
     const { channels, alice, bob } = world
-    const lying = await mock<Contract>('LyingToken')
-    const token = await lying.getAddress()
-    const say = lying.getFunction('say')
+    const jumping = await mock<Contract>('JumpingToken')
+    const token = await jumping.getAddress()
+    const say = jumping.getFunction('say')
     const deposit = () => channels.connect(alice).depositFor(token, bob.address, 1n)
 
     await say(5n, ethers.MaxUint256)

@@ -16,14 +16,14 @@ export interface ClaimRow {
   vs: string
 }
 
-const types = {
+export const voucherTypes = {
   Voucher: [
     { name: 'channelId', type: 'bytes32' },
     { name: 'epoch', type: 'uint24' },
     { name: 'amount', type: 'uint96' },
   ],
 }
-const releaseTypes = {
+export const releaseTypes = {
   Release: [
     { name: 'channelId', type: 'bytes32' },
     { name: 'epoch', type: 'uint24' },
@@ -48,22 +48,22 @@ export async function domainOf({ channels }: Contracts) {
 }
 
 interface Signing {
-  payer: Account
+  payer: { address: string }
   terms: Terms
   amount: bigint
   epoch?: number
-  /** Who signs, by default the payer. */
+  /** Who signs, by default the payer, who has to be an account then. */
   by?: Account
 }
 
 /** A voucher as a row of a claim, signed by ethers. */
 export async function voucher(
   contracts: Contracts,
-  { payer, terms, amount, epoch = 1, by = payer }: Signing,
+  { payer, terms, amount, epoch = 1, by = payer as Account }: Signing,
 ): Promise<ClaimRow> {
   const channelId = await contracts.channels.idOf(payer.address, terms)
   const signature = ethers.Signature.from(
-    await by.signTypedData(await domainOf(contracts), types, { channelId, epoch, amount }),
+    await by.signTypedData(await domainOf(contracts), voucherTypes, { channelId, epoch, amount }),
   )
   const { r, yParityAndS: vs } = signature
   return { payer: payer.address, signer: terms.signer, amount, r, vs }
@@ -72,7 +72,7 @@ export async function voucher(
 /** A release of the payee, signed by ethers. */
 export async function release(
   contracts: Contracts,
-  { payer, terms, amount, epoch = 1, by = payer }: Signing,
+  { payer, terms, amount, epoch = 1, by = payer as Account }: Signing,
 ): Promise<{ r: string; vs: string }> {
   const channelId = await contracts.channels.idOf(payer.address, terms)
   const message = { channelId, epoch, finalAmount: amount }
