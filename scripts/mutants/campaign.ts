@@ -10,7 +10,7 @@ import { createWorkbench, install, removeWorkbench } from './workbench.ts'
 
 /** What a run of Mocha may take: so many times what all of it takes without a fault, and a pause. */
 const SLOWER = 5
-const PAUSE_MS = 60_000
+const PAUSE_MS = 20_000
 
 export interface CampaignOptions {
   jobs: number

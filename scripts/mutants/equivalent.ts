@@ -2,4 +2,16 @@
  * Mutants that no test can tell from the contracts, by id, each with the reason. They are run all the same: one
  * that a test kills does not belong here.
  */
-export const EQUIVALENT: Record<string, string> = {}
+export const EQUIVALENT: Record<string, string> = {
+  'Vault._credit: if (amount != 0) always': 'Adding zero changes nothing; the condition saves gas.',
+  'ChannelMath.due: amount < deposit -> amount <= deposit':
+    'When both are equal, either of them is the smaller one.',
+  'ChannelMath.due: covered > claimed -> covered >= claimed':
+    'When both are equal, their difference is zero as well.',
+  'PriceSchedule.set: !active(self) || unit(self) != newUnit -> unit(self) != newUnit':
+    'An inactive schedule is the zero word: of unit zero and not for sale, so its first price waits as a rise.',
+  'PriceSchedule.set: time < nextFrom(self) && wanted <= next(self) -> wanted <= next(self)':
+    'From nextFrom on the price in force is next, and only what is above that comes so far.',
+  'PriceSchedule.set: time < nextFrom(self) -> time <= nextFrom(self)':
+    'At nextFrom the price in force is next, and only what is above that comes so far.',
+}

@@ -6,16 +6,18 @@ import { registerHooks } from 'node:module'
 import { relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import Mocha from 'mocha'
+import type { Verdict } from './suite.ts'
 
 /** Told to the parent after each run. */
-export interface Report {
-  /** Why there was no run at all. */
+export interface Report extends Omit<Verdict, 'durations'> {
+  /** Why there was no run. */
   broken?: string
-  /** The first test that failed, by its file and its whole title. */
-  failure?: { file: string; test: string }
   /** Milliseconds by file, of the tests that ran. */
   durations: Record<string, number>
 }
+
+/** Mocha's own reporters write out both sides of a failed comparison, which may be a whole chain: for minutes. */
+class Silent {}
 
 const folder = process.cwd()
 const base = pathToFileURL(`${folder}/`).href
@@ -33,11 +35,13 @@ registerHooks({
 process.on('unhandledRejection', () => {})
 process.setMaxListeners(0)
 
-// finds the configuration by the working directory, so it is loaded before any test, without a number
+// finds the configuration by the working directory; loaded before the first run, so it stays the same module
 const { config } = await import('hardhat')
 
 process.on('message', (files: string[]) => {
-  runTests(files).then(answer, (error) => answer({ broken: String(error), durations: {} }))
+  runTests(files).then(answer, (error) => {
+    answer({ outcome: 'failed', broken: String(error), durations: {} })
+  })
 })
 process.send?.('ready')
 
@@ -47,9 +51,10 @@ function answer(report: Report): void {
 
 async function runTests(files: string[]): Promise<Report> {
   run += 1
-  const report: Report = { durations: {} }
+  const report: Report = { outcome: 'passed', durations: {} }
   const local = (file = '') => relative(folder, file)
-  const mocha = new Mocha({ ...config.test.mocha, bail: true })
+  const reporter = Silent as unknown as Mocha.ReporterConstructor
+  const mocha = new Mocha({ ...config.test.mocha, bail: true, reporter })
   for (const file of files) mocha.addFile(`${folder}/${file}`)
   await mocha.loadFilesAsync()
   await new Promise((resolve) => {
@@ -57,8 +62,10 @@ async function runTests(files: string[]): Promise<Report> {
     runner.on('test end', ({ file, duration = 0 }) => {
       report.durations[local(file)] = (report.durations[local(file)] ?? 0) + duration
     })
-    runner.on('fail', (failed) => {
-      report.failure ??= { file: local(failed.file), test: failed.fullTitle() }
+    runner.on('fail', (failed, error: { code?: string }) => {
+      if (report.killer !== undefined) return
+      report.outcome = error.code === 'ERR_MOCHA_TIMEOUT' ? 'timed out' : 'failed'
+      report.killer = { file: local(failed.file), test: failed.fullTitle() }
     })
   })
   return report

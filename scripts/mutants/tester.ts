@@ -24,19 +24,18 @@ export class Tester {
   }
 
   /**
-   * Runs these files in this order until the first failure. Throws `INTERNAL` when that is not possible, twice
-   * in a row: a process may have died of what the runs before it left behind.
+   * Runs these files in this order until the first failure. Throws `INTERNAL` when that is not possible. What
+   * takes too long, or dies, in a process that was used before gets a second chance in another.
    */
   async run(files: string[], timeoutMs: number): Promise<Verdict> {
     if (this.#runs >= RUNS_PER_PROCESS) this.stop()
-    const used = this.#runs > 0
-    try {
-      return await this.#tryRun(files, timeoutMs)
-    } catch (error) {
+    if (this.#runs > 0) {
+      const verdict = await this.#tryRun(files, timeoutMs).catch(() => undefined)
+      if (verdict !== undefined && verdict.outcome !== 'timed out') return verdict
       this.stop()
-      if (!used || this.#signal.aborted) throw error
-      return await this.#tryRun(files, timeoutMs)
+      this.#signal.throwIfAborted()
     }
+    return await this.#tryRun(files, timeoutMs)
   }
 
   stop(): void {
@@ -54,20 +53,18 @@ export class Tester {
       this.stop()
       return { outcome: 'timed out', durations: new Map() }
     }
-    const { broken, failure, durations } = report
+    const { broken, durations, ...verdict } = report
     if (broken !== undefined)
       throw new MainframeError('INTERNAL', `The tests do not run: ${broken}`)
-    const outcome = failure === undefined ? 'passed' : 'failed'
-    return {
-      outcome,
-      durations: new Map(Object.entries(durations)),
-      ...(failure && { killer: failure }),
-    }
+    return { ...verdict, durations: new Map(Object.entries(durations)) }
   }
 
   async #start(): Promise<ChildProcess> {
     const stdio = ['ignore', 'ignore', 'inherit', 'ipc'] as const
     const child = fork(PROGRAM, { cwd: this.#folder, stdio: [...stdio] })
+    child.once('exit', () => {
+      if (this.#child === child) this.#child = undefined
+    })
     if ((await this.#answer(child, START_TIMEOUT_MS)) === 'ready') return child
     child.kill('SIGKILL')
     throw new MainframeError('INTERNAL', 'The process that runs the tests does not start.')

@@ -74,6 +74,6 @@ function outcomeOf(id: string, { outcome, killer }: Verdict): Pick<Row, 'outcome
     const still = outcome === 'passed' ? 'equivalent' : 'not equivalent'
     return { outcome: still, reason, ...killedBy }
   }
-  if (outcome === 'timed out') return { outcome }
-  return { outcome: outcome === 'passed' ? 'survived' : 'killed', ...killedBy }
+  if (outcome === 'failed') return { outcome: 'killed', ...killedBy }
+  return { outcome: outcome === 'passed' ? 'survived' : outcome, ...killedBy }
 }

@@ -227,6 +227,16 @@ describe('PriceBoard.setPrices', () => {
     })
   })
 
+  it('keeps the unit over a rise and a cut', async () => {
+    const world = await loadFixture(registered)
+    await set(world, 10n, { unit: 3 })
+    await time.increase(HOUR)
+    await set(world, 25n, { unit: 3 })
+    expect(await rowOf(world)).to.include({ price: 10n, next: 25n, unit: 3n })
+    await set(world, 7n, { unit: 3 })
+    expect(await rowOf(world)).to.include({ price: 7n, next: 7n, unit: 3n })
+  })
+
   it('takes the largest price', async () => {
     const world = await loadFixture(registered)
     const most = 2n ** 96n - 1n

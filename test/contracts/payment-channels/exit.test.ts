@@ -62,6 +62,15 @@ describe('PaymentChannels exit of the payer', () => {
     await expect(payer.finalize(terms)).to.be.revertedWithCustomError(channels, 'ChannelsNotOpen')
   })
 
+  it('can be finalized in the very second in which the notice ends', async () => {
+    const world = await loadFixture(opened)
+    const { channels, alice, mft, terms, id } = world
+    await channels.connect(alice).requestClose(terms)
+    await time.setNextBlockTimestamp((await slotOf(world, id)).closesAt)
+    await channels.connect(alice).finalize(terms)
+    expect(await vaultOf(world, mft, alice)).to.equal(DEPOSIT)
+  })
+
   it('asks and cancels: events and slot', async () => {
     const world = await loadFixture(opened)
     const { channels, alice, bob, mft, terms, id } = world

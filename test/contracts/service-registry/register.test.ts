@@ -208,6 +208,8 @@ describe('ServiceRegistry registration', () => {
         [carol.address, address],
         [-minimumStake, minimumStake],
       )
+      const nodeId = await registry.nodeIdOf(carol.address, key(name))
+      expect((await registry.states([nodeId]))[0]?.stake).to.equal(minimumStake)
     }
     expect(await token.balanceOf(carol.address)).to.equal(FUNDS - 2n * minimumStake)
   })
