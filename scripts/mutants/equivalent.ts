@@ -8,9 +8,7 @@ export const EQUIVALENT: Record<string, string> = {
     'When both are equal, either of them is the smaller one.',
   'ChannelMath.due: covered > claimed -> covered >= claimed':
     'When both are equal, their difference is zero as well.',
-  'PriceSchedule.set: !active(self) || unit(self) != newUnit -> unit(self) != newUnit':
-    'An inactive schedule is the zero word: of unit zero and not for sale, so its first price waits as a rise.',
-  'PriceSchedule.set: time < nextFrom(self) && wanted <= next(self) -> wanted <= next(self)':
+  'PriceSchedule.set: announced && wanted <= next(self) -> wanted <= next(self)':
     'From nextFrom on the price in force is next, and only what is above that comes so far.',
   'PriceSchedule.set: time < nextFrom(self) -> time <= nextFrom(self)':
     'At nextFrom the price in force is next, and only what is above that comes so far.',

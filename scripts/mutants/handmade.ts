@@ -16,32 +16,38 @@ export const HANDMADE: Handmade[] = [
     file: 'contracts/Vault.sol',
     old: [
       'uint256 balance = _debit(token, amount);',
-      'emit Withdrawn(token, msg.sender, to, amount, balance);',
+      'emit Withdrawn(msg.sender, token, to, balance);',
       '_pay(token, to, amount);',
     ],
     new: [
       '_pay(token, to, amount);',
       'uint256 balance = _debit(token, amount);',
-      'emit Withdrawn(token, msg.sender, to, amount, balance);',
+      'emit Withdrawn(msg.sender, token, to, balance);',
     ],
   },
   {
     name: 'Vault._pull: credits what was asked for, not what arrived',
     file: 'contracts/Vault.sol',
-    old: ['received = IERC20(token).balanceOf(address(this)) - before;'],
-    new: ['received = amount;'],
+    old: ['return IERC20(token).balanceOf(address(this)) - before;'],
+    new: ['return amount;'],
   },
   {
     name: 'Vault._pull: credits a wrapped difference when the balance fell',
     file: 'contracts/Vault.sol',
-    old: ['received = IERC20(token).balanceOf(address(this)) - before;'],
-    new: ['unchecked { received = IERC20(token).balanceOf(address(this)) - before; }'],
+    old: ['return IERC20(token).balanceOf(address(this)) - before;'],
+    new: ['unchecked { return IERC20(token).balanceOf(address(this)) - before; }'],
   },
   {
     name: 'Vault._pull: believes a token that answers false',
     file: 'contracts/Vault.sol',
-    old: ['IERC20(token).safeTransferFrom(msg.sender, address(this), amount);'],
-    new: ['IERC20(token).transferFrom(msg.sender, address(this), amount);'],
+    old: [
+      'uint256 before = IERC20(token).balanceOf(address(this));',
+      'IERC20(token).safeTransferFrom(msg.sender, address(this), amount);',
+    ],
+    new: [
+      'uint256 before = IERC20(token).balanceOf(address(this));',
+      'IERC20(token).transferFrom(msg.sender, address(this), amount);',
+    ],
   },
   {
     name: 'Vault._pay: believes a token that answers false',
@@ -52,14 +58,14 @@ export const HANDMADE: Handmade[] = [
   {
     name: 'Vault._credit: wraps',
     file: 'contracts/Vault.sol',
-    old: ['if (amount != 0) _vault[token][owner] += amount;'],
-    new: ['unchecked { _vault[token][owner] += amount; }'],
+    old: ['if (amount != 0) _vault[token][owner].amount += amount;'],
+    new: ['unchecked { _vault[token][owner].amount += amount; }'],
   },
   {
     name: 'Vault._deposit: wraps',
     file: 'contracts/Vault.sol',
-    old: ['uint256 balance = _vault[token][owner] + received;'],
-    new: ['uint256 balance; unchecked { balance = _vault[token][owner] + received; }'],
+    old: ['uint256 balance = vault.amount + received;'],
+    new: ['uint256 balance; unchecked { balance = vault.amount + received; }'],
   },
   {
     name: 'PaymentChannels._fund: the last epoch is followed by the first',
@@ -70,7 +76,7 @@ export const HANDMADE: Handmade[] = [
   {
     name: 'ServiceRegistry._addStake: wraps',
     file: 'contracts/ServiceRegistry.sol',
-    old: ['uint96 stake = _nodes[nodeId].stake + amount;'],
-    new: ['uint96 stake; unchecked { stake = _nodes[nodeId].stake + amount; }'],
+    old: ['uint96 stake = node.stake + amount;'],
+    new: ['uint96 stake; unchecked { stake = node.stake + amount; }'],
   },
 ]
