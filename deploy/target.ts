@@ -40,9 +40,14 @@ export async function openTarget(choice: TargetChoice): Promise<Target> {
   const { compileContracts, connect, startHardhat } = await import('./hardhat.ts')
   const hardhat = await startHardhat(network.name)
   const { provider, close } = await connect(hardhat)
-  await assertChain(provider, network)
-  if (choice.data === undefined) await assertNoRehearsal(provider, network)
-  await compileContracts(hardhat)
+  try {
+    await assertChain(provider, network)
+    if (choice.data === undefined) await assertNoRehearsal(provider, network)
+    await compileContracts(hardhat)
+  } catch (error) {
+    await close()
+    throw error
+  }
   const folder = choice.data ?? join(ROOT, network.isDevelopment ? 'data/deploy' : 'deploy')
   return {
     network,

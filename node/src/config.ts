@@ -47,7 +47,10 @@ export function loadConfig(sources: ConfigSources): RelayConfig {
   if (rpcUrl === undefined) throw missing('rpcUrl')
   if (deploymentFile === undefined) throw missing('deploymentFile')
   const where = `the deployment file ${deploymentFile}`
-  const deployment = parseDeployment(readJson(deploymentFile, 'deployment file'), { chainId, where })
+  const deployment = parseDeployment(readJson(deploymentFile, 'deployment file'), {
+    chainId,
+    where,
+  })
   return Object.freeze({ ...settings, rpcUrl, deployment })
 }
 

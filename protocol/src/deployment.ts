@@ -74,7 +74,8 @@ function chooseChain(ids: readonly string[], wanted: number | undefined, fault: 
   }
   const [only, ...others] = ids
   if (only === undefined) throw fault('there is no chain: nothing was deployed yet')
-  if (others.length > 0) throw fault(`there are chains ${ids.join(', ')}: say which by its chain id`)
+  if (others.length > 0)
+    throw fault(`there are chains ${ids.join(', ')}: say which by its chain id`)
   return only
 }
 

@@ -32,8 +32,8 @@ export { decodeContactCode, encodeContactCode } from './contact-code.ts'
 export { createHpke, type Hpke, type HpkeContext } from './crypto/hpke.ts'
 export type { KeyPair, Primitives } from './crypto/primitives.ts'
 export {
-  CONTRACT_ROLES,
   type ChainRecord,
+  CONTRACT_ROLES,
   type ContractRecord,
   type ContractRole,
   type DeploymentSource,

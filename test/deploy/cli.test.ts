@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { after, afterEach, before, beforeEach, describe, it, mock } from 'node:test'
+import { Wallet } from 'ethers'
 import { main } from '../../deploy/main.ts'
 import { freePorts } from '../../localnet/src/ports.ts'
 import { command } from './support/command.ts'
@@ -130,6 +131,27 @@ for (const kind of NODE_KINDS) {
     })
   })
 }
+
+describe('npm run deploy on localhost with a key in the environment', () => {
+  it('deploys with that key, and not with the accounts of the node', async () => {
+    const node = await startNode('anvil')
+    const place = await createPlace()
+    try {
+      const { privateKey, address } = Wallet.createRandom()
+      const args = ['--network', 'localhost', '--data', place.folder]
+      const variables = { LOCALHOST_RPC_URL: node.rpcUrl, LOCALHOST_DEPLOYER_KEY: privateKey }
+      const poor = await command(args, variables)
+      assert.match(poor.err, new RegExp(`^${address} has 0\\.0 ETH, and .*run this again\n$`, 'i'))
+      assert.deepEqual([poor.code, poor.out], [1, ''])
+      await node.ask('anvil_setBalance', address, '0xde0b6b3a7640000')
+      assert.equal((await command(args, variables)).code, 0)
+      assert.deepEqual([await node.sent(address), await node.sent()], [4, 0])
+    } finally {
+      await node.stop()
+      await place.remove()
+    }
+  })
+})
 
 describe('npm run deploy that is killed', () => {
   it('finishes the same deployment when it is run again', async () => {
