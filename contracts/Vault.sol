@@ -57,10 +57,6 @@ abstract contract Vault is IPaymentChannels, ReentrancyGuardTransient {
     for (uint256 i = 0; i < tokens.length; ++i) list[i] = _vault[tokens[i]][owner].amount;
   }
 
-  function _vaultOf(address token) internal view returns (mapping(address owner => Balance balance) storage) {
-    return _vault[token];
-  }
-
   function _credit(address token, address owner, uint256 amount) internal {
     if (amount != 0) _vault[token][owner].amount += amount;
   }
@@ -101,6 +97,10 @@ abstract contract Vault is IPaymentChannels, ReentrancyGuardTransient {
     uint256 before = IERC20(token).balanceOf(address(this));
     IERC20(token).safeTransferFrom(msg.sender, address(this), amount);
     return IERC20(token).balanceOf(address(this)) - before;
+  }
+
+  function _vaultOf(address token) internal view returns (mapping(address owner => Balance balance) storage) {
+    return _vault[token];
   }
 
   function _checkRecipient(address to) internal view {

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { ethers, HOUR, MFT, networkHelpers, ZERO } from '../support/chain.ts'
-import { ledger, moved, slotOf, termsOf } from '../support/channels.ts'
+import { ledger, moved, slotOf, termsOf, vaultOf } from '../support/channels.ts'
 import { DEPOSIT, fromAlice, opened } from '../support/opened.ts'
 
 const { loadFixture, time } = networkHelpers
