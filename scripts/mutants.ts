@@ -32,7 +32,7 @@ async function main(): Promise<number> {
   const flags = readFlags(process.argv.slice(2))
   if (flags.help) return say(HELP)
   const sources = readContracts()
-  const all = generate(sources)
+  const all = generate(sources, { deep: flags.deep })
   if (flags.list) {
     return say([...all.map(describe), `${all.length} mutants`].join('\n'))
   }
@@ -43,7 +43,7 @@ async function main(): Promise<number> {
   if (chosen.length === 0) return say('There is nothing to run.')
   const rows = await run(chosen, table, flags.jobs)
   for (const row of rows) kept.set(row.id, row)
-  if (flags.only === undefined) {
+  if (flags.only === undefined && !flags.deep) {
     await writeTable(
       hash,
       all.flatMap(({ id }) => kept.get(id) ?? []),

@@ -19,16 +19,29 @@ export interface Mutant {
   line: number
   /** The whole text of the file with the fault. */
   text: string
+  /** Whether it is an effect, a field or a number that is faulty, and no guard. */
+  deep: boolean
 }
 
-const OPERATORS = [...guards, ...effects, ...values]
+const OPERATORS = [
+  ...guards.map((operator) => ({ operator, deep: false })),
+  ...[...effects, ...values].map((operator) => ({ operator, deep: true })),
+]
+
+export interface GenerateOptions {
+  /** Not guards alone, but effects, fields and numbers too. */
+  deep?: boolean
+  handmade?: readonly Handmade[]
+  equivalent?: Readonly<Record<string, string>>
+}
 
 /**
  * Every mutant of the contracts: what the operators find in the syntax trees, then the hand-made ones.
  * Throws `VALIDATION_FAILED` when the contracts do not compile, or when a hand-made mutant or the reason
  * of an equivalent one fits them no more.
  */
-export function generate(sources: Sources, handmade = HANDMADE, equivalent = EQUIVALENT): Mutant[] {
+export function generate(sources: Sources, options: GenerateOptions = {}): Mutant[] {
+  const { deep = false, handmade = HANDMADE, equivalent = EQUIVALENT } = options
   const units = parse(sources)
   const internals = new Set([...units.values()].flatMap(internalsOf))
   const found = [...sources].flatMap(([file, text]) => {
@@ -44,7 +57,7 @@ export function generate(sources: Sources, handmade = HANDMADE, equivalent = EQU
       `There is no mutant "${id}" any more: take it out of scripts/mutants/equivalent.ts.`,
     )
   }
-  return mutants
+  return deep ? mutants : mutants.filter((mutant) => !mutant.deep)
 }
 
 interface Place {
@@ -55,17 +68,19 @@ interface Place {
 }
 
 function mutantsOf({ file, unit, source, internals }: Place): Mutant[] {
-  const contracts = [...findAll('ContractDefinition', unit)]
-  return contracts.flatMap((contract) =>
-    partsOf(contract).flatMap(({ name, node }) => {
-      const edits = OPERATORS.flatMap((operator) => operator({ node, source, internals }))
-      return edits.map((edit) => ({
-        id: `${contract.name}.${name}: ${edit.change}`,
+  const parts = [...findAll('ContractDefinition', unit)].flatMap((contract) =>
+    partsOf(contract).map(({ name, node }) => ({ name: `${contract.name}.${name}`, node })),
+  )
+  return parts.flatMap(({ name, node }) =>
+    OPERATORS.flatMap(({ operator, deep }) =>
+      operator({ node, source, internals }).map((edit) => ({
+        id: `${name}: ${edit.change}`,
         file,
         line: lineAt(source, edit.start),
         text: applied(source, edit),
-      }))
-    }),
+        deep,
+      })),
+    ),
   )
 }
 
@@ -100,7 +115,7 @@ function byHand(sources: Sources, { name, file, old, new: changed }: Handmade): 
   const start = Buffer.byteLength(text.slice(0, match.index))
   const edit = { start, end: start + Buffer.byteLength(match[0]), text: changed.join('\n') }
   const source = Buffer.from(text)
-  return { id: name, file, line: lineAt(source, start), text: applied(source, edit) }
+  return { id: name, file, line: lineAt(source, start), text: applied(source, edit), deep: false }
 }
 
 function applied(source: Buffer, { start, end, text }: Omit<Edit, 'change'>): string {

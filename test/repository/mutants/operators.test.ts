@@ -24,7 +24,7 @@ const sourcesOf = (...parts: string[]) => new Map([[FILE, example(...parts)]])
 
 /** What is changed in `Example.f`, or in the whole contract, without the operators' own order. */
 function changes(...parts: string[]): string[] {
-  return generate(sourcesOf(...parts), [], {})
+  return generate(sourcesOf(...parts), { deep: true, handmade: [], equivalent: {} })
     .map(({ id }) => id.replace(/^Example\.(f: )?/, ''))
     .sort()
 }
@@ -117,7 +117,7 @@ describe('the mutants of a contract', () => {
       assembly ("memory-safe") { if gt(a, 2) { mstore(0, a) } }
     }`
     const sources = sourcesOf(f)
-    const mutants = generate(sources, [], {})
+    const mutants = generate(sources, { deep: true, handmade: [], equivalent: {} })
     assert.equal(new Set(mutants.map(({ id }) => id)).size, mutants.length)
     const twins = mutants.filter(({ id }) => id.startsWith('Example.f: without total = a'))
     assert.deepEqual(
@@ -147,7 +147,7 @@ describe('a hand-made mutant', () => {
 
   it('changes lines however they are indented', () => {
     const sources = sourcesOf('function f(uint256 a) public { total += a;\n        emit Done(a); }')
-    const mutant = generate(sources, [wraps], {}).at(-1)
+    const mutant = generate(sources, { deep: true, handmade: [wraps], equivalent: {} }).at(-1)
     assert.equal(mutant?.id, 'Example.f: wraps')
     assert.equal(mutant?.line, 9)
     assert.match(mutant?.text ?? '', /public \{ unchecked \{ total \+= a; \}\nemit Done\(a\); \}/)
@@ -161,7 +161,7 @@ describe('a hand-made mutant', () => {
     ] as const) {
       const sources = sourcesOf(`function f(uint256 a) public { ${body} }`)
       assert.throws(
-        () => generate(sources, [wraps], {}),
+        () => generate(sources, { deep: true, handmade: [wraps], equivalent: {} }),
         (error: Error) =>
           errorCode(error) === 'VALIDATION_FAILED' && error.message.includes(`${count} times`),
       )
@@ -173,9 +173,18 @@ describe('the reasons of equivalent mutants', () => {
   it('are refused when there is no such mutant', () => {
     const sources = sourcesOf('function f(uint256 a) public { total = a; }')
     const id = 'Example.f: without total = a'
-    assert.equal(generate(sources, [], { [id]: 'nobody reads it' }).length, 1)
+    assert.equal(
+      generate(sources, { deep: true, handmade: [], equivalent: { [id]: 'nobody reads it' } })
+        .length,
+      1,
+    )
     assert.throws(
-      () => generate(sources, [], { [`${id} (2)`]: 'nobody reads it' }),
+      () =>
+        generate(sources, {
+          deep: true,
+          handmade: [],
+          equivalent: { [`${id} (2)`]: 'nobody reads it' },
+        }),
       /There is no mutant "Example\.f: without total = a \(2\)"/,
     )
   })
