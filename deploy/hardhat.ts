@@ -6,6 +6,7 @@ import { createHardhatRuntimeEnvironment } from 'hardhat/hre'
 import type { HardhatRuntimeEnvironment } from 'hardhat/types/hre'
 import userConfig from '../hardhat.config.ts'
 import { askSecret } from './ask.ts'
+import { compileAlone } from './compile-lock.ts'
 import type { RequestProvider } from './provider.ts'
 import { variablesOf } from './variables.ts'
 
@@ -36,7 +37,8 @@ export async function startHardhat(network: string): Promise<HardhatRuntimeEnvir
 /** Compiles what is not compiled yet. Throws `CONFIG_INVALID` when the sources are wrong. */
 export async function compileContracts(hardhat: HardhatRuntimeEnvironment): Promise<void> {
   try {
-    await hardhat.tasks.getTask('build').run({ noTests: true, quiet: true })
+    const build = hardhat.tasks.getTask('build')
+    await compileAlone(() => build.run({ noTests: true, quiet: true }))
   } catch (cause) {
     const message = 'The contracts do not compile; run `npm run build` to see why'
     throw new MainframeError('CONFIG_INVALID', message, { cause })

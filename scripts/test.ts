@@ -54,9 +54,6 @@ async function runContracts(): Promise<Counts> {
 }
 
 async function runNode(folders: readonly string[]): Promise<Counts> {
-  // once for all: files that run side by side must not compile at the same time
-  const build = await run([HARDHAT_CLI, 'build', '--no-tests', '--no-typechain', '--quiet'])
-  if (build.code !== 0) return { passed: 0, failed: 1, skipped: 0 }
   const patterns = folders.map((folder) => `test/${folder}/**/*.test.ts`)
   const flags = ['--test', '--test-concurrency=2', '--test-reporter=spec', '--test-timeout=300000']
   const { output, code } = await run([...flags, ...patterns])

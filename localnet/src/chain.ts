@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { type Deployment, type Hex, MainframeError } from '@mainframe/protocol'
 import { JsonRpcProvider } from 'ethers'
+import { compileAlone } from '../../deploy/compile-lock.ts'
 import { deployContracts } from '../../deploy/deploy.ts'
 import { readNetwork } from '../../deploy/networks.ts'
 import { repositoryFile } from './paths.ts'
@@ -39,7 +40,8 @@ export interface ChainOptions {
 /** Compiles what is not compiled yet. Throws `INTERNAL` with the compiler's message. */
 export async function compileContracts(): Promise<void> {
   const args = [HARDHAT_CLI, 'build', '--no-tests', '--no-typechain', '--quiet']
-  await promisify(execFile)(process.execPath, args, { cwd: repositoryFile('') }).catch(
+  const options = { cwd: repositoryFile('') }
+  await compileAlone(() => promisify(execFile)(process.execPath, args, options)).catch(
     (cause: unknown) => {
       throw new MainframeError(
         'INTERNAL',
