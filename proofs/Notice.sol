@@ -8,6 +8,6 @@ contract Notice is OneChannel {
   constructor(uint32 notice) OneChannel(notice) {}
 
   function _finalizes() internal view override {
-    assert(block.timestamp >= _requestedAt + _notice);
+    assert(_requested && block.timestamp >= _requestedAt + _notice);
   }
 }

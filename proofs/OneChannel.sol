@@ -22,7 +22,8 @@ abstract contract OneChannel {
   uint256 internal _payersVault;
   uint256 internal _payeesVault;
   uint256 internal _wentOut;
-  /// @dev Ghost: when a close was requested last, if one is.
+  /// @dev Ghosts: whether the payer wishes to close, and since when.
+  bool internal _requested;
   uint256 internal _requestedAt;
 
   constructor(uint32 notice) {
@@ -96,13 +97,14 @@ abstract contract OneChannel {
     // a time fits 40 bits for the next 30,000 years
     require(block.timestamp < type(uint40).max - type(uint32).max);
     _closesAt = block.timestamp + _notice;
-    _requestedAt = block.timestamp;
+    (_requested, _requestedAt) = (true, block.timestamp);
   }
 
   function cancelClose() external {
     require(_deposit != 0);
     require(_closesAt != 0);
     _closesAt = 0;
+    _requested = false;
   }
 
   function finalize() external {
@@ -121,6 +123,7 @@ abstract contract OneChannel {
     _payersVault += refund;
     _moves(0, 0, _epoch);
     (_deposit, _claimed, _closesAt) = (0, 0, 0);
+    _requested = false;
   }
 
   /// @dev Where a property looks at the numbers as they will be.

@@ -14,8 +14,9 @@ const SPACER = [
 ]
 /** The longest that z3 may take for one assertion; the slowest takes a fifth of it on two slow cores. */
 const TIMEOUT_SECONDS = 120
-/** solc's codes of its answers about an assertion. */
-const ANSWERS: Record<string, Answer> = { '9576': 'proved', '6328': 'refuted', '6368': 'unknown' }
+/** solc's codes of its answers about an assertion: it is safe, or it is violated or may be. */
+const SAFE = '9576'
+const VIOLATED = '6328'
 
 export type Answer = 'proved' | 'refuted' | 'unknown'
 
@@ -60,8 +61,11 @@ export function readSource(path: string, replacement?: Replacement): string {
   return text.replace(from, to)
 }
 
+/** Answers a query in SMT-LIB with `sat`, `unsat`, or anything else for not knowing. */
+export type Solver = (query: string) => string
+
 /** Checks every assertion of `proofs/<model>.sol`; z3 runs while this waits. */
-export function check(model: string, replacement?: Replacement): Verdict {
+export function check(model: string, replacement?: Replacement, solver: Solver = solve): Verdict {
   const path = `proofs/${model}.sol`
   const startedAt = performance.now()
   const input = {
@@ -81,18 +85,25 @@ export function check(model: string, replacement?: Replacement): Verdict {
   }
   const callbacks = {
     import: (file: string) => ({ contents: readSource(file, replacement) }),
-    smtSolver: (query: string) => ({ contents: solve(query) }),
+    smtSolver: (query: string) => ({ contents: solver(query) }),
   }
   const output = JSON.parse(solc.compile(JSON.stringify(input), callbacks))
   const messages = (output.errors ?? []) as CompilerMessage[]
   const broken = messages.find(({ severity }) => severity === 'error')
   if (broken) throw new Error(`${path} does not compile: ${broken.message}`)
-  const answers = messages.flatMap(({ errorCode = '' }) => ANSWERS[errorCode] ?? [])
+  const answers = messages.flatMap(answerOf)
   return {
     answer: combine(answers),
     assertions: answers.length,
     seconds: (performance.now() - startedAt) / 1_000,
   }
+}
+
+function answerOf({ errorCode, message }: CompilerMessage): Answer[] {
+  if (errorCode === SAFE) return ['proved']
+  if (errorCode !== VIOLATED) return []
+  // the same code says `might happen` of what the solver did not decide
+  return message.includes('violation happens') ? ['refuted'] : ['unknown']
 }
 
 /** No answer at all is none: a model without an assertion proves nothing. */

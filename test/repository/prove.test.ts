@@ -55,6 +55,14 @@ describe('npm run prove', () => {
     for (const name of functions) assert.ok(model.includes(`ChannelMath.${name}(`), name)
   })
 
+  it('takes what the solver did not decide for neither proved nor refuted', () => {
+    const fault = FAULTS.find(({ breaks }) => breaks === 'Notice')
+    for (const answer of ['timeout', 'unknown', '']) {
+      assert.equal(check('Notice', undefined, () => answer).answer, 'unknown', answer)
+      assert.equal(check('Notice', fault, () => answer).answer, 'unknown', answer)
+    }
+  })
+
   it('proves a property and refutes it with a fault', {
     skip: hasZ3() ? false : 'there is no z3 on this machine',
   }, () => {
