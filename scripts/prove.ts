@@ -7,7 +7,7 @@ const HELP = `npm run prove [-- --json]
 
 Has solc's SMTChecker and z3 prove properties of one channel for every sequence of calls, on the
 arithmetic that ships (contracts/libraries/ChannelMath.sol), and find out every fault that is put in
-on purpose. docs/contracts.md says what the model leaves out. Takes two to five minutes.
+on purpose. docs/contracts.md says what the model leaves out. Takes about two minutes.
 
   --json    print the results as one JSON object
   --help    this text
