@@ -4,6 +4,8 @@
  */
 export const EQUIVALENT: Record<string, string> = {
   'Vault._credit: if (amount != 0) always': 'Adding zero changes nothing; the condition saves gas.',
+  'PaymentChannels._closeByPayee: if (refund != 0) always':
+    'Adding zero changes nothing; the condition saves gas.',
   'ChannelMath.due: amount < deposit -> amount <= deposit':
     'When both are equal, either of them is the smaller one.',
   'ChannelMath.due: covered > claimed -> covered >= claimed':
