@@ -6,6 +6,8 @@ export const EQUIVALENT: Record<string, string> = {
   'Vault._credit: if (amount != 0) always': 'Adding zero changes nothing; the condition saves gas.',
   'PaymentChannels._closeByPayee: if (refund != 0) always':
     'Adding zero changes nothing; the condition saves gas.',
+  'Vault._pull: if (token == _mft) never':
+    'MFT moves exactly its amount, so measuring what arrives finds the same; the condition saves gas.',
   'ChannelMath.due: amount < deposit -> amount <= deposit':
     'When both are equal, either of them is the smaller one.',
   'ChannelMath.due: covered > claimed -> covered >= claimed':
