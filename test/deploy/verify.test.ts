@@ -90,7 +90,7 @@ describe('npm run deploy -- verify', () => {
       const shown = submissions.find(({ address }) => address === record[role].address)
       const { settings, sources } = shown?.stdJsonInput ?? { settings: {}, sources: {} }
       assert.equal(settings['evmVersion'], 'cancun')
-      assert.equal(settings['viaIR'] ?? false, role === 'channels')
+      assert.equal(settings['viaIR'], true)
       assert.deepEqual(settings['optimizer'], { enabled: true, runs: 1_000_000 })
       const others = Object.keys(sources).filter((source) => /test|mock/i.test(source))
       assert.deepEqual(others, [])
