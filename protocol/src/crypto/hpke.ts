@@ -66,16 +66,16 @@ export function createHpke(primitives: Primitives, info: Uint8Array): Hpke {
   const keyScheduleContext = concatBytes(
     modeBase,
     hmacSha256(EMPTY, extractPrefix(HPKE_SUITE, 'psk_id_hash')),
-    hmacSha256(EMPTY, concatBytes(extractPrefix(HPKE_SUITE, 'info_hash'), info)),
+    hmacSha256(EMPTY, extractPrefix(HPKE_SUITE, 'info_hash'), info),
   )
   const keyInput = concatBytes(LABELS.key, keyScheduleContext, LAST_BLOCK)
   const nonceInput = concatBytes(LABELS.baseNonce, keyScheduleContext, LAST_BLOCK)
 
   // RFC 9180 §4.1 ExtractAndExpand, then §5.1 KeySchedule with the default (empty) PSK.
   const schedule = (dh: Uint8Array, enc: Uint8Array, publicKey: Uint8Array): HpkeContext => {
-    const eaePrk = hmacSha256(EMPTY, concatBytes(LABELS.eaePrk, dh))
-    const kemInput = concatBytes(LABELS.sharedSecret, enc, publicKey, LAST_BLOCK)
-    const secret = hmacSha256(hmacSha256(eaePrk, kemInput), LABELS.secret)
+    const eaePrk = hmacSha256(EMPTY, LABELS.eaePrk, dh)
+    const sharedSecret = hmacSha256(eaePrk, LABELS.sharedSecret, enc, publicKey, LAST_BLOCK)
+    const secret = hmacSha256(sharedSecret, LABELS.secret)
     return {
       key: hmacSha256(secret, keyInput),
       baseNonce: hmacSha256(secret, nonceInput).subarray(0, NONCE_BYTES),

@@ -10,92 +10,125 @@ declare module 'sodium-native' {
 }
 
 const SHA256_BLOCK_BYTES = 64
+const HASH_BYTES = 32
+
+/**
+ * HMAC's two inputs (RFC 2104 §2), reused by every call: allocating them cost more than hashing. The
+ * inner one has room for what HPKE authenticates; longer data gets an input of its own.
+ */
+const innerInput = new Uint8Array(SHA256_BLOCK_BYTES + 192)
+const outerInput = new Uint8Array(SHA256_BLOCK_BYTES + HASH_BYTES)
+const innerHash = outerInput.subarray(SHA256_BLOCK_BYTES)
 
 function sha256(data: Uint8Array): Uint8Array {
-  const out = Buffer.allocUnsafeSlow(32)
-  sodium.crypto_hash_sha256(out, asBuffer(data))
-  return new Uint8Array(out.buffer)
+  const out = new Uint8Array(HASH_BYTES)
+  sodium.crypto_hash_sha256(asBuffer(out), asBuffer(data))
+  return out
 }
 
 /** libsodium's own HMAC-SHA256 is not exported by sodium-native, so RFC 2104 §2 over its hash. */
-function hmacSha256(key: Uint8Array, data: Uint8Array): Uint8Array {
-  const block = key.length > SHA256_BLOCK_BYTES ? sha256(key) : key
-  const inner = new Uint8Array(SHA256_BLOCK_BYTES + data.length).fill(0x36, 0, SHA256_BLOCK_BYTES)
-  const outer = new Uint8Array(SHA256_BLOCK_BYTES + 32).fill(0x5c, 0, SHA256_BLOCK_BYTES)
-  for (let i = 0; i < block.length; i++) {
-    const byte = block[i] ?? 0
-    inner[i] = byte ^ 0x36
-    outer[i] = byte ^ 0x5c
+function hmacSha256(key: Uint8Array, ...data: readonly Uint8Array[]): Uint8Array {
+  let length = SHA256_BLOCK_BYTES
+  for (const part of data) length += part.length
+  const inner = length <= innerInput.length ? innerInput : new Uint8Array(length)
+  writePads(key.length > SHA256_BLOCK_BYTES ? sha256(key) : key, inner)
+  let offset = SHA256_BLOCK_BYTES
+  for (const part of data) {
+    inner.set(part, offset)
+    offset += part.length
   }
-  inner.set(data, SHA256_BLOCK_BYTES)
-  outer.set(sha256(inner), SHA256_BLOCK_BYTES)
-  return sha256(outer)
+  sodium.crypto_hash_sha256(asBuffer(innerHash), asBuffer(inner.subarray(0, length)))
+  return sha256(outerInput)
+}
+
+function writePads(key: Uint8Array, inner: Uint8Array): void {
+  for (let i = 0; i < key.length; i++) {
+    const byte = key[i] ?? 0
+    inner[i] = byte ^ 0x36
+    outerInput[i] = byte ^ 0x5c
+  }
+  inner.fill(0x36, key.length, SHA256_BLOCK_BYTES)
+  outerInput.fill(0x5c, key.length, SHA256_BLOCK_BYTES)
 }
 
 function x25519(secretKey: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined {
-  const out = Buffer.allocUnsafeSlow(32)
-  try {
-    sodium.crypto_scalarmult(out, asBuffer(secretKey), asBuffer(publicKey))
-  } catch {
-    return undefined // libsodium refuses low-order points; a peer may send one at will
-  }
-  return new Uint8Array(out.buffer)
+  const out = new Uint8Array(32)
+  const isSafe = succeeds(() =>
+    sodium.crypto_scalarmult(asBuffer(out), asBuffer(secretKey), asBuffer(publicKey)),
+  )
+  return isSafe ? out : undefined // libsodium refuses low-order points; a peer may send one at will
 }
 
 function x25519PublicKey(secretKey: Uint8Array): Uint8Array {
-  const out = Buffer.allocUnsafeSlow(32)
-  sodium.crypto_scalarmult_base(out, asBuffer(secretKey))
-  return new Uint8Array(out.buffer)
+  const out = new Uint8Array(32)
+  sodium.crypto_scalarmult_base(asBuffer(out), asBuffer(secretKey))
+  return out
 }
 
 function blake2b256(data: Uint8Array): Uint8Array {
-  const out = Buffer.allocUnsafeSlow(32)
-  sodium.crypto_generichash(out, asBuffer(data))
-  return new Uint8Array(out.buffer)
+  const out = new Uint8Array(32)
+  sodium.crypto_generichash(asBuffer(out), asBuffer(data))
+  return out
 }
 
 function aeadSeal({ key, nonce, aad, text }: AeadInput): Uint8Array {
-  const out = Buffer.allocUnsafeSlow(text.length + TAG_BYTES)
+  const out = new Uint8Array(text.length + TAG_BYTES)
   sodium.crypto_aead_chacha20poly1305_ietf_encrypt(
-    out,
+    asBuffer(out),
     asBuffer(text),
     asBuffer(aad),
     null,
     asBuffer(nonce),
     asBuffer(key),
   )
-  return new Uint8Array(out.buffer)
+  return out
 }
 
 function aeadOpen({ key, nonce, aad, text }: AeadInput): Uint8Array | undefined {
   if (text.length < TAG_BYTES) return undefined
-  const out = Buffer.allocUnsafeSlow(text.length - TAG_BYTES)
-  try {
+  const out = new Uint8Array(text.length - TAG_BYTES)
+  const isIntact = succeeds(() =>
     sodium.crypto_aead_chacha20poly1305_ietf_decrypt(
-      out,
+      asBuffer(out),
       null,
       asBuffer(text),
       asBuffer(aad),
       asBuffer(nonce),
       asBuffer(key),
-    )
-  } catch {
-    return undefined
-  }
-  return new Uint8Array(out.buffer)
+    ),
+  )
+  return isIntact ? out : undefined
 }
 
-function ed25519KeyPair(seed: Uint8Array): { publicKey: Buffer; secretKey: Buffer } {
-  const publicKey = Buffer.allocUnsafeSlow(32)
-  const secretKey = Buffer.allocUnsafeSlow(64)
-  sodium.crypto_sign_seed_keypair(publicKey, secretKey, asBuffer(seed))
+/**
+ * Whether a call of sodium-native did not throw. A packet that is not for us is the common case, and
+ * taking a stack trace for each would cost more than the AEAD.
+ */
+function succeeds(call: () => void): boolean {
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 0
+  try {
+    call()
+    return true
+  } catch {
+    return false
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
+  }
+}
+
+function ed25519KeyPair(seed: Uint8Array): { publicKey: Uint8Array; secretKey: Uint8Array } {
+  const publicKey = new Uint8Array(32)
+  const secretKey = new Uint8Array(64)
+  sodium.crypto_sign_seed_keypair(asBuffer(publicKey), asBuffer(secretKey), asBuffer(seed))
   return { publicKey, secretKey }
 }
 
 function ed25519Sign(seed: Uint8Array, message: Uint8Array): Uint8Array {
-  const out = Buffer.allocUnsafeSlow(64)
-  sodium.crypto_sign_detached(out, asBuffer(message), ed25519KeyPair(seed).secretKey)
-  return new Uint8Array(out.buffer)
+  const out = new Uint8Array(64)
+  const { secretKey } = ed25519KeyPair(seed)
+  sodium.crypto_sign_detached(asBuffer(out), asBuffer(message), asBuffer(secretKey))
+  return out
 }
 
 function ed25519Verify(key: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
@@ -104,13 +137,14 @@ function ed25519Verify(key: Uint8Array, message: Uint8Array, signature: Uint8Arr
 }
 
 function randomBytes(length: number): Uint8Array {
-  const out = Buffer.allocUnsafeSlow(length)
-  sodium.randombytes_buf(out)
-  return new Uint8Array(out.buffer)
+  const out = new Uint8Array(length)
+  sodium.randombytes_buf(asBuffer(out))
+  return out
 }
 
+/** sodium-native reads and writes any typed array; only its published types insist on Buffer. */
 function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return bytes as Buffer
 }
 
 export const primitives: Primitives = {
@@ -121,7 +155,7 @@ export const primitives: Primitives = {
   blake2b256,
   aeadSeal,
   aeadOpen,
-  ed25519PublicKey: (seed) => new Uint8Array(ed25519KeyPair(seed).publicKey.buffer),
+  ed25519PublicKey: (seed) => ed25519KeyPair(seed).publicKey,
   ed25519Sign,
   ed25519Verify,
   randomBytes,

@@ -51,7 +51,7 @@ export const primitives: Primitives = {
   x25519: sharedSecret,
   x25519PublicKey: (secretKey) => x25519.getPublicKey(secretKey),
   sha256,
-  hmacSha256: (key, data) => hmac(sha256, key, data),
+  hmacSha256: (key, ...data) => hmac(sha256, key, concatBytes(...data)),
   blake2b256: (data) => blake2b(data, { dkLen: 32 }),
   aeadSeal: ({ key, nonce, aad, text }) => chacha20poly1305(key, nonce, aad).encrypt(text),
   aeadOpen,

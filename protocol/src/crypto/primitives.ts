@@ -4,8 +4,8 @@ export interface Primitives {
   x25519(secretKey: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined
   x25519PublicKey(secretKey: Uint8Array): Uint8Array
   sha256(data: Uint8Array): Uint8Array
-  /** HMAC-SHA256 (RFC 2104). */
-  hmacSha256(key: Uint8Array, data: Uint8Array): Uint8Array
+  /** HMAC-SHA256 (RFC 2104) of the parts one after the other. */
+  hmacSha256(key: Uint8Array, ...data: readonly Uint8Array[]): Uint8Array
   /** BLAKE2b with 32 bytes of output (RFC 7693). */
   blake2b256(data: Uint8Array): Uint8Array
   /** ChaCha20-Poly1305 (RFC 8439): ciphertext followed by the 16-byte tag. */
