@@ -28,7 +28,7 @@ import type { SeenMemory } from './seen.ts'
 /** A shipment with what to do when it fails. */
 export interface Dispatch extends Shipment {
   errand:
-    | { kind: 'transit'; header: PacketHeader; retried: boolean }
+    | { kind: 'transit'; header: PacketHeader; attempts: number; risked: boolean }
     | { kind: 'copy'; owed: OwedCopy }
 }
 
@@ -66,10 +66,29 @@ export interface RouterOptions {
 
 /** Refusals after which another peer, or another moment, may do better. */
 const TEMPORARY: readonly PacketRefusal[] = ['busy', 'full', 'no-credit']
+/** A packet that finds no way waits this long, then twice as long, and so on, until it expires. */
+const FIRST_WAIT_MS = 25
+const LONGEST_WAIT_MS = 60_000
+
+/** What was in a FORWARD: a layer while it waits for its delay, then a packet. */
+interface Inner {
+  kind: 'inner'
+  shipment: Shipment
+  attempts: number
+}
+
+/** A packet on its way that no peer could take when it was last tried. */
+interface Stranded {
+  kind: 'stranded'
+  dispatch: Dispatch
+}
 
 export class Router {
   readonly #options: Required<RouterOptions>
-  readonly #delayed: DelayQueue<Shipment>
+  /** What waits for its delay. */
+  readonly #delayed: DelayQueue<Inner | Stranded>
+  /** What waits for a way. */
+  readonly #stranded: DelayQueue<Inner | Stranded>
   readonly #outbox: Outbox
   #stopped = false
   readonly outcomes: Counts<PacketOutcome> = createCounts(PACKET_OUTCOMES)
@@ -84,8 +103,10 @@ export class Router {
     this.#options = { now: Date.now, ...options }
     const { limits } = options
     const now = this.#options.now
-    const onDue = (inner: Shipment) => this.#inject(inner)
+    const onDue = (item: Inner | Stranded) =>
+      item.kind === 'inner' ? this.#inject(item) : this.#resend(item.dispatch)
     this.#delayed = new DelayQueue({ capacity: limits.delayed, onDue, now })
+    this.#stranded = new DelayQueue({ capacity: limits.owed, onDue, now })
     this.#outbox = new Outbox({ capacity: limits.owed, retry: (owed) => this.#send(owed), now })
   }
 
@@ -94,13 +115,14 @@ export class Router {
   }
 
   get owedCount(): number {
-    return this.#outbox.size
+    return this.#outbox.size + this.#stranded.size
   }
 
   /** Forgets what waits: delayed and owed packets live in memory only. Nothing is taken any more. */
   stop(): void {
     this.#stopped = true
     this.#delayed.clear()
+    this.#stranded.clear()
     this.#outbox.clear()
   }
 
@@ -121,7 +143,11 @@ export class Router {
 
   /** A link ended before these were acknowledged: they go on at this relay's own risk (§3). */
   onLost(dispatches: readonly Dispatch[], peerKey: string): void {
-    for (const dispatch of dispatches) this.#retry(dispatch, peerKey)
+    for (const dispatch of dispatches) {
+      if (dispatch.errand.kind !== 'transit') this.#retry(dispatch, peerKey)
+      else if (dispatch.errand.risked) this.undeliverable += 1
+      else this.#retry(risk(dispatch, dispatch.errand), peerKey)
+    }
   }
 
   /** A link to this peer can take packets. */
@@ -159,7 +185,7 @@ export class Router {
     switch (verdict.outcome) {
       case 'forwarded': {
         const { header, shipment, to } = verdict
-        const errand = { kind: 'transit', header, retried: false } as const
+        const errand = { kind: 'transit', header, attempts: 0, risked: false } as const
         if (!this.#ship(to, { ...shipment, errand })) this.undeliverable += 1
         return
       }
@@ -188,17 +214,30 @@ export class Router {
     }
     const { delayMs, postageUnits, inner } = opened.forward
     const dueMs = this.#options.now() + delayMs
-    const waits = this.#delayed.push(dueMs, { packet: inner, postageUnits, level: 0 })
+    const shipment = { packet: inner, postageUnits, level: 0 }
+    const waits = this.#delayed.push(dueMs, { kind: 'inner', shipment, attempts: 0 })
     this.opened[waits ? 'forward' : 'crowded'] += 1
   }
 
   /** Routes an inner packet, padded anew, as if it had just come in with its postage. */
-  #inject({ packet, postageUnits, level }: Shipment): void {
-    const account: Account = { durableUnits: postageUnits, spentUnits: 0 }
-    const outcome = this.#treat({ packet: padPacket(packet), postageUnits, level, account })
-    if (!TAKEN.includes(outcome)) this.opened.lost += 1
+  #inject({ shipment: sent, attempts }: Inner): void {
+    const shipment = attempts === 0 ? { ...sent, packet: padPacket(sent.packet) } : sent
+    const account: Account = { durableUnits: shipment.postageUnits, spentUnits: 0 }
+    const outcome = this.#treat({ ...shipment, account })
     // no link acknowledges this packet, so none would make it durable
     if (outcome === 'held') this.#options.holds.flush().catch(this.#options.onFailure)
+    if (TAKEN.includes(outcome)) return
+    const isTemporary = (TEMPORARY as readonly PacketOutcome[]).includes(outcome)
+    const again: Inner = { kind: 'inner', shipment, attempts: attempts + 1 }
+    if (!isTemporary || !this.#wait(attempts, again)) this.opened.lost += 1
+  }
+
+  /** False when there is no room to wait in. */
+  #wait(attempts: number, item: Inner | Stranded): boolean {
+    if (this.#stopped) return false
+    const wholeMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(attempts, 16))
+    const waitMs = wholeMs / 2 + Math.random() * (wholeMs / 2)
+    return this.#stranded.push(this.#options.now() + waitMs, item)
   }
 
   #ship(to: LinkedPeer, dispatch: Dispatch): boolean {
@@ -228,36 +267,49 @@ export class Router {
     if (this.#stopped) return
     const { errand } = dispatch
     if (errand.kind === 'transit') {
-      if (!this.#resend(dispatch, errand, failedPeer)) this.undeliverable += 1
+      // another peer at once, but then with growing pauses: two that are busy must not heat up
+      if (errand.attempts === 0) this.#resend(dispatch, failedPeer)
+      else this.#strand(dispatch, errand.attempts)
       return
     }
     errand.owed.failedPeer = failedPeer
     this.#keep(errand.owed)
   }
 
-  /** A packet on its way tries one other peer, once, with the same postage. */
-  #resend(
-    dispatch: Dispatch,
-    { header, retried }: { header: PacketHeader; retried: boolean },
-    failedPeer: string,
-  ): boolean {
+  /** A packet on its way tries the next best peer with the same postage, or waits for one. */
+  #resend(dispatch: Dispatch, failedPeer?: string): void {
     const view = this.#options.view()
-    if (retried || !view) return false
+    if (this.#stopped || !view || dispatch.errand.kind !== 'transit') return
+    const { header, attempts, risked } = dispatch.errand
+    const nowMinutes = minutesNow(this.#options.now())
     const place = locate(view, header)
-    if (place.here) return false
-    const { links, now } = this.#options
+    if (place.here || header.expiryMinutes <= nowMinutes) {
+      this.undeliverable += 1
+      return
+    }
     const { postageUnits } = dispatch
     const to = chooseNextHop({
-      links: links().values(),
+      links: this.#options.links().values(),
       self: view.self,
       target: place.target,
       postageUnits,
-      except: failedPeer,
+      ...(failedPeer === undefined ? {} : { except: failedPeer }),
       random: randomInt,
     })
-    if (!to || postageUnits < hopFee(to, header, minutesNow(now()))) return false
-    return this.#ship(to, { ...dispatch, errand: { kind: 'transit', header, retried: true } })
+    const errand = { kind: 'transit', header, attempts: attempts + 1, risked } as const
+    const isPaid = to !== undefined && postageUnits >= hopFee(to, header, nowMinutes)
+    if (isPaid && this.#ship(to, { ...dispatch, errand })) return
+    this.#strand({ ...dispatch, errand }, attempts)
   }
+
+  #strand(dispatch: Dispatch, attempts: number): void {
+    if (!this.#wait(attempts, { kind: 'stranded', dispatch })) this.undeliverable += 1
+  }
+}
+
+/** It may have been treated already and is paid for again: once is enough (§3). */
+function risk(dispatch: Dispatch, errand: Dispatch['errand'] & { kind: 'transit' }): Dispatch {
+  return { ...dispatch, errand: { ...errand, risked: true } }
 }
 
 const TAKEN: readonly PacketOutcome[] = ['forwarded', 'named', 'held', 'respread']

@@ -181,13 +181,50 @@ describe('The router', () => {
       return { ...made, first, second, dispatch }
     }
 
-    it('tries one other peer when it was refused as busy, with the same postage, once', () => {
+    it('tries the other peer at once when it was refused as busy, with the same postage, then waits', () => {
       const { router, first, second, dispatch } = transit()
       router.onRefused(dispatch, first.relay.peerKey, 'busy')
       const [again] = second.shipped
       assert.equal(again?.postageUnits, dispatch.postageUnits)
       assert.ok(again)
       router.onRefused(again, second.relay.peerKey, 'busy')
+      assert.equal(first.shipped.length, 1)
+      assert.equal(router.owedCount, 1)
+      assert.equal(router.undeliverable, 0)
+    })
+
+    it('is tried again with growing pauses until it expires', () => {
+      const { router, first, second, dispatch } = transit()
+      const shipped = () => first.shipped.length + second.shipped.length
+      let [last, peer] = [dispatch, first]
+      const pausesMs: number[] = []
+      while (router.undeliverable === 0) {
+        const before = shipped()
+        router.onRefused(last, peer.relay.peerKey, 'busy')
+        let pauseMs = 0
+        while (shipped() === before && router.undeliverable === 0) {
+          mock.timers.tick(1_000)
+          pauseMs += 1_000
+        }
+        pausesMs.push(pauseMs)
+        for (const link of [first, second]) {
+          const newest = link.shipped.at(-1)
+          if (newest?.errand.kind !== 'transit' || last.errand.kind !== 'transit') continue
+          if (newest.errand.attempts > last.errand.attempts) [last, peer] = [newest, link]
+        }
+      }
+      assert.equal(pausesMs[0], 0)
+      const longestMs = Math.max(...pausesMs)
+      assert.ok(longestMs > 20_000 && longestMs <= 61_000, `${longestMs}`)
+      assert.equal(router.owedCount, 0)
+    })
+
+    it('goes to one other peer only when links die: it may be paid for twice, but not more', () => {
+      const { router, first, second, dispatch } = transit()
+      router.onLost([dispatch], first.relay.peerKey)
+      const [again] = second.shipped
+      assert.ok(again)
+      router.onLost([again], second.relay.peerKey)
       assert.equal(first.shipped.length, 1)
       assert.equal(router.undeliverable, 1)
     })
