@@ -16,6 +16,8 @@ export const MFT = 10n ** 18n
 /** Looks often: the chain of a test mines at once. */
 export const POLL_MS = 10
 
+type ReachableChain = Pick<TestChain, 'rpcUrl' | 'deployment'>
+
 export async function newFolder(): Promise<string> {
   return await mkdtemp(join(tmpdir(), 'relay-'))
 }
@@ -27,7 +29,7 @@ export async function newKeys(): Promise<RelayKeys> {
   return keys
 }
 
-export function senderOf(chain: TestChain, secretKey: Uint8Array, rpcUrl = chain.rpcUrl) {
+export function senderOf(chain: ReachableChain, secretKey: Uint8Array, rpcUrl = chain.rpcUrl) {
   const { chainId } = chain.deployment
   return new TransactionSender({
     rpc: new Rpc({ url: rpcUrl }),
@@ -77,7 +79,7 @@ export async function createRelay(
 
 /** A directory that follows the chain; the caller stops the follower. */
 export function follow(
-  chain: TestChain,
+  chain: ReachableChain,
   account: RelayKeys['hotAccount'],
   options: Partial<FollowerOptions> = {},
 ): { directory: ChainDirectory; follower: ChainFollower } {

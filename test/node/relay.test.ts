@@ -11,7 +11,7 @@ import {
 } from '@mainframe/protocol'
 import { askRelay } from '../../node/src/admin-client.ts'
 import { startChain, type TestChain } from '../helpers/chain.ts'
-import { until } from './chain-support.ts'
+import { MFT, until } from './chain-support.ts'
 import {
   createTestRelays,
   removeTestRelay,
@@ -31,7 +31,7 @@ describe('Four relays on a chain', () => {
     relays = await createTestRelays(chain, 4)
     const running = await Promise.all(relays.map(startTestRelay))
     await Promise.all(running.map(({ ready }) => ready))
-    client = await TestClient.create(chain)
+    client = await TestClient.create(chain, await chain.createAccount(1_000n * MFT))
     entry = await client.paidLink(relay(0))
   })
   after(async () => {

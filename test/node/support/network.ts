@@ -19,6 +19,7 @@ import {
   type PostageTable,
   postageTable,
   roundUpExpiry,
+  type Shipment,
   toHex,
 } from '@mainframe/protocol'
 import { freePorts } from '../../../localnet/src/ports.ts'
@@ -95,16 +96,21 @@ export async function statusOf({ config }: TestRelay): Promise<RelayStatus> {
   return (await askRelay(config.dataFolder, '/status')) as unknown as RelayStatus
 }
 
+type ReachableChain = Pick<TestChain, 'rpcUrl' | 'deployment'>
+type Payer = Awaited<ReturnType<TestChain['createAccount']>>
+/** What there must be of a relay to find it in the directory. */
+type KnownRelay = { keys: Pick<RelayKeys, 'nodeKey'> }
+
 /** A user: an account with MFT, the directory from the chain, and links that it pays for. */
 export class TestClient {
-  readonly #chain: TestChain
+  readonly #chain: ReachableChain
   readonly #network: Network
   readonly #directory: ReturnType<typeof follow>
   readonly #channels: PayerChannels
   readonly #folder: string
 
   private constructor(
-    chain: TestChain,
+    chain: ReachableChain,
     parts: {
       network: Network
       directory: ReturnType<typeof follow>
@@ -119,8 +125,8 @@ export class TestClient {
     this.#folder = parts.folder
   }
 
-  static async create(chain: TestChain): Promise<TestClient> {
-    const { account, secretKey } = await chain.createAccount(1_000n * MFT)
+  /** A client of a funded account. */
+  static async create(chain: ReachableChain, { account, secretKey }: Payer): Promise<TestClient> {
     const folder = await newFolder()
     const directory = follow(chain, account, { confirmations: CONFIRMATIONS })
     await directory.follower.start()
@@ -150,7 +156,7 @@ export class TestClient {
     return new TestClient(chain, { network, directory, channels, folder })
   }
 
-  entry({ keys }: TestRelay): RelayEntry {
+  entry({ keys }: KnownRelay): RelayEntry {
     const entry = this.#directory.directory.byNodeKey(keys.nodeKey)
     if (!entry) throw new TypeError('the relay is not in the directory')
     return entry
@@ -165,7 +171,10 @@ export class TestClient {
   }
 
   /** A link without a channel, which is enough to subscribe. */
-  async link(relay: TestRelay, handlers: PayerLinkHandlers = {}) {
+  async link<S extends Shipment = Shipment>(
+    relay: KnownRelay,
+    handlers: PayerLinkHandlers<S> = {},
+  ) {
     const entry = this.entry(relay)
     const stream = await this.#network.open(entry, AbortSignal.timeout(5_000))
     const link = new PayerLink(stream, handlers)
@@ -182,7 +191,10 @@ export class TestClient {
   }
 
   /** A link that is paid for, from a channel that is opened when there is none. */
-  async paidLink(relay: TestRelay, handlers: PayerLinkHandlers = {}): Promise<PayerLink> {
+  async paidLink<S extends Shipment = Shipment>(
+    relay: KnownRelay,
+    handlers: PayerLinkHandlers<S> = {},
+  ): Promise<PayerLink<S>> {
     let channel: PayerChannel | undefined
     const { link, quote } = await this.link(relay, {
       ...handlers,
