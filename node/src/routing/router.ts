@@ -61,6 +61,8 @@ export interface RouterOptions {
   limits: { delayed: number; owed: number }
   /** The disk refused what nobody waits for. */
   onFailure(error: unknown): void
+  /** A number in 0..n-1, to choose among equally close peers. */
+  random?: (n: number) => number
   now?: () => number
 }
 
@@ -81,7 +83,7 @@ export class Router {
   debitedUnits = 0
 
   constructor(options: RouterOptions) {
-    this.#options = { now: Date.now, ...options }
+    this.#options = { now: Date.now, random: randomInt, ...options }
     const { limits } = options
     const now = this.#options.now
     const onDue = (inner: Shipment) => this.#inject(inner)
@@ -138,7 +140,7 @@ export class Router {
   }
 
   #state(): RuleState | undefined {
-    const { view, prices, links, holds, sealKeys, memory, now } = this.#options
+    const { view, prices, links, holds, sealKeys, memory, random, now } = this.#options
     const [ownView, ownPrices] = [view(), prices()]
     if (this.#stopped || !ownView || !ownPrices) return undefined
     return {
@@ -151,7 +153,7 @@ export class Router {
       acted: memory.acted,
       forgottenUntilMinutes: memory.forgottenUntilMinutes,
       holdHasRoom: holds.hasRoom,
-      random: randomInt,
+      random,
     }
   }
 
@@ -245,7 +247,7 @@ export class Router {
     if (retried || !view) return false
     const place = locate(view, header)
     if (place.here) return false
-    const { links, now } = this.#options
+    const { links, random, now } = this.#options
     const { postageUnits } = dispatch
     const to = chooseNextHop({
       links: links().values(),
@@ -253,7 +255,7 @@ export class Router {
       target: place.target,
       postageUnits,
       except: failedPeer,
-      random: randomInt,
+      random,
     })
     if (!to || postageUnits < hopFee(to, header, minutesNow(now()))) return false
     return this.#ship(to, { ...dispatch, errand: { kind: 'transit', header, retried: true } })
