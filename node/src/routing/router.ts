@@ -147,7 +147,7 @@ export class Router {
       nowMs: now(),
       view: ownView,
       prices: ownPrices,
-      links: links().values(),
+      links: { [Symbol.iterator]: () => links().values() }, // looked at only to pass on
       sealKeys,
       seen: memory.seen,
       acted: memory.acted,
