@@ -108,6 +108,11 @@ export class PayeeLink {
     this.#deadline = setTimeout(() => this.#fail('handshake-timeout'), HANDSHAKE_TIMEOUT_MS)
   }
 
+  /** Frames that the peer has not read. */
+  get unread(): number {
+    return this.#writer.waiting
+  }
+
   /** Serves the link until it ends, for whatever reason; never rejects. */
   async run(): Promise<void> {
     try {

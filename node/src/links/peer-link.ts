@@ -96,6 +96,10 @@ export class PeerLink implements PacketLink {
     return this.#link.creditUnits
   }
 
+  get backlog(): PayerLink['backlog'] {
+    return this.#link.backlog
+  }
+
   canTake(postageUnits: number): boolean {
     return this.#hadCredit && this.#link.canTake(postageUnits)
   }

@@ -48,6 +48,16 @@ export class Peers {
     return { wanted: this.#attempts.size, usable }
   }
 
+  /** Packets that wait on all links together, and that are not acknowledged. */
+  get backlog(): PeerLink['backlog'] {
+    const sum = { queued: 0, unacknowledged: 0 }
+    for (const { backlog } of this.#links.values()) {
+      sum.queued += backlog.queued
+      sum.unacknowledged += backlog.unacknowledged
+    }
+    return sum
+  }
+
   /** Takes over a changed network: new neighbours are dialled, relays that left are let go. */
   update(view: OverlayView<RelayEntry>): void {
     this.#view = view
