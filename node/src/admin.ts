@@ -9,7 +9,10 @@ import { replaceDurably } from './storage/durable-file.ts'
 
 /** What the interface shows and does. Bigints stand as decimal strings in JSON. */
 export interface AdminHost {
-  isReady(): boolean
+  /** What ails the relay; empty when it does its work. */
+  troubles(): string[]
+  /** Why it does not take packets yet; empty when it does. */
+  obstacles(): string[]
   metrics(): Metric[]
   status(): object
   claim(): Promise<object | undefined>
@@ -79,9 +82,9 @@ export class Admin {
     try {
       switch (`${method} ${url}`) {
         case 'GET /healthz':
-          return json(200, { ok: true })
+          return health(host.troubles())
         case 'GET /readyz':
-          return json(host.isReady() ? 200 : 503, { ready: host.isReady() })
+          return health([...host.obstacles(), ...host.troubles()])
         case 'GET /metrics':
           return {
             status: 200,
@@ -100,6 +103,11 @@ export class Admin {
       return json(500, { code: errorCode(error) ?? 'INTERNAL', message })
     }
   }
+}
+
+function health(reasons: readonly string[]): Answer {
+  const ok = reasons.length === 0
+  return json(ok ? 200 : 503, { ok, reasons })
 }
 
 function json(status: number, value: object): Answer {

@@ -15,6 +15,7 @@ export interface ChainSide {
   rpc: Rpc
   directory: ChainDirectory
   sender: TransactionSender
+  follower: Pick<ChainFollower, 'age'>
 }
 
 export interface ChainSideOptions {
@@ -60,7 +61,7 @@ export async function followChain(options: ChainSideOptions): Promise<ChainSide>
   const onAbort = () => void follower.stop()
   signal.addEventListener('abort', onAbort)
   await follower.start().finally(() => signal.removeEventListener('abort', onAbort))
-  return { rpc, directory, sender }
+  return { rpc, directory, sender, follower }
 }
 
 /**

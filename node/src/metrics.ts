@@ -24,12 +24,25 @@ function renderMetric({ name, help, type, value }: Metric): string {
 /** Memory, processor time and age of this process, under the names that Prometheus uses for them. */
 export function processMetrics(): Metric[] {
   const { user, system } = process.cpuUsage()
+  const { rss, heapUsed, external } = process.memoryUsage()
   return [
     {
       name: 'process_resident_memory_bytes',
       help: 'Resident memory.',
       type: 'gauge',
-      value: process.memoryUsage.rss(),
+      value: rss,
+    },
+    {
+      name: 'nodejs_heap_size_used_bytes',
+      help: 'Heap of JavaScript in use.',
+      type: 'gauge',
+      value: heapUsed,
+    },
+    {
+      name: 'nodejs_external_memory_bytes',
+      help: 'Memory outside that heap that its objects hold, such as packets.',
+      type: 'gauge',
+      value: external,
     },
     {
       name: 'process_cpu_seconds_total',

@@ -2,10 +2,12 @@
 import { mkdir } from 'node:fs/promises'
 import { type Hex, MainframeError, toHex } from '@mainframe/protocol'
 import { Admin } from './admin.ts'
-import { followChain, untilListed } from './chain-side.ts'
+import { type ChainSide, followChain, untilListed } from './chain-side.ts'
 import { Closers } from './closers.ts'
 import type { RelayConfig } from './config.ts'
+import { troubles } from './health.ts'
 import type { Logger } from './log.ts'
+import { LoopLag } from './loop-lag.ts'
 import { loadKeys } from './operator/keys.ts'
 import type { ClaimResult } from './payments/claims.ts'
 import { type Observed, OpenedReport, relayMetrics, relayStatus } from './status.ts'
@@ -31,6 +33,7 @@ export class Relay {
   readonly #ready = Promise.withResolvers<{ links: number }>()
   readonly #failed = Promise.withResolvers<unknown>()
   #isReady = false
+  #hasFailed = false
   #parts: Parts | undefined
   #lastClaim: ClaimResult | undefined
   #listening: Listening | undefined
@@ -93,7 +96,10 @@ export class Relay {
     const keys = await loadKeys(dataFolder)
     const base = { config: this.#config, keys, log: this.#log, closers: this.#closers }
     const stores = await openStores(base)
-    const onFailed = (error: unknown) => this.#failed.resolve(error)
+    const onFailed = (error: unknown) => {
+      this.#hasFailed = true
+      this.#failed.resolve(error)
+    }
     const side = await followChain({ ...base, onFailed, signal: this.#stop.signal })
     await untilListed(base, side, this.#stop.signal)
     const parts = createParts(base, stores, side, {
@@ -102,18 +108,25 @@ export class Relay {
       onFailure: onFailed,
     })
     this.#parts = parts
-    await this.#open(base, stores, parts)
+    await this.#open(base, stores, { ...parts, side })
   }
 
   /** Opens the doors: admin, network, links, claims. */
-  async #open({ config, keys }: Base, { holds }: Stores, parts: Parts): Promise<void> {
+  async #open(
+    { config, keys }: Base,
+    { holds }: Stores,
+    parts: Parts & { side: ChainSide },
+  ): Promise<void> {
     const opened = new OpenedReport(parts.router, config.openedIntervalMs)
     this.#closers.add('report', () => opened.stop())
+    const lag = new LoopLag()
+    this.#closers.add('lag', () => lag.stop())
     const admin = await this.#startAdmin({
       ...parts,
       account: keys.hotAccount,
       holds,
       opened,
+      lag,
       lastClaim: () => this.#lastClaim,
       isReady: () => this.#isReady,
     })
@@ -130,13 +143,22 @@ export class Relay {
     this.#log.info({ admin: admin.url }, 'Listening')
   }
 
-  async #startAdmin(observed: Observed): Promise<Admin> {
-    const { dataFolder, adminPort: port } = this.#config
+  async #startAdmin(observed: Observed & { side: ChainSide }): Promise<Admin> {
+    const { dataFolder, adminPort: port, pollIntervalMs } = this.#config
+    const { side, peers, holds } = observed
     const admin = new Admin({
       dataFolder,
       port,
       host: {
-        isReady: () => this.#isReady,
+        troubles: () =>
+          troubles({
+            chain: side.follower.age,
+            pollSeconds: pollIntervalMs / 1_000,
+            links: peers.counts,
+            holdHasRoom: holds.hasRoom,
+            hasFailed: this.#hasFailed,
+          }),
+        obstacles: () => (this.#isReady ? [] : ['it waits for its links to other relays']),
         metrics: () => relayMetrics(observed),
         status: () => relayStatus(observed),
         claim: () => this.#claim(),

@@ -86,7 +86,7 @@ export const SettingsSchema = Type.Object(
       description: 'how often the counts of what was opened are published',
     }),
     maxSeen: count(1_000_000, 'packets that are remembered for 35 minutes; about 100 bytes each'),
-    maxDelayed: count(20_000, 'packets that wait for their delay in memory; 2 kB each'),
+    maxDelayed: count(100_000, 'packets that wait for their delay in memory; 2 kB each'),
     maxOwed: count(20_000, 'copies for absent neighbours in memory; up to 2 kB each'),
     maxLinks: count(1_000, 'incoming links at a time'),
     maxSubscriptions: count(500, 'subscribers at a time'),

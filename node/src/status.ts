@@ -4,6 +4,7 @@ import type { HoldStore } from './holding/hold-store.ts'
 import type { Subscriptions } from './holding/subscriptions.ts'
 import type { IncomingLinks } from './links/incoming.ts'
 import type { Peers } from './links/peers.ts'
+import type { Lag, LoopLag } from './loop-lag.ts'
 import { type Metric, processMetrics } from './metrics.ts'
 import type { ClaimResult } from './payments/claims.ts'
 import type { CreditLedger } from './payments/credit-ledger.ts'
@@ -22,6 +23,7 @@ export interface Observed {
   subscriptions: Subscriptions
   ledger: Pick<CreditLedger, 'earned'>
   opened: OpenedReport
+  lag: Pick<LoopLag, 'published'>
   lastClaim(): ClaimResult | undefined
   isReady(): boolean
 }
@@ -44,8 +46,19 @@ export interface RelayStatus {
   /** As of the last interval. */
   opened: Counts<OpenedOutcome>
   held: { packets: number; bytes: number }
-  /** Of these, `delayed` as of the last interval. */
-  queues: { delayed: number; owed: number }
+  queues: {
+    /** Packets that wait for their delay, as of the last interval. */
+    delayed: number
+    /** Copies that wait for an absent neighbour. */
+    owed: number
+    /** Packets that wait for credit or room on a link to a peer, and that one has not acknowledged. */
+    linked: number
+    unacknowledged: number
+    /** Frames that payers and subscribers have not read. */
+    unread: number
+    /** Bytes of packets that wait for the disk. */
+    unwrittenBytes: number
+  }
   undeliverable: number
   vouchers: Record<string, number>
   linkFaults: Record<string, number>
@@ -100,7 +113,14 @@ export function relayStatus(parts: Observed): RelayStatus {
     carried: carried(router),
     opened: { ...opened },
     held: { packets: holds.count, bytes: holds.bytes },
-    queues: { delayed, owed: router.owedCount },
+    queues: {
+      delayed,
+      owed: router.owedCount,
+      linked: peers.backlog.queued,
+      unacknowledged: peers.backlog.unacknowledged,
+      unread: incoming.unread,
+      unwrittenBytes: holds.pendingBytes,
+    },
     undeliverable: router.undeliverable,
     vouchers: { ...incoming.credits },
     linkFaults: { ...incoming.faults },
@@ -148,10 +168,36 @@ export function relayMetrics(parts: Observed): Metric[] {
       status.queues.delayed,
     ),
     gauge('owed_copies', 'Copies that wait for an absent neighbour.', status.queues.owed),
+    gauge('link_queued_packets', 'Packets that wait on links to peers.', status.queues.linked),
+    gauge(
+      'link_unacknowledged_packets',
+      'Packets that peers have not acknowledged.',
+      status.queues.unacknowledged,
+    ),
+    gauge(
+      'unread_frames',
+      'Frames that payers and subscribers have not read.',
+      status.queues.unread,
+    ),
+    gauge(
+      'unwritten_bytes',
+      'Bytes of packets that wait for the disk.',
+      status.queues.unwrittenBytes,
+    ),
+    lagMetric(parts.lag.published),
     gauge('network_relays', 'Active relays of the network.', status.relays),
     gauge('luminosity_bits', 'Luminosity of the network.', status.luminosity),
     ...processMetrics(),
   ]
+}
+
+function lagMetric({ p50, p99, max }: Lag): Metric {
+  return {
+    name: 'mainframe_relay_event_loop_lag_seconds',
+    help: 'How late the event loop was in the last ten seconds.',
+    type: 'gauge',
+    value: { label: 'quantile', values: { '0.5': p50, '0.99': p99, '1': max } },
+  }
 }
 
 function carried({ outcomes }: Router): number {

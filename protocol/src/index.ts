@@ -135,6 +135,7 @@ export {
 } from './instruction.ts'
 export {
   type Ack,
+  agreedVersion,
   CAUGHT_UP_FLAG,
   CREDIT_OUTCOMES,
   type Credit,

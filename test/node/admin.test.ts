@@ -8,11 +8,13 @@ import { Admin } from '../../node/src/admin.ts'
 
 describe('The admin interface', () => {
   let folder = ''
-  let ready = false
+  let obstacles: string[] = ['it waits']
+  let troubles: string[] = []
   let claim: () => Promise<object | undefined> = async () => undefined
   let admin: Admin
   const host = {
-    isReady: () => ready,
+    troubles: () => troubles,
+    obstacles: () => obstacles,
     metrics: () => [
       { name: 'a_total', help: 'A.', type: 'counter', value: 3 } as const,
       {
@@ -68,9 +70,24 @@ describe('The admin interface', () => {
   })
 
   it('says whether the relay is ready', async () => {
-    assert.equal((await ask('/readyz')).status, 503)
-    ready = true
-    assert.equal((await ask('/readyz')).status, 200)
+    const unready = await ask('/readyz')
+    assert.equal(unready.status, 503)
+    assert.deepEqual(JSON.parse(unready.body), { ok: false, reasons: ['it waits'] })
+    assert.equal((await ask('/healthz')).status, 200)
+    obstacles = []
+    const ready = await ask('/readyz')
+    assert.equal(ready.status, 200)
+    assert.deepEqual(JSON.parse(ready.body), { ok: true, reasons: [] })
+  })
+
+  it('says what ails the relay, to whoever asks for its health or readiness', async () => {
+    troubles = ['the chain has not answered for 40 s', 'the hold store is full']
+    for (const path of ['/healthz', '/readyz']) {
+      const { status, body } = await ask(path)
+      assert.equal(status, 503)
+      assert.deepEqual(JSON.parse(body), { ok: false, reasons: troubles })
+    }
+    troubles = []
   })
 
   it('writes metrics in the text format, and bigints as decimal strings', async () => {

@@ -142,6 +142,31 @@ describe('Four relays on a chain', () => {
     assert.equal((await statusOf(relay(1))).queues.owed, 0)
   })
 
+  it('logs no payload, address or peer at info level', async () => {
+    const lines = relays.flatMap(({ log }) => log).join('')
+    assert.match(lines, /"msg":"Listening"/)
+    assert.match(lines, /"msg":"Ready"/)
+    assert.match(lines, /"msg":"Claimed earnings"/)
+    const secrets = relays.flatMap((each) => {
+      const { nodeId, address, peerKey, row } = client.entry(each)
+      const peerIds = each.relay?.listening.multiaddrs.map((text) => text.split('/').at(-1) ?? text)
+      return [nodeId, address, peerKey, row.operator, row.payee, ...(peerIds ?? [])]
+    })
+    assert.equal(secrets.length, 6 * relays.length)
+    for (const secret of secrets) {
+      const text = typeof secret === 'string' ? secret : Buffer.from(secret).toString('hex')
+      assert.ok(!lines.toLowerCase().includes(text.toLowerCase().replace(/^0x/, '')), text)
+    }
+    assert.ok(!/\/ip4\/|[0-9a-f]{200}|[A-Za-z0-9+/]{200}/.test(lines), 'no bytes of packets')
+  })
+
+  it('is healthy, and says so', async () => {
+    for (const path of ['/healthz', '/readyz']) {
+      const answer = await askRelay(relay(0).config.dataFolder, path)
+      assert.deepEqual(answer, { ok: true, reasons: [] })
+    }
+  })
+
   it('carries a stream of packets, every one to every relay', async (t) => {
     const inbox = createKeyPair()
     const count = 300

@@ -56,9 +56,17 @@ export class ChainFollower {
   #range = MAX_RANGE
   #headsCheckedAt = 0
   #isChecked = false
+  #answeredAt = Date.now()
+  #head = { number: -1, sinceMs: Date.now() }
 
   constructor(options: FollowerOptions) {
     this.#options = options
+  }
+
+  /** Seconds since the chain's node last answered as it should, and since it last had a new block. */
+  get age(): { silentSeconds: number; headSeconds: number } {
+    const seconds = (sinceMs: number) => Math.max(0, Date.now() - sinceMs) / 1000
+    return { silentSeconds: seconds(this.#answeredAt), headSeconds: seconds(this.#head.sinceMs) }
   }
 
   /**
@@ -91,6 +99,7 @@ export class ChainFollower {
     while (!this.#stop.signal.aborted) {
       try {
         const isCaughtUp = await this.#step()
+        this.#answeredAt = Date.now()
         waitMs = pollMs
         if (!isCaughtUp) continue
         onCaughtUp()
@@ -109,7 +118,9 @@ export class ChainFollower {
   async #step(): Promise<boolean> {
     const { rpc, deployment, directory, confirmations } = this.#options
     if (!this.#isChecked) await this.#checkDeployment()
-    const confirmed = Number(await rpc.request<Hex>('eth_blockNumber')) - confirmations
+    const head = Number(await rpc.request<Hex>('eth_blockNumber'))
+    if (head !== this.#head.number) this.#head = { number: head, sinceMs: Date.now() }
+    const confirmed = head - confirmations
     const from = (this.#last?.number ?? deployment.block - 1) + 1
     if (confirmed < from) return true
     const to = Math.min(confirmed, from + this.#range - 1)

@@ -34,6 +34,13 @@ export class IncomingLinks {
     return this.#links.size
   }
 
+  /** Frames that wait for all peers together. */
+  get unread(): number {
+    let sum = 0
+    for (const link of this.#links.keys()) sum += link.unread
+    return sum
+  }
+
   accept(stream: ByteStream, remoteKey: Uint8Array): void {
     const peerKey = toHex(remoteKey)
     const ofPeer = this.#perPeer.get(peerKey) ?? 0

@@ -5,6 +5,7 @@
 import { setImmediate } from 'node:timers/promises'
 import {
   type Ack,
+  agreedVersion,
   type ByteStream,
   type Credit,
   type CreditOutcome,
@@ -18,7 +19,6 @@ import {
   type Frame,
   FrameWriter,
   type Hello,
-  LINK_VERSION,
   MAX_REFUSALS,
   MainframeError,
   PACKET_REFUSALS,
@@ -34,10 +34,12 @@ import type { Account, Arrival } from '../routing/rule.ts'
 export const LINK_FAULTS = [
   'undecodable',
   'wrong-network',
+  'wrong-version',
   'out-of-order',
   'unexpected',
   'not-open',
   'handshake-timeout',
+  'unused',
   'too-many-links',
   'too-many-subscriptions',
   'store-failed',
@@ -63,6 +65,11 @@ export interface PayeeHost {
 
 /** Time for a HELLO after the stream was opened. */
 const HANDSHAKE_TIMEOUT_MS = 10_000
+/**
+ * Time to be paid or subscribed after HELLO. Long enough to open a channel and see it confirmed; a
+ * link that has neither by then takes the place of one that would. One that has may be quiet for good.
+ */
+const UNUSED_TIMEOUT_MS = 10 * 60_000
 /** Time for a peer that we leave to read what is left, and to go. */
 const CLOSE_TIMEOUT_MS = 2_000
 /** Refusals that a peer has not been told of before its link is read on. */
@@ -76,7 +83,8 @@ export class PayeeLink {
   readonly #stream: ByteStream
   readonly #host: PayeeHost
   readonly #writer: FrameWriter
-  readonly #handshakeTimer: NodeJS.Timeout
+  /** Ends a link that does not say HELLO, then one that is not used. */
+  #deadline: NodeJS.Timeout
   /** Cuts off a peer that does not end its side after we ended ours. */
   #cutOff: NodeJS.Timeout | undefined
   #greeted = false
@@ -97,7 +105,12 @@ export class PayeeLink {
     this.#stream = stream
     this.#host = host
     this.#writer = new FrameWriter(stream)
-    this.#handshakeTimer = setTimeout(() => this.#fail('handshake-timeout'), HANDSHAKE_TIMEOUT_MS)
+    this.#deadline = setTimeout(() => this.#fail('handshake-timeout'), HANDSHAKE_TIMEOUT_MS)
+  }
+
+  /** Frames that the peer has not read. */
+  get unread(): number {
+    return this.#writer.waiting
   }
 
   /** Serves the link until it ends, for whatever reason; never rejects. */
@@ -132,6 +145,11 @@ export class PayeeLink {
     await this.#stream.close().catch(() => {}) // it has failed or is closed already
   }
 
+  #endUnused(): void {
+    this.#host.onFault('unused')
+    void this.close()
+  }
+
   #fail(fault: LinkFault): void {
     if (this.#ended) return
     this.#host.onFault(fault)
@@ -142,7 +160,7 @@ export class PayeeLink {
 
   #end(): void {
     this.#ended = true
-    clearTimeout(this.#handshakeTimer)
+    clearTimeout(this.#deadline)
     if (this.#subscription) this.#host.subscriptions.remove(this.#subscription)
     if (this.#account?.boundTo === this) this.#account.boundTo = undefined
   }
@@ -167,12 +185,15 @@ export class PayeeLink {
     if (!hello) return 'undecodable'
     const { chainId, channels } = this.#host
     const isOurs = hello.chainId === chainId && equalBytes(hello.channels, channels)
-    if (!isOurs || hello.version !== LINK_VERSION) return 'wrong-network'
+    if (!isOurs) return 'wrong-network'
+    const version = agreedVersion(hello.version)
+    if (version === undefined) return 'wrong-version'
     const signedQuote = this.#host.quote()
     if (!signedQuote) return 'not-open' // the board has no prices of ours yet; the peer tries again
     this.#greeted = true
-    clearTimeout(this.#handshakeTimer)
-    const body = encodeHello({ version: LINK_VERSION, chainId, channels, signedQuote })
+    clearTimeout(this.#deadline)
+    this.#deadline = setTimeout(() => this.#endUnused(), UNUSED_TIMEOUT_MS)
+    const body = encodeHello({ version, chainId, channels, signedQuote })
     this.#writer.write(encodeFrame({ type: 'hello', body }))
     return undefined
   }
@@ -202,7 +223,10 @@ export class PayeeLink {
     this.#offering = true
     try {
       const { outcome, account } = await this.#host.ledger.offer(credit, this)
-      if (outcome === 'accepted') this.#account = account
+      if (outcome === 'accepted') {
+        this.#account = account
+        clearTimeout(this.#deadline)
+      }
       // the link may have ended while the disk was busy
       if (this.#ended && this.#account?.boundTo === this) this.#account.boundTo = undefined
       this.#judge(sequence, outcome)
@@ -231,7 +255,9 @@ export class PayeeLink {
     }
     const onFailure = () => this.#fail('store-failed')
     this.#subscription = this.#host.subscriptions.add({ wish, writer: this.#writer, onFailure })
-    return this.#subscription ? undefined : 'too-many-subscriptions'
+    if (!this.#subscription) return 'too-many-subscriptions'
+    clearTimeout(this.#deadline)
+    return undefined
   }
 
   /** The account that pays, as long as no other link has taken it over. */

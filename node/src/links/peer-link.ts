@@ -73,12 +73,13 @@ export class PeerLink implements PacketLink {
     const peer = new PeerLink(relay, options, stream)
     const hello = await shakeHands(peer.#link, options.domain, signal)
     const quote = openQuote(hello.signedQuote, relay.nodeKey, options.domain)
-    if (quote) {
+    if (quote && hello.version === LINK_VERSION) {
       peer.#quote = quote // what it asks is judged when a channel is opened
       return peer
     }
     await peer.close()
-    throw new MainframeError('PAYMENT_UNVERIFIED', 'The peer did not sign its quote')
+    const reason = quote ? 'speaks another version of the link' : 'did not sign its quote'
+    throw new MainframeError('PAYMENT_UNVERIFIED', `The peer ${reason}`)
   }
 
   /** The board's price, which is what the peer charges; its quote was not above it. */
@@ -93,6 +94,10 @@ export class PeerLink implements PacketLink {
 
   get creditUnits(): number {
     return this.#link.creditUnits
+  }
+
+  get backlog(): PayerLink['backlog'] {
+    return this.#link.backlog
   }
 
   canTake(postageUnits: number): boolean {

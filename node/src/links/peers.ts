@@ -3,14 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { RelayEntry } from '../chain/directory.ts'
 import type { OverlayView } from '../routing/overlay.ts'
 import { PeerLink, type PeerLinkOptions } from './peer-link.ts'
+import { wantedPeers } from './wanted.ts'
 
 export interface PeersOptions extends PeerLinkOptions {
   /** A failed attempt; the relay goes on trying. */
   onFailure(error: unknown): void
 }
 
-/** Peers kept in each bin shallower than the neighbourhood. */
-export const PEERS_PER_BIN = 4
 /** Failed attempts after which another peer of the bin is tried as well. */
 const FAILURES_TO_REPLACE = 2
 const FIRST_REDIAL_MS = 500
@@ -49,6 +48,16 @@ export class Peers {
     return { wanted: this.#attempts.size, usable }
   }
 
+  /** Packets that wait on all links together, and that are not acknowledged. */
+  get backlog(): PeerLink['backlog'] {
+    const sum = { queued: 0, unacknowledged: 0 }
+    for (const { backlog } of this.#links.values()) {
+      sum.queued += backlog.queued
+      sum.unacknowledged += backlog.unacknowledged
+    }
+    return sum
+  }
+
   /** Takes over a changed network: new neighbours are dialled, relays that left are let go. */
   update(view: OverlayView<RelayEntry>): void {
     this.#view = view
@@ -76,31 +85,19 @@ export class Peers {
     this.#attempts.clear()
   }
 
+  /** Those that are tried already stay; one that keeps failing is replaced beside. */
   #wanted(view: OverlayView<RelayEntry>): RelayEntry[] {
-    const bins = new Map<number, RelayEntry[]>()
-    const wanted: RelayEntry[] = []
-    for (const { relay, shared } of view.others) {
-      if (shared >= view.luminosity) wanted.push(relay)
-      else bins.set(shared, [...(bins.get(shared) ?? []), relay])
-    }
-    for (const bin of bins.values()) wanted.push(...this.#choose(bin))
-    return wanted
+    const attempt = ({ peerKey }: RelayEntry) => this.#attempts.get(peerKey)
+    return wantedPeers(view, {
+      isGood: (relay) => (attempt(relay)?.failures ?? 0) < FAILURES_TO_REPLACE,
+      rank: (relay) => (attempt(relay) ? 0 : 1) + this.#chance(relay),
+    })
   }
 
-  /** Four that answer if there are; one that keeps failing does not count as one of them. */
-  #choose(bin: RelayEntry[]): RelayEntry[] {
-    const failures = ({ peerKey }: RelayEntry) => this.#attempts.get(peerKey)?.failures ?? 0
-    const order = ({ peerKey }: RelayEntry) => {
-      const known = this.#order.get(peerKey) ?? Math.random()
-      this.#order.set(peerKey, known)
-      return known
-    }
-    const isGood = (relay: RelayEntry) => failures(relay) < FAILURES_TO_REPLACE
-    const tried = (relay: RelayEntry) => (this.#attempts.has(relay.peerKey) ? 0 : 1)
-    return bin
-      .filter(isGood)
-      .sort((a, b) => tried(a) - tried(b) || order(a) - order(b))
-      .slice(0, PEERS_PER_BIN)
+  #chance({ peerKey }: RelayEntry): number {
+    const known = this.#order.get(peerKey) ?? Math.random()
+    this.#order.set(peerKey, known)
+    return known
   }
 
   #begin(relay: RelayEntry): void {

@@ -125,7 +125,7 @@ export class Funding {
     const { account } = this.#options.sender
     return new MainframeError(
       'PAYMENT_INSUFFICIENT',
-      `${account} has ${formatMft(leftBase)} MFT left for a channel that needs ${formatMft(neededBase)}`,
+      `The hot account has ${formatMft(leftBase)} MFT left for a channel that needs ${formatMft(neededBase)}`,
       { details: { account, leftBase: `${leftBase}`, neededBase: `${neededBase}` } },
     )
   }

@@ -8,11 +8,18 @@ interface Entry<Item> {
 export interface DelayQueueOptions<Item> {
   /** Items that wait at most. */
   capacity: number
-  /** Called once for each item, not before it is due. Must not throw. */
+  /**
+   * Called once for each item, not before it is due; many that are due at once are spread over
+   * turns of the event loop. Must not throw.
+   */
   onDue(item: Item): void
   now?: () => number
 }
 
+/** Items handed out in one turn of the event loop: some milliseconds of routing and sealing. */
+export const ITEMS_PER_TURN = 64
+/** setTimeout waits at least this long, so that what is due anew is of another turn. */
+const SHORTEST_TIMER_MS = 1
 /** setTimeout takes a signed 32-bit number of milliseconds. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
@@ -51,18 +58,23 @@ export class DelayQueue<Item> {
     if (dueMs === undefined || dueMs >= this.#timerDueMs) return
     clearTimeout(this.#timer)
     this.#timerDueMs = dueMs
-    const waitMs = Math.min(Math.max(0, dueMs - this.#options.now()), LONGEST_TIMER_MS)
+    const waitMs = Math.min(
+      Math.max(SHORTEST_TIMER_MS, dueMs - this.#options.now()),
+      LONGEST_TIMER_MS,
+    )
     this.#timer = setTimeout(() => this.#run(), waitMs)
   }
 
   #run(): void {
     this.#timerDueMs = Number.POSITIVE_INFINITY
     const now = this.#options.now()
-    for (let first = this.#heap[0]; first && first.dueMs <= now; first = this.#heap[0]) {
+    for (let left = ITEMS_PER_TURN; left > 0; left--) {
+      const first = this.#heap[0]
+      if (!first || first.dueMs > now) break
       this.#pop()
       this.#options.onDue(first.item)
     }
-    this.#arm()
+    this.#arm() // for the next turn if more are due
   }
 
   #pop(): void {

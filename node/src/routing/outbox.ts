@@ -25,11 +25,31 @@ const FIRST_RETRY_MS = 1_000
 const LONGEST_RETRY_MS = 5 * 60_000
 /** How often due copies are looked for while any wait. */
 const TICK_MS = 500
+/** The shortest that setTimeout waits. */
+const NEXT_TURN_MS = 1
+/** What one turn of the event loop looks at, in relays compared: a millisecond or two. */
+const WORK_PER_TURN = 100_000
+/** What a retry costs beside: so that a turn makes some dozens of them. */
+const RETRY_WORK = 1_500
+
+/** One look through everything that waits, over as many turns as it takes. */
+interface Look {
+  copies: IterableIterator<[OwedCopy, number]>
+  /** What was kept after this number is left to the next look. */
+  last: number
+  /** Peers whose links came up before it began. */
+  woken: ReadonlySet<string>
+}
 
 export class Outbox {
   readonly #options: Required<OutboxOptions>
-  readonly #waiting = new Set<OwedCopy>()
-  #timer: NodeJS.Timeout | undefined
+  /** With ascending numbers, in the order in which they were kept. */
+  readonly #waiting = new Map<OwedCopy, number>()
+  #kept = 0
+  #woken = new Set<string>()
+  #look: Look | undefined
+  #ticking: NodeJS.Timeout | undefined
+  #nextTurn: NodeJS.Timeout | undefined
 
   constructor(options: OutboxOptions) {
     this.#options = { now: Date.now, ...options }
@@ -46,38 +66,68 @@ export class Outbox {
     if (this.#waiting.size >= this.#options.capacity) return false
     owed.dueMs = now + backOffMs(owed.attempts)
     owed.attempts += 1
-    this.#waiting.add(owed)
-    this.#timer ??= setInterval(() => this.#tick(), TICK_MS)
+    this.#kept += 1
+    this.#waiting.set(owed, this.#kept)
+    this.#ticking ??= setInterval(() => this.#begin(), TICK_MS)
     return true
   }
 
-  /** A link to this peer works again: what waits for it goes now. */
+  /** A link to this peer works again: what waits for it goes now, or as soon as it is found. */
   wake(peerKey: string): void {
-    const now = this.#options.now()
-    for (const owed of this.#waiting) {
-      if (owed.copy.relays.some((relay) => relay.peerKey === peerKey)) owed.dueMs = now
-    }
-    this.#tick()
+    if (this.#waiting.size === 0) return
+    this.#woken.add(peerKey)
+    this.#begin()
   }
 
   clear(): void {
     this.#waiting.clear()
+    this.#woken.clear()
+    this.#look = undefined
+    clearTimeout(this.#nextTurn)
     this.#rest()
   }
 
-  #tick(): void {
-    const now = this.#options.now()
-    const due = [...this.#waiting].filter(({ dueMs }) => dueMs <= now)
-    for (const owed of due) {
-      this.#waiting.delete(owed)
-      this.#options.retry(owed)
+  #begin(): void {
+    if (this.#look) return // it begins anew for the woken when it has ended
+    this.#look = { copies: this.#waiting.entries(), last: this.#kept, woken: this.#woken }
+    this.#woken = new Set()
+    this.#goOn(this.#look)
+  }
+
+  /** Looks on for a turn. */
+  #goOn(look: Look): void {
+    for (let left = WORK_PER_TURN; left > 0; ) {
+      const { done, value } = look.copies.next()
+      if (done || value[1] > look.last) {
+        this.#end()
+        return
+      }
+      left -= this.#try(value[0], look.woken)
     }
+    this.#nextTurn = setTimeout(() => this.#goOn(look), NEXT_TURN_MS)
+  }
+
+  /** Retries a copy if it is time; how much work that was. */
+  #try(owed: OwedCopy, woken: ReadonlySet<string>): number {
+    const { relays } = owed.copy
+    const isDue =
+      owed.dueMs <= this.#options.now() ||
+      (woken.size > 0 && relays.some(({ peerKey }) => woken.has(peerKey)))
+    if (!isDue) return 1 + (woken.size > 0 ? relays.length : 0)
+    this.#waiting.delete(owed)
+    this.#options.retry(owed)
+    return RETRY_WORK + relays.length
+  }
+
+  #end(): void {
+    this.#look = undefined
     if (this.#waiting.size === 0) this.#rest()
+    else if (this.#woken.size > 0) this.#nextTurn = setTimeout(() => this.#begin(), NEXT_TURN_MS)
   }
 
   #rest(): void {
-    clearInterval(this.#timer)
-    this.#timer = undefined
+    clearInterval(this.#ticking)
+    this.#ticking = undefined
   }
 }
 

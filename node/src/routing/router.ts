@@ -61,6 +61,8 @@ export interface RouterOptions {
   limits: { delayed: number; owed: number }
   /** The disk refused what nobody waits for. */
   onFailure(error: unknown): void
+  /** A number in 0..n-1, to choose among equally close peers. */
+  random?: (n: number) => number
   now?: () => number
 }
 
@@ -100,7 +102,7 @@ export class Router {
   debitedUnits = 0
 
   constructor(options: RouterOptions) {
-    this.#options = { now: Date.now, ...options }
+    this.#options = { now: Date.now, random: randomInt, ...options }
     const { limits } = options
     const now = this.#options.now
     const onDue = (item: Inner | Stranded) =>
@@ -164,20 +166,20 @@ export class Router {
   }
 
   #state(): RuleState | undefined {
-    const { view, prices, links, holds, sealKeys, memory, now } = this.#options
+    const { view, prices, links, holds, sealKeys, memory, random, now } = this.#options
     const [ownView, ownPrices] = [view(), prices()]
     if (this.#stopped || !ownView || !ownPrices) return undefined
     return {
       nowMs: now(),
       view: ownView,
       prices: ownPrices,
-      links: links().values(),
+      links: { [Symbol.iterator]: () => links().values() }, // looked at only to pass on
       sealKeys,
       seen: memory.seen,
       acted: memory.acted,
       forgottenUntilMinutes: memory.forgottenUntilMinutes,
       holdHasRoom: holds.hasRoom,
-      random: randomInt,
+      random,
     }
   }
 
@@ -294,7 +296,7 @@ export class Router {
       target: place.target,
       postageUnits,
       ...(failedPeer === undefined ? {} : { except: failedPeer }),
-      random: randomInt,
+      random: this.#options.random,
     })
     const errand = { kind: 'transit', header, attempts: attempts + 1, risked } as const
     const isPaid = to !== undefined && postageUnits >= hopFee(to, header, nowMinutes)

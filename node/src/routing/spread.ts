@@ -38,6 +38,7 @@ export interface SpreadInput {
  */
 export function planSpread(input: SpreadInput): Copy[] {
   const { view, header, packetId, level, coveredFrom, nowMinutes } = input
+  if (level >= LAST_LEVEL) return [] // most copies: nothing to look through the whole network for
   const payAt = nowMinutes - CLOCK_SLACK_MINUTES
   const owed = view.others
     .filter(({ relay, shared }) => shared >= level && shared < coveredFrom && relay.prices)

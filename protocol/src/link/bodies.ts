@@ -17,8 +17,16 @@ import { PACKET_BYTES } from '../packet.ts'
 import { SIGNED_QUOTE_BYTES } from '../quote.ts'
 import { MAX_AMOUNT, SIGNATURE_BYTES } from '../voucher.ts'
 
-/** Version of the link protocol that a HELLO names. */
+/** The one version of the link protocol that is spoken here; a payer's HELLO names its highest. */
 export const LINK_VERSION = 1
+
+/**
+ * The version to use with a payer that speaks up to this one (PROTOCOL.md §3.1); `undefined` when
+ * there is none that both speak.
+ */
+export function agreedVersion(offered: number): number | undefined {
+  return offered >= LINK_VERSION ? LINK_VERSION : undefined
+}
 
 /** First frame of each side. Only a relay's answer carries a quote. */
 export interface Hello {

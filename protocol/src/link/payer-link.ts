@@ -119,6 +119,11 @@ export class PayerLink<S extends Shipment = Shipment> {
     return creditUnits(this.#prepaid)
   }
 
+  /** Packets that wait here for credit or the peer, and that the peer has not acknowledged. */
+  get backlog(): { queued: number; unacknowledged: number } {
+    return { queued: this.#queue.length, unacknowledged: this.#inFlight.length }
+  }
+
   /** Whether {@link enqueue} would take a shipment with this postage now. */
   canTake(postageUnits: number): boolean {
     if (this.#isClosed || !this.#channel || this.#queue.length >= LINK_QUEUE_LIMIT) return false

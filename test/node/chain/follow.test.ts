@@ -237,15 +237,21 @@ describe('following the chain', () => {
     const { directory, follower } = follow(chain, NOBODY, { ...viaFaulty(), onTrouble })
     running.push(follower)
     const start = follower.start()
+    let silentSeconds = 0
     setTimeout(() => {
+      silentSeconds = follower.age.silentSeconds
       faulty.intercept = (_, forward) => forward()
     }, 300)
     await start
+    assert.ok(silentSeconds >= 0.25, `${silentSeconds} s`)
+    await until(() => follower.age.silentSeconds < silentSeconds)
     const { node } = await createRelay(chain)
     let failures = 0
     faulty.intercept = (_, forward) => (failures++ % 3 === 0 ? forward() : 429)
     await chain.mine(DEPTH + 1)
     await until(() => directory.relays.has(node.nodeId))
+    const { headSeconds } = follower.age
+    await until(() => follower.age.headSeconds > headSeconds) // nobody mines any more
     assert.ok(failures > 3)
     assert.ok(!troubles.some((message) => message.includes(faulty.url)))
   })

@@ -151,13 +151,23 @@ describe('A link that is paid for', () => {
     assert.ok(quote.expiresAtSeconds > Date.now() / 1000)
   })
 
+  it('answers a payer that speaks newer versions too with the one that both speak', async () => {
+    const payer = await payee.connect()
+    payers.push(payer)
+    payer.hello({ version: LINK_VERSION + 7 })
+    payer.packet(freshPacket(), 1)
+    await payer.refusal()
+    const hello = payer.frames.find(({ type }) => type === 'hello')
+    assert.equal(hello && decodeHello(hello.body)?.version, LINK_VERSION)
+  })
+
   it('ends a link that breaks the protocol, and no other', async () => {
     const breaches: [string, (payer: RawPayer) => void][] = [
       ['undecodable', (payer) => payer.raw(new Uint8Array(FRAME_BYTES).fill(0xff))],
       ['undecodable', (payer) => payer.raw(new Uint8Array(FRAME_BYTES - 1))],
       ['wrong-network', (payer) => payer.hello({ chainId: CHAIN_ID + 1 })],
       ['wrong-network', (payer) => payer.hello({ channels: new Uint8Array(20) })],
-      ['wrong-network', (payer) => payer.hello({ version: LINK_VERSION + 1 })],
+      ['wrong-version', (payer) => payer.hello({ version: 0 })],
       ['unexpected', (payer) => payer.packet(freshPacket(), 1)],
       ['unexpected', (payer) => payer.raw(encodeFrame({ type: 'ack' }))],
       [

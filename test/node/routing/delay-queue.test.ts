@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it, mock } from 'node:test'
 import fc from 'fast-check'
-import { DelayQueue } from '../../../node/src/routing/delay-queue.ts'
+import { DelayQueue, ITEMS_PER_TURN } from '../../../node/src/routing/delay-queue.ts'
 
 describe('The delay queue', () => {
   it('refuses past its capacity', () => {
@@ -61,5 +61,33 @@ describe('The delay queue', () => {
     t.mock.timers.tick(10)
     t.mock.timers.tick(10)
     assert.deepEqual(out, [1, 2, 3])
+  })
+
+  it('holds 100,000 items and hands out a bounded number of them in a turn, in order', (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout', 'Date'] })
+    const count = 100_000
+    let last = 0
+    let out = 0
+    const queue = new DelayQueue<number>({
+      capacity: count,
+      onDue: (dueMs) => {
+        assert.ok(dueMs >= last)
+        last = dueMs
+        out += 1
+      },
+    })
+    // as if a clock had jumped: all of them are due, in an order that is none
+    for (let i = 0; i < count; i++) queue.push(1 + ((i * 7_919) % 1_000), 1 + ((i * 7_919) % 1_000))
+    assert.equal(queue.size, count)
+    assert.ok(!queue.push(1, 1))
+    t.mock.timers.setTime(2_000)
+    let turns = 0
+    for (; queue.size > 0; turns++) {
+      const before = out
+      t.mock.timers.tick(1)
+      assert.ok(out - before <= ITEMS_PER_TURN, `${out - before} in one turn`)
+    }
+    assert.equal(out, count)
+    assert.ok(turns >= count / ITEMS_PER_TURN)
   })
 })

@@ -46,6 +46,8 @@ export interface TestRelay {
   configFile: string
   keys: RelayKeys
   relay: Relay | undefined
+  /** What it logged at info level and above. */
+  log: string[]
 }
 
 /** Initialises, funds and registers a relay by the very commands that an operator uses. */
@@ -73,7 +75,7 @@ export async function createTestRelay(chain: TestChain, port: number): Promise<T
   await writeFile(configFile, JSON.stringify(settings))
   const config = loadConfig({ flags: {}, environment: {}, configFile })
   await register(config, { operatorKeyFile, stake: '1000' })
-  return { config, configFile, keys: await loadKeys(dataFolder), relay: undefined }
+  return { config, configFile, keys: await loadKeys(dataFolder), relay: undefined, log: [] }
 }
 
 export async function createTestRelays(chain: TestChain, count: number): Promise<TestRelay[]> {
@@ -82,7 +84,8 @@ export async function createTestRelays(chain: TestChain, count: number): Promise
 }
 
 export async function startTestRelay(relay: TestRelay): Promise<Relay> {
-  relay.relay = await Relay.start(relay.config, { log: createLogger('silent') })
+  const log = createLogger('info', { write: (line) => void relay.log.push(line) })
+  relay.relay = await Relay.start(relay.config, { log })
   return relay.relay
 }
 

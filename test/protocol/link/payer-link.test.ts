@@ -232,6 +232,26 @@ describe('PayerLink: a relay that misbehaves', () => {
     assert.equal(payee.packets, 4096)
   })
 
+  it('queues a bounded number of frames for a relay that does not read, and then takes no more', async () => {
+    const { link, payee, stream } = rig({ acknowledges: false })
+    link.fund(makeChannel({ depositUnits: 1e9, windowUnits: 1e8 }))
+    await until(() => payee.credits.length > 0, 'the first voucher')
+    const body = ackBody({ durableUnits: 1e9, creditSequence: 1 })
+    payee.send(encodeFrame({ type: 'ack', body }))
+    await until(() => link.creditUnits > 1e6, 'credit for everything that follows')
+    stream.stalled = true
+    let taken = 0
+    for (let i = 0; i < 200; i++) {
+      for (let k = 0; k < 64 && link.enqueue(packet(1)); k++) taken += 1
+      await turn()
+    }
+    assert.ok(!link.canTake(1), 'the router is told before anything is debited')
+    assert.ok(payee.packets <= 64, `${payee.packets} left in writes that were not drained`)
+    const waiting = taken - payee.packets
+    assert.ok(waiting <= LINK_QUEUE_LIMIT + 64, `${waiting} wait`)
+    assert.ok(waiting >= LINK_QUEUE_LIMIT)
+  })
+
   it('cuts off a relay that does not read when it closes', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] })
     const { link, stream } = rig()

@@ -1,0 +1,181 @@
+/**
+ * The overlay in one process: the relay's own views, routers and choice of peers, without sockets
+ * and cryptography, for networks larger than one machine could run (PROTOCOL.md §6).
+ */
+import {
+  encodeHeader,
+  HOLD_CLASS_MINUTES,
+  headerOf,
+  MainframeError,
+  minutesNow,
+  PACKET_BYTES,
+  roundUpExpiry,
+} from '@mainframe/protocol'
+import { Journey, type Letter, type Travelled } from './overlay/journey.ts'
+import {
+  createNetwork,
+  outlookOf,
+  randomAddress,
+  type SimulatedNetwork,
+  type SimulatedRelay,
+} from './overlay/network.ts'
+import { createRandom, type Random } from './overlay/random.ts'
+
+export interface OverlayOptions {
+  /** The same seed gives the same rows. */
+  seed: number
+  /** Relays of each network. */
+  sizes: readonly number[]
+  /** Parts of the relays, 0 to 1, that are registered and do not answer. */
+  deadShares: readonly number[]
+  /** Messages of each row at the network's luminosity; at luminosity 0 fewer (`EVERYBODY_FRAMES`). */
+  messages: number
+}
+
+/** One network, one share of dead relays, one luminosity. */
+export interface OverlayRow {
+  relays: number
+  /** The network's luminosity d. */
+  luminosity: number
+  deadShare: number
+  /** Bits that these messages disclosed: d, or 0 for everybody. */
+  disclosed: number
+  messages: number
+  /** Mean over relays: peers that are linked and live, and bins that have any, neighbourhood included. */
+  links: number
+  bins: number
+  /** Links from the entry relay to the first destination. */
+  hopsMean: number
+  hopsP99: number
+  hopsMax: number
+  /** Links from there to the destination that is farthest off, the most of all messages. */
+  depthMax: number
+  /** Of all messages: those that found no way to a first destination. */
+  strandedShare: number
+  /** Copies for each live destination that was reached. 1: nothing came twice. */
+  copiesPerDestination: number
+  /** Of the live destinations: reached while nobody has noticed yet which peers are dead, */
+  reachedAtOnce: number
+  /** and after others took their places and got what was kept. Stranded messages reach nobody. */
+  reached: number
+}
+
+/** Copies that the messages to everybody of one row may make together. */
+const EVERYBODY_FRAMES = 30_000
+/** Relays whose links are counted. */
+const SAMPLE = 50
+/** Any moment does; it stands still. */
+const NOW_MS = Date.UTC(2026, 0, 1)
+
+/** Runs every combination. Throws `VALIDATION_FAILED` when there is nothing to run. */
+export function runOverlay(options: OverlayOptions): OverlayRow[] {
+  const { seed, sizes, deadShares, messages } = options
+  if (messages < 1 || sizes.some((size) => size < 2) || deadShares.some((share) => !(share < 1))) {
+    throw new MainframeError(
+      'VALIDATION_FAILED',
+      'Simulate at least 1 message and 2 relays of which not all are dead',
+    )
+  }
+  return sizes.flatMap((size) =>
+    deadShares.flatMap((deadShare) => {
+      const network = createNetwork({ size, deadShare, seed: seed + size })
+      const fewer = Math.min(messages, Math.ceil(EVERYBODY_FRAMES / size))
+      const all = runRow(network, { deadShare, disclosed: 0, messages: fewer })
+      if (network.luminosity === 0) return [all]
+      return [runRow(network, { deadShare, disclosed: network.luminosity, messages }), all]
+    }),
+  )
+}
+
+function runRow(
+  network: SimulatedNetwork,
+  row: { deadShare: number; disclosed: number; messages: number },
+): OverlayRow {
+  const { relays, luminosity, seed } = network
+  const random = createRandom(seed ^ row.disclosed)
+  const live = relays.filter(({ dead }) => !dead)
+  const trips = Array.from({ length: row.messages }, () =>
+    travel(network, pick(live, random), { disclosed: row.disclosed, random }),
+  )
+  return { relays: relays.length, luminosity, ...row, ...linksOf(network, live), ...summary(trips) }
+}
+
+/** A packet before and after the relays noticed who is dead. */
+interface Trip {
+  before: Travelled
+  after: Travelled
+}
+
+function travel(
+  network: SimulatedNetwork,
+  entry: SimulatedRelay,
+  { disclosed, random }: { disclosed: number; random: Random },
+): Trip {
+  const journey = new Journey(network, write(network, disclosed, random), {
+    nowMs: NOW_MS,
+    random: random.below,
+  })
+  try {
+    journey.start(entry)
+    const before = journey.travelled
+    journey.notice()
+    return { before, after: journey.travelled }
+  } finally {
+    journey.stop()
+  }
+}
+
+/** A packet to some inbox, sealed for nobody, with postage for everybody several times over. */
+function write({ relays }: SimulatedNetwork, disclosed: number, random: Random): Letter {
+  const expiryMinutes = roundUpExpiry(minutesNow(NOW_MS) + HOLD_CLASS_MINUTES['1h'])
+  const packet = new Uint8Array(PACKET_BYTES)
+  random.fill(packet)
+  packet.set(encodeHeader({ luminosity: disclosed, address: randomAddress(random), expiryMinutes }))
+  const header = headerOf(packet)
+  if (header === 'malformed') throw new MainframeError('INTERNAL', 'The header was just written')
+  return { packet, header, postageUnits: 8 * relays.length }
+}
+
+function summary(trips: readonly Trip[]) {
+  const arrived = trips.filter(({ before }) => before.hops !== undefined)
+  const hops = arrived.map(({ before }) => before.hops ?? 0).sort((a, b) => a - b)
+  const live = total(trips, ({ after }) => after.live)
+  const reached = total(trips, ({ after }) => after.reached)
+  return {
+    hopsMean: hops.reduce((sum, count) => sum + count, 0) / hops.length,
+    hopsP99: hops[Math.ceil(0.99 * hops.length) - 1] ?? Number.NaN,
+    hopsMax: hops.at(-1) ?? Number.NaN,
+    depthMax: Math.max(...trips.map(({ after }) => after.depth)),
+    strandedShare: 1 - arrived.length / trips.length,
+    copiesPerDestination: total(trips, ({ after }) => after.copies) / reached,
+    reachedAtOnce: total(trips, ({ before }) => before.reached) / live,
+    reached: reached / live,
+  }
+}
+
+function total(trips: readonly Trip[], of: (trip: Trip) => number): number {
+  return trips.reduce((sum, trip) => sum + of(trip), 0)
+}
+
+/** What some live relays keep: links to live peers, and bins with any. */
+function linksOf(network: SimulatedNetwork, live: readonly SimulatedRelay[]) {
+  // spread over all addresses, in whose order they stand
+  const sample = live.filter((_, i) => i % Math.ceil(live.length / SAMPLE) === 0)
+  let [links, bins] = [0, 0]
+  for (const relay of sample) {
+    const { view, peers } = outlookOf(network, relay)
+    const linked = new Set(peers(false))
+    const filled = view.others
+      .filter((other) => linked.has(other.relay))
+      .map(({ shared }) => Math.min(shared, network.luminosity))
+    links += linked.size
+    bins += new Set(filled).size
+  }
+  return { links: links / sample.length, bins: bins / sample.length }
+}
+
+function pick(relays: readonly SimulatedRelay[], random: Random): SimulatedRelay {
+  const relay = relays[random.below(relays.length)]
+  if (!relay) throw new MainframeError('INTERNAL', 'A network without live relays')
+  return relay
+}

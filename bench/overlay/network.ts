@@ -1,0 +1,105 @@
+/** A network that exists in memory only: random addresses, some relays dead, links on demand. */
+import { networkLuminosity, type RelayPrices } from '@mainframe/protocol'
+import { wantedPeers } from '../../node/src/links/wanted.ts'
+import { createView, type OverlayRelay, type OverlayView } from '../../node/src/routing/overlay.ts'
+import { createRandom, mix, type Random } from './random.ts'
+
+/** Everybody asks the same: who is paid what is not in question here. */
+export const PRICES: RelayPrices = { routeUnits: 1, holdUnitsPerHour: 1 }
+
+export interface SimulatedRelay extends OverlayRelay {
+  index: number
+  /** It does not answer, but it is still registered. */
+  dead: boolean
+}
+
+export interface SimulatedNetwork {
+  seed: number
+  /** By ascending address, which is what makes a view cheap. */
+  relays: readonly SimulatedRelay[]
+  luminosity: number
+  /** Those that were looked at last, by index. */
+  outlooks: Map<number, Outlook>
+}
+
+/** What one relay sees: the overlay, and which peers it is linked to. */
+export interface Outlook {
+  view: OverlayView<SimulatedRelay>
+  /**
+   * The live ones of the peers that it wants. Until it has noticed who is dead its choice is that of
+   * before, and the dead are missing in its bins; afterwards others have taken their places.
+   */
+  peers(noticed: boolean): readonly SimulatedRelay[]
+}
+
+/** Relays in all outlooks that are kept: some 100 bytes each. */
+const KEPT_ENTRIES = 1_000_000
+
+/** A network of `size` relays of which a share is dead. */
+export function createNetwork(options: {
+  size: number
+  deadShare: number
+  seed: number
+}): SimulatedNetwork {
+  const { size, deadShare, seed } = options
+  const random = createRandom(seed)
+  const relays: SimulatedRelay[] = Array.from({ length: size }, () => ({
+    index: 0,
+    peerKey: '',
+    address: randomAddress(random),
+    prices: PRICES,
+    dead: false,
+  }))
+  relays.sort((a, b) => Buffer.compare(a.address, b.address))
+  for (const [index, relay] of relays.entries())
+    Object.assign(relay, { index, peerKey: `${index}` })
+  const left = [...relays]
+  for (let dead = Math.round(size * deadShare); dead > 0; dead--) {
+    const [relay] = left.splice(random.below(left.length), 1)
+    if (relay) relay.dead = true
+  }
+  // users without end, so that the number of relays alone decides
+  const luminosity = networkLuminosity(size, Number.MAX_SAFE_INTEGER)
+  return { seed, relays, luminosity, outlooks: new Map() }
+}
+
+export function outlookOf(network: SimulatedNetwork, self: SimulatedRelay): Outlook {
+  const { relays, luminosity, outlooks } = network
+  const known = outlooks.get(self.index)
+  if (known) return known
+  const view = createView(self.address, luminosity, relays)
+  const both = [false, true].map((noticed) =>
+    lazily(() => livePeers(network, self, { view, noticed })),
+  )
+  const outlook = { view, peers: (noticed: boolean) => both[noticed ? 1 : 0]?.() ?? [] }
+  if ((outlooks.size + 1) * relays.length > KEPT_ENTRIES) outlooks.clear()
+  outlooks.set(self.index, outlook)
+  return outlook
+}
+
+export function randomAddress(random: Random): Uint8Array {
+  const address = new Uint8Array(32)
+  random.fill(address)
+  return address
+}
+
+function livePeers(
+  { seed }: SimulatedNetwork,
+  self: SimulatedRelay,
+  { view, noticed }: { view: OverlayView<SimulatedRelay>; noticed: boolean },
+): SimulatedRelay[] {
+  const wanted = wantedPeers(view, {
+    isGood: ({ dead }) => !(noticed && dead),
+    rank: ({ index }) => mix(seed, self.index, index),
+  })
+  return wanted.filter(({ dead }) => !dead)
+}
+
+/** Calls `make` when the value is first wanted. */
+export function lazily<T>(make: () => T): () => T {
+  let made: { value: T } | undefined
+  return () => {
+    made ??= { value: make() }
+    return made.value
+  }
+}
