@@ -26,6 +26,8 @@ export interface NetworkOptions {
   maxConnections: number
   /** Connections that one host may open a second. */
   maxConnectionsPerSecond: number
+  /** Where a relay was reached: one of the addresses that were dialled. */
+  onReached?(nodeKey: Uint8Array, address: string): void
 }
 
 /** An incoming link and the key that its other end proved to hold. */
@@ -68,8 +70,8 @@ export class Network {
   }
 
   /**
-   * A new stream to the relay with this node key at one of its registered addresses; Noise proves
-   * the key. Throws what libp2p throws when the relay cannot be reached.
+   * A new stream to the relay with this node key at one of these addresses; Noise proves the key.
+   * Throws what libp2p throws when the relay cannot be reached.
    */
   async open(
     relay: { nodeKey: Uint8Array; multiaddrs: readonly string[] },
@@ -79,10 +81,22 @@ export class Network {
     const peer = peerIdFromPublicKey(publicKeyFromRaw(relay.nodeKey))
     const options = { signal: AbortSignal.any([signal, AbortSignal.timeout(OPEN_TIMEOUT_MS)]) }
     const connected = this.#libp2p.getConnections(peer).find(({ status }) => status === 'open')
-    const addresses = dialable(relay.multiaddrs, peer.toString())
-    const connection = connected ?? (await this.#libp2p.dial(addresses, options))
+    const connection = connected ?? (await this.#dial(relay, peer.toString(), options))
     const limit = { maxOutboundStreams: STREAMS_PER_CONNECTION }
     return boundStream(await connection.newStream(LINK_PROTOCOL, { ...options, ...limit }))
+  }
+
+  async #dial(
+    { nodeKey, multiaddrs }: { nodeKey: Uint8Array; multiaddrs: readonly string[] },
+    peerId: string,
+    options: { signal: AbortSignal },
+  ): Promise<Connection> {
+    if (!this.#libp2p) throw new MainframeError('NETWORK_CLOSED', 'The network is not started')
+    const connection = await this.#libp2p.dial(dialable(multiaddrs, peerId), options)
+    // as registered: the peer id is implied
+    const reached = connection.remoteAddr.toString().replace(`/p2p/${peerId}`, '')
+    if (connection.direction === 'outbound') this.#options.onReached?.(nodeKey, reached)
+    return connection
   }
 
   async stop(): Promise<void> {
