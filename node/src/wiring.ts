@@ -14,6 +14,7 @@ import type { RelayConfig } from './config.ts'
 import { HoldStore } from './holding/hold-store.ts'
 import { Subscriptions } from './holding/subscriptions.ts'
 import { AddressBook } from './links/address-book.ts'
+import { createAddressesOf } from './links/dial-addresses.ts'
 import { IncomingLinks } from './links/incoming.ts'
 import { Network } from './links/network.ts'
 import { createQuoter } from './links/own-quote.ts'
@@ -107,6 +108,7 @@ export function createParts(base: Base, stores: Stores, side: ChainSide, hooks: 
     maxConnections: config.maxConnections,
     maxConnectionsPerSecond: config.maxConnectionsPerSecond,
     onReached: (nodeKey, address) => stores.book.note(toHex(nodeKey), address),
+    lookup: { chainId, isPeer: (peerKey) => keeper.view?.members.has(peerKey) ?? false },
   })
   closers.add('network', () => network.stop())
   const keeper: OverlayKeeper = new OverlayKeeper({
@@ -125,10 +127,7 @@ export function createParts(base: Base, stores: Stores, side: ChainSide, hooks: 
     channels: payerChannels,
     router: withNews(router, hooks),
     domain,
-    addressesOf: async ({ peerKey, multiaddrs }) => {
-      const last = stores.book.addressOf(peerKey)
-      return last === undefined || multiaddrs.includes(last) ? multiaddrs : [...multiaddrs, last]
-    },
+    addressesOf: createAddressesOf(stores.book, network),
     boardPrices: ({ nodeKey }) => side.directory.byNodeKey(nodeKey)?.prices,
     retryMs: Math.max(100, config.pollIntervalMs),
     onFailure: linkComplaints(base.log),
