@@ -1,6 +1,6 @@
 /** A network that exists in memory only: random addresses, some relays dead, links on demand. */
 import { networkLuminosity, type RelayPrices } from '@mainframe/protocol'
-import { wantedPeers } from '../../node/src/links/wanted.ts'
+import { FAILURES_TO_REPLACE, PeerChoice } from '../../node/src/links/peer-choice.ts'
 import { createView, type OverlayRelay, type OverlayView } from '../../node/src/routing/overlay.ts'
 import { createRandom, mix, type Random } from './random.ts'
 
@@ -18,6 +18,8 @@ export interface SimulatedNetwork {
   /** By ascending address, which is what makes a view cheap. */
   relays: readonly SimulatedRelay[]
   luminosity: number
+  /** The dead, as one knows them who has tried often enough. */
+  failures: ReadonlyMap<string, { failures: number }>
   /** Those that were looked at last, by index. */
   outlooks: Map<number, Outlook>
 }
@@ -32,6 +34,7 @@ export interface Outlook {
   peers(noticed: boolean): readonly SimulatedRelay[]
 }
 
+const RANDOM_STEPS = 2 ** 32
 /** Relays in all outlooks that are kept: some 100 bytes each. */
 const KEPT_ENTRIES = 1_000_000
 
@@ -60,7 +63,12 @@ export function createNetwork(options: {
   }
   // users without end, so that the number of relays alone decides
   const luminosity = networkLuminosity(size, Number.MAX_SAFE_INTEGER)
-  return { seed, relays, luminosity, outlooks: new Map() }
+  const failures = new Map(
+    relays
+      .filter(({ dead }) => dead)
+      .map(({ peerKey }) => [peerKey, { failures: FAILURES_TO_REPLACE }]),
+  )
+  return { seed, relays, luminosity, failures, outlooks: new Map() }
 }
 
 export function outlookOf(network: SimulatedNetwork, self: SimulatedRelay): Outlook {
@@ -68,10 +76,15 @@ export function outlookOf(network: SimulatedNetwork, self: SimulatedRelay): Outl
   const known = outlooks.get(self.index)
   if (known) return known
   const view = createView(self.address, luminosity, relays)
-  const both = [false, true].map((noticed) =>
-    lazily(() => livePeers(network, self, { view, noticed })),
-  )
-  const outlook = { view, peers: (noticed: boolean) => both[noticed ? 1 : 0]?.() ?? [] }
+  const random = createRandom(mix(network.seed, self.index, 0))
+  const choice = new PeerChoice(() => random.below(RANDOM_STEPS) / RANDOM_STEPS)
+  const alive = (chosen: SimulatedRelay[]) => chosen.filter(({ dead }) => !dead)
+  const first = lazily(() => alive(choice.choose(view, new Map())))
+  const later = lazily(() => {
+    first() // whose turn it is was drawn before anybody died
+    return alive(choice.choose(view, network.failures))
+  })
+  const outlook = { view, peers: (noticed: boolean) => (noticed ? later() : first()) }
   if ((outlooks.size + 1) * relays.length > KEPT_ENTRIES) outlooks.clear()
   outlooks.set(self.index, outlook)
   return outlook
@@ -81,18 +94,6 @@ export function randomAddress(random: Random): Uint8Array {
   const address = new Uint8Array(32)
   random.fill(address)
   return address
-}
-
-function livePeers(
-  { seed }: SimulatedNetwork,
-  self: SimulatedRelay,
-  { view, noticed }: { view: OverlayView<SimulatedRelay>; noticed: boolean },
-): SimulatedRelay[] {
-  const wanted = wantedPeers(view, {
-    isGood: ({ dead }) => !(noticed && dead),
-    rank: ({ index }) => mix(seed, self.index, index),
-  })
-  return wanted.filter(({ dead }) => !dead)
 }
 
 /** Calls `make` when the value is first wanted. */

@@ -103,6 +103,7 @@ function lazyView(
   return {
     self: address,
     luminosity,
+    linkLuminosity: luminosity,
     get others() {
       return whole().others
     },

@@ -62,6 +62,8 @@ export interface RelayStatus {
   undeliverable: number
   vouchers: Record<string, number>
   linkFaults: Record<string, number>
+  /** Links to peers that came to nothing, since the start. */
+  peerFailures: Record<string, number>
   /** Postage debited since the start, in units; what was earned runs ahead by what is prepaid. */
   debitedUnits: number
   earnedBase: bigint
@@ -124,6 +126,7 @@ export function relayStatus(parts: Observed): RelayStatus {
     undeliverable: router.undeliverable,
     vouchers: { ...incoming.credits },
     linkFaults: { ...incoming.faults },
+    peerFailures: { ...peers.failures },
     debitedUnits: router.debitedUnits,
     ...parts.ledger.earned(),
     lastClaim: claim ? { txHash: claim.txHash, rows: claim.rows, paidBase: claim.paidBase } : null,
@@ -150,6 +153,7 @@ export function relayMetrics(parts: Observed): Metric[] {
     counters('opened', 'What was opened, as of the last interval.', status.opened),
     counters('vouchers', 'Vouchers by outcome.', status.vouchers),
     counters('link_faults', 'Links ended for a fault of the peer.', status.linkFaults),
+    counters('peer_failures', 'Links to peers that came to nothing.', status.peerFailures),
     {
       name: 'mainframe_relay_undeliverable_total',
       help: 'Shipments to peers that were given up.',

@@ -5,6 +5,7 @@ import {
   type ChannelsDomain,
   errorCode,
   fromHex,
+  toHex,
   unitsToBase,
 } from '@mainframe/protocol'
 import type { ChainSide } from './chain-side.ts'
@@ -12,6 +13,8 @@ import type { Closers } from './closers.ts'
 import type { RelayConfig } from './config.ts'
 import { HoldStore } from './holding/hold-store.ts'
 import { Subscriptions } from './holding/subscriptions.ts'
+import { AddressBook } from './links/address-book.ts'
+import { createAddressesOf } from './links/dial-addresses.ts'
 import { IncomingLinks } from './links/incoming.ts'
 import { Network } from './links/network.ts'
 import { createQuoter } from './links/own-quote.ts'
@@ -41,6 +44,7 @@ export interface Stores {
   signed: SignedLog
   holds: HoldStore
   memory: RoutingMemory
+  book: AddressBook
 }
 
 /** The parts above chain and disk. */
@@ -72,7 +76,7 @@ const COMPLAINT_MS = 60_000
 const MAX_NOTICE_SECONDS = 30 * 86_400
 
 /** Opens what is on disk. Errors as `AppendLog.open`. */
-export async function openStores({ config, keys, closers }: Base): Promise<Stores> {
+export async function openStores({ config, keys, log, closers }: Base): Promise<Stores> {
   const { dataFolder, holdQuotaBytes: quotaBytes, maxSeen: capacity } = config
   const vouchers = await openVoucherLog(join(dataFolder, 'vouchers.log'))
   closers.add('vouchers', () => vouchers.close())
@@ -83,7 +87,10 @@ export async function openStores({ config, keys, closers }: Base): Promise<Store
   const folder = join(dataFolder, 'routing')
   const memory = await openMemory({ folder, sealKey: keys.sealKey.publicKey, capacity })
   closers.add('memory', () => saveMemory(folder, memory))
-  return { vouchers, signed, holds, memory }
+  const onTrouble = (message: string) => log.warn(message)
+  const book = await AddressBook.open({ path: join(dataFolder, 'peers.json'), onTrouble })
+  closers.add('addresses', () => book.close())
+  return { vouchers, signed, holds, memory, book }
 }
 
 /** Builds the parts; nothing of them runs yet. Closers stop them in the right order. */
@@ -100,6 +107,8 @@ export function createParts(base: Base, stores: Stores, side: ChainSide, hooks: 
     announce: config.announce,
     maxConnections: config.maxConnections,
     maxConnectionsPerSecond: config.maxConnectionsPerSecond,
+    onReached: (nodeKey, address) => stores.book.note(toHex(nodeKey), address),
+    lookup: { chainId, isPeer: (peerKey) => keeper.view?.members.has(peerKey) ?? false },
   })
   closers.add('network', () => network.stop())
   const keeper: OverlayKeeper = new OverlayKeeper({
@@ -118,6 +127,7 @@ export function createParts(base: Base, stores: Stores, side: ChainSide, hooks: 
     channels: payerChannels,
     router: withNews(router, hooks),
     domain,
+    addressesOf: createAddressesOf(stores.book, network),
     boardPrices: ({ nodeKey }) => side.directory.byNodeKey(nodeKey)?.prices,
     retryMs: Math.max(100, config.pollIntervalMs),
     onFailure: linkComplaints(base.log),

@@ -15,6 +15,8 @@ import {
 } from '@mainframe/protocol'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
+import { AddressLookup, type AddressLookupOptions } from './address-lookup.ts'
+import type { HostComponents } from './dht-host.ts'
 
 export interface NetworkOptions {
   /** 32-byte Ed25519 seed of the node key, which is the libp2p identity. */
@@ -26,6 +28,10 @@ export interface NetworkOptions {
   maxConnections: number
   /** Connections that one host may open a second. */
   maxConnectionsPerSecond: number
+  /** Where a relay was reached: one of the addresses that were dialled. */
+  onReached?(nodeKey: Uint8Array, address: string): void
+  /** Takes part in the relays' table of addresses; clients do not. */
+  lookup?: AddressLookupOptions
 }
 
 /** An incoming link and the key that its other end proved to hold. */
@@ -37,9 +43,11 @@ const PENDING_CONNECTIONS = 64
 /** Time to connect, prove the key and agree on the protocol. */
 const OPEN_TIMEOUT_MS = 10_000
 
+type Host = Libp2p<{ addresses: AddressLookup | undefined }>
+
 export class Network {
   readonly #options: NetworkOptions
-  #libp2p: Libp2p | undefined
+  #libp2p: Host | undefined
 
   constructor(options: NetworkOptions) {
     this.#options = options
@@ -59,6 +67,10 @@ export class Network {
     await Promise.resolve(libp2p.start()).catch((cause: unknown) => {
       throw listenFailure(this.#options.listen, cause)
     })
+    // what libp2p notes about a peer is of no use once it is gone, and clients are new each time
+    libp2p.addEventListener('peer:disconnect', ({ detail }) => {
+      void libp2p.peerStore.delete(detail).catch(() => {})
+    })
     this.#libp2p = libp2p
   }
 
@@ -68,8 +80,8 @@ export class Network {
   }
 
   /**
-   * A new stream to the relay with this node key at one of its registered addresses; Noise proves
-   * the key. Throws what libp2p throws when the relay cannot be reached.
+   * A new stream to the relay with this node key at one of these addresses; Noise proves the key.
+   * Throws what libp2p throws when the relay cannot be reached.
    */
   async open(
     relay: { nodeKey: Uint8Array; multiaddrs: readonly string[] },
@@ -79,10 +91,28 @@ export class Network {
     const peer = peerIdFromPublicKey(publicKeyFromRaw(relay.nodeKey))
     const options = { signal: AbortSignal.any([signal, AbortSignal.timeout(OPEN_TIMEOUT_MS)]) }
     const connected = this.#libp2p.getConnections(peer).find(({ status }) => status === 'open')
-    const addresses = dialable(relay.multiaddrs, peer.toString())
-    const connection = connected ?? (await this.#libp2p.dial(addresses, options))
+    const connection = connected ?? (await this.#dial(relay, peer.toString(), options))
+    this.#libp2p.services.addresses?.meet(connection)
     const limit = { maxOutboundStreams: STREAMS_PER_CONNECTION }
     return boundStream(await connection.newStream(LINK_PROTOCOL, { ...options, ...limit }))
+  }
+
+  /** Addresses beside the registered ones that the relay with this key has signed; none without a table. */
+  async find(peerKey: string, signal: AbortSignal): Promise<readonly string[]> {
+    return (await this.#libp2p?.services.addresses?.find(peerKey, signal)) ?? []
+  }
+
+  async #dial(
+    { nodeKey, multiaddrs }: { nodeKey: Uint8Array; multiaddrs: readonly string[] },
+    peerId: string,
+    options: { signal: AbortSignal },
+  ): Promise<Connection> {
+    if (!this.#libp2p) throw new MainframeError('NETWORK_CLOSED', 'The network is not started')
+    const connection = await this.#libp2p.dial(dialable(multiaddrs, peerId), options)
+    // as registered: the peer id is implied
+    const reached = connection.remoteAddr.toString().replace(`/p2p/${peerId}`, '')
+    if (connection.direction === 'outbound') this.#options.onReached?.(nodeKey, reached)
+    return connection
   }
 
   async stop(): Promise<void> {
@@ -91,7 +121,8 @@ export class Network {
   }
 }
 
-async function create(options: NetworkOptions): Promise<Libp2p> {
+async function create(options: NetworkOptions): Promise<Host> {
+  const { lookup } = options
   return await createLibp2p({
     start: false,
     privateKey: await generateKeyPairFromSeed('Ed25519', options.nodeSeed),
@@ -103,6 +134,9 @@ async function create(options: NetworkOptions): Promise<Libp2p> {
       maxConnections: options.maxConnections,
       inboundConnectionThreshold: options.maxConnectionsPerSecond,
       maxIncomingPendingConnections: PENDING_CONNECTIONS,
+    },
+    services: {
+      addresses: (host: HostComponents) => lookup && new AddressLookup(host, lookup),
     },
     // Nobody listens to what libp2p would log, and its lines hold peer ids and addresses.
     logger: { forComponent: () => silentLogger },

@@ -28,6 +28,8 @@ export interface PeerLinkOptions {
   retryMs: number
 }
 
+/** A link that stood this long was of use, even if there was nothing to send. */
+const LONG_STANDING_MS = 60_000
 const HANDSHAKE_TIMEOUT_MS = 10_000
 const LONGEST_RETRY_MS = 30_000
 /** Stops that a larger deposit ends. */
@@ -48,7 +50,9 @@ export class PeerLink implements PacketLink {
   /** Set before anybody but {@link open} sees the link. */
   #quote: Quote | undefined
   #stop: PromiseWithResolvers<CreditStop> = Promise.withResolvers()
+  readonly #openedMs = performance.now()
   #hadCredit = false
+  #tookPackets = false
 
   private constructor(relay: RelayEntry, options: PeerLinkOptions, stream: ByteStream) {
     const { router } = options
@@ -56,6 +60,9 @@ export class PeerLink implements PacketLink {
     this.relay = relay
     this.#options = options
     this.#link = new PayerLink(stream, {
+      onAccepted: () => {
+        this.#tookPackets = true
+      },
       onRefused: (dispatch, reason) => router.onRefused(dispatch, peerKey, reason),
       onClosed: (unacknowledged) => router.onLost(unacknowledged, peerKey),
       onCredit: () => this.#onCredit(),
@@ -90,6 +97,15 @@ export class PeerLink implements PacketLink {
   /** Whether the peer has ever given credit on this link. */
   get hadCredit(): boolean {
     return this.#hadCredit
+  }
+
+  /**
+   * Whether dialling again soon is worth it. Credit alone is cheap to give: a peer that gives it and
+   * hangs up must not be dialled as fast as it likes.
+   */
+  get wasUseful(): boolean {
+    const isLongStanding = performance.now() - this.#openedMs >= LONG_STANDING_MS
+    return this.#tookPackets || (this.#hadCredit && isLongStanding)
   }
 
   get creditUnits(): number {

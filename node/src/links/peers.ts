@@ -1,24 +1,31 @@
 /** The outgoing links: to every neighbour and some peers of each shallower bin (PROTOCOL.md §6). */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RelayEntry } from '../chain/directory.ts'
+import { type Counts, createCounts } from '../routing/outcomes.ts'
 import type { OverlayView } from '../routing/overlay.ts'
+import { FAILURES_TO_REPLACE, PeerChoice } from './peer-choice.ts'
 import { PeerLink, type PeerLinkOptions } from './peer-link.ts'
-import { wantedPeers } from './wanted.ts'
 
 export interface PeersOptions extends PeerLinkOptions {
+  /** Where to dial a relay after so many failures in a row; its registered addresses at least. */
+  addressesOf(relay: RelayEntry, failures: number, signal: AbortSignal): Promise<readonly string[]>
   /** A failed attempt; the relay goes on trying. */
   onFailure(error: unknown): void
 }
 
-/** Failed attempts after which another peer of the bin is tried as well. */
-const FAILURES_TO_REPLACE = 2
+/** Why a link came to nothing: who answered did not prove to be the peer, or anything else. */
+export const PEER_FAILURES = ['unproved', 'failed'] as const
 const FIRST_REDIAL_MS = 500
 const LONGEST_REDIAL_MS = 60_000
+/** A peer that shows up more often than this is not dialled at once each time. */
+const WAKE_PAUSE_MS = 10_000
 
 interface Attempt {
   peerKey: string
   abort: AbortController
   failures: number
+  /** When it was last woken, by `performance.now`. */
+  wokenMs: number
   /** Ends the pause before the next attempt. */
   wake: () => void
   done: Promise<void>
@@ -28,14 +35,16 @@ export class Peers {
   readonly #options: PeersOptions
   readonly #attempts = new Map<string, Attempt>()
   readonly #links = new Map<string, PeerLink>()
-  /** Order in which peers of a bin are preferred: by chance, but the same all the time. */
-  readonly #order = new Map<string, number>()
+  readonly #choice = new PeerChoice()
   #view: OverlayView<RelayEntry> | undefined
   #stopped = false
 
   constructor(options: PeersOptions) {
     this.#options = options
   }
+
+  /** Links that came to nothing, since the start. */
+  readonly failures: Counts<(typeof PEER_FAILURES)[number]> = createCounts(PEER_FAILURES)
 
   /** Links whose peer answered, by peer key; whether they can take a packet they say themselves. */
   get links(): ReadonlyMap<string, PeerLink> {
@@ -62,19 +71,24 @@ export class Peers {
   update(view: OverlayView<RelayEntry>): void {
     this.#view = view
     if (this.#stopped) return
+    const wanted = this.#choice.choose(view, this.#attempts)
+    const wantedKeys = new Set(wanted.map(({ peerKey }) => peerKey))
     for (const [peerKey, { abort }] of this.#attempts) {
-      if (view.members.has(peerKey)) continue
+      if (wantedKeys.has(peerKey)) continue
       abort.abort()
       this.#attempts.delete(peerKey)
     }
-    for (const relay of this.#wanted(view)) {
+    for (const relay of wanted) {
       if (!this.#attempts.has(relay.peerKey)) this.#begin(relay)
     }
   }
 
   /** A peer has just shown that it is alive: an attempt that waits goes on now. */
   wake(peerKey: string): void {
-    this.#attempts.get(peerKey)?.wake()
+    const attempt = this.#attempts.get(peerKey)
+    if (!attempt || performance.now() - attempt.wokenMs < WAKE_PAUSE_MS) return
+    attempt.wokenMs = performance.now()
+    attempt.wake()
   }
 
   async stop(): Promise<void> {
@@ -85,26 +99,12 @@ export class Peers {
     this.#attempts.clear()
   }
 
-  /** Those that are tried already stay; one that keeps failing is replaced beside. */
-  #wanted(view: OverlayView<RelayEntry>): RelayEntry[] {
-    const attempt = ({ peerKey }: RelayEntry) => this.#attempts.get(peerKey)
-    return wantedPeers(view, {
-      isGood: (relay) => (attempt(relay)?.failures ?? 0) < FAILURES_TO_REPLACE,
-      rank: (relay) => (attempt(relay) ? 0 : 1) + this.#chance(relay),
-    })
-  }
-
-  #chance({ peerKey }: RelayEntry): number {
-    const known = this.#order.get(peerKey) ?? Math.random()
-    this.#order.set(peerKey, known)
-    return known
-  }
-
   #begin(relay: RelayEntry): void {
     const attempt: Attempt = {
       peerKey: relay.peerKey,
       abort: new AbortController(),
       failures: 0,
+      wokenMs: Number.NEGATIVE_INFINITY,
       wake: () => {},
       done: Promise.resolve(),
     }
@@ -125,22 +125,34 @@ export class Peers {
   }
 
   /** One link from dial to end; true if it was of use. */
-  async #connect({ peerKey, abort: { signal } }: Attempt): Promise<boolean> {
+  async #connect({ peerKey, failures, abort: { signal } }: Attempt): Promise<boolean> {
     let link: PeerLink | undefined
     try {
       // looked up each time: its addresses may have changed since the last attempt
       const relay = this.#view?.others.find((other) => other.relay.peerKey === peerKey)?.relay
       if (!relay) return false
-      link = await PeerLink.open(relay, this.#options, signal)
+      const multiaddrs = [...(await this.#options.addressesOf(relay, failures, signal))]
+      link = await PeerLink.open({ ...relay, multiaddrs }, this.#options, signal)
       this.#links.set(peerKey, link)
       await link.serve(signal)
     } catch (error) {
-      if (!signal.aborted) this.#options.onFailure(error)
+      if (!signal.aborted) this.#fail(error)
     } finally {
       if (link && this.#links.get(peerKey) === link) this.#links.delete(peerKey)
     }
-    return link?.hadCredit ?? false
+    return link?.wasUseful ?? false
   }
+
+  #fail(error: unknown): void {
+    this.failures[isUnproved(error) ? 'unproved' : 'failed'] += 1
+    this.#options.onFailure(error)
+  }
+}
+
+/** Whether the handshake failed at one of the addresses that were dialled: Noise proves the key in it. */
+function isUnproved(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.some(isUnproved)
+  return error instanceof Error && error.name === 'EncryptionFailedError'
 }
 
 async function pause(attempt: Attempt, ms: number): Promise<void> {

@@ -13,12 +13,17 @@ export interface OverlayKeeperOptions {
 
 /** setTimeout takes a signed 32-bit number of milliseconds. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
+/** How long links for the value before are kept, where an epoch is not shorter. */
+const LONGEST_CHANGE_MS = 86_400_000
 
 export class OverlayKeeper {
   readonly #options: OverlayKeeperOptions
   #unsubscribe: (() => void) | undefined
   #timer: NodeJS.Timeout | undefined
+  #settling: NodeJS.Timeout | undefined
   #luminosity = 0
+  /** The value of the epoch before, as long as packets under it may need its links. */
+  #previous: number | undefined
   #view: OverlayView<RelayEntry> | undefined
 
   constructor(options: OverlayKeeperOptions) {
@@ -48,23 +53,40 @@ export class OverlayKeeper {
   stop(): void {
     this.#unsubscribe?.()
     clearTimeout(this.#timer)
+    clearTimeout(this.#settling)
   }
 
   #beginEpoch(): void {
-    const { directory, epochSeconds } = this.#options
-    this.#luminosity = networkLuminosity(directory.relays.size, directory.users)
-    this.#rebuild()
+    const { epochSeconds } = this.#options
     const epochMs = epochSeconds * 1000
+    this.#changeLuminosity(Math.min(epochMs, LONGEST_CHANGE_MS))
     const waitMs = Math.min(epochMs - (Date.now() % epochMs), LONGEST_TIMER_MS)
     this.#timer = setTimeout(() => this.#beginEpoch(), waitMs)
     this.#timer.unref()
+  }
+
+  #changeLuminosity(keepMs: number): void {
+    const { directory } = this.#options
+    this.#previous = this.#view && this.#luminosity
+    this.#luminosity = networkLuminosity(directory.relays.size, directory.users)
+    clearTimeout(this.#settling)
+    this.#settling = setTimeout(() => this.#settle(), keepMs)
+    this.#settling.unref()
+    this.#rebuild()
+  }
+
+  #settle(): void {
+    this.#previous = undefined
+    this.#rebuild()
   }
 
   #rebuild(): void {
     const { self } = this
     const { directory, onChange } = this.#options
     if (!self) return
-    this.#view = createView(self.address, this.#luminosity, directory.relays.values())
+    // who wants links by the lower value has all that the higher one wants
+    const links = Math.min(this.#luminosity, this.#previous ?? this.#luminosity)
+    this.#view = createView(self.address, this.#luminosity, directory.relays.values(), links)
     onChange(this.#view)
   }
 }

@@ -22,6 +22,8 @@ export interface OverlayView<R extends OverlayRelay = OverlayRelay> {
   self: Uint8Array
   /** The network's luminosity d. */
   luminosity: number
+  /** The lowest d of late: who shares that many bits is linked to (PROTOCOL.md §6). */
+  linkLuminosity: number
   /** The other active relays by ascending address, with the leading bits that each shares with us. */
   others: readonly { relay: R; shared: number }[]
   /** Their peer keys. */
@@ -32,13 +34,14 @@ export function createView<R extends OverlayRelay>(
   self: Uint8Array,
   luminosity: number,
   relays: Iterable<R>,
+  linkLuminosity = luminosity,
 ): OverlayView<R> {
   const others = [...relays]
     .map((relay) => ({ relay, shared: sharedBits(self, relay.address) }))
     .filter(({ shared }) => shared < 256)
     .sort((a, b) => compareBytes(a.relay.address, b.relay.address))
   const members = new Set(others.map(({ relay }) => relay.peerKey))
-  return { self, luminosity, others, members }
+  return { self, luminosity, linkLuminosity, others, members }
 }
 
 /**

@@ -3,6 +3,7 @@ import {
   compareDistance,
   type Hex,
   MainframeError,
+  matchesPrefix,
   type RankCandidate,
   type Ranked,
   rankOffers,
@@ -78,26 +79,27 @@ export interface SubscriptionChoice {
   dead: ReadonlySet<Hex>
   count: number
   random: Random
+  /** The longest prefix under which packets for the inbox may be held; that of the view unless given. */
+  longestPrefix?: number
 }
 
 /**
- * Relays to subscribe at: those that hold packets for the inbox, pinned ones first, never one of the
- * entry relay's operator, who sees what we send. Fewer than asked for when there are no more.
+ * Relays to subscribe at: those that hold packets for the inbox, of these those that also hold what
+ * came under a longer prefix, pinned ones first, never one of the entry relay's operator, who sees
+ * what we send. Fewer than asked for when there are no more.
  */
 export function chooseSubscriptions(choice: SubscriptionChoice): Relay[] {
-  const { view, inbox, entry, pinned, dead, count, random } = choice
+  const { view, inbox, entry, pinned, dead, count, random, longestPrefix = 0 } = choice
   const matching = destinationsOf(view, inbox)
   const closest = view.relays.toSorted((a, b) => compareDistance(inbox, a.address, b.address))[0]
   const holders = matching.length > 0 || !closest ? matching : [closest]
   const usable = holders.filter((r) => r.operator !== entry?.operator && !dead.has(r.nodeId))
   const isPinned = ({ nodeId }: Relay) => pinned.includes(nodeId)
-  const ordered = [
-    ...usable.filter(isPinned),
-    ...shuffle(
-      usable.filter((relay) => !isPinned(relay)),
-      random,
-    ),
-  ]
+  const others = usable.filter((relay) => !isPinned(relay))
+  const holdsAll = ({ address }: Relay) => (matchesPrefix(address, inbox, longestPrefix) ? 0 : 1)
+  const ordered = [...usable.filter(isPinned), ...shuffle(others, random)].toSorted(
+    (a, b) => holdsAll(a) - holdsAll(b),
+  )
   const chosen: Relay[] = []
   for (const relay of ordered) {
     if (chosen.length === count) break

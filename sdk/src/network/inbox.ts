@@ -3,6 +3,12 @@ import { type Deployment, type Hex, inboxAddress, MainframeError } from '@mainfr
 import type { Clock } from '../clock.ts'
 import { chooseSubscriptions } from '../directory/choose.ts'
 import type { Directory } from '../directory/directory.ts'
+import {
+  longestPrefix,
+  notePrefix,
+  type PrefixMemory,
+  readPrefixMemory,
+} from '../directory/prefix-memory.ts'
 import type { DirectoryView, Relay } from '../directory/relay.ts'
 import type { Receiver } from '../messages/receiver.ts'
 import type { Settings } from '../options.ts'
@@ -29,6 +35,9 @@ export interface InboxOptions {
 }
 
 const PINNED = 'subscriptions'
+const PREFIXES = 'prefixes'
+/** How often the memory of prefixes is written down while the luminosity stays the same. */
+const PREFIX_SAVE_MS = 3_600_000
 const CURSOR_PREFIX = 'cursor.'
 /** More than a client ever subscribes at. */
 const MOST_PINNED = 16
@@ -44,6 +53,7 @@ export class Inbox {
   readonly #caughtUp = Promise.withResolvers<void>()
   readonly #saved = new Map<Hex, number>()
   #pinned: Hex[] = []
+  #prefixes: PrefixMemory = []
   #cancelCheck: () => void = () => {}
   #cancelSave: (() => void) | undefined
   #checking: Promise<void> | undefined
@@ -58,7 +68,9 @@ export class Inbox {
 
   /** Begins to receive. Throws `STORE_CORRUPT`. */
   async start(): Promise<void> {
-    this.#pinned = (await readJson(this.#options.store, PINNED, readPinned)) ?? []
+    const { store } = this.#options
+    this.#pinned = (await readJson(store, PINNED, readPinned)) ?? []
+    this.#prefixes = (await readJson(store, PREFIXES, readPrefixMemory)) ?? []
     await this.check()
   }
 
@@ -123,6 +135,7 @@ export class Inbox {
       if (!this.#isClosed && !this.#subscriptions.has(relay.nodeId)) this.#join(relay)
     }
     await this.#pin(wanted)
+    await this.#notePrefix(view)
   }
 
   #choose(view: DirectoryView): Relay[] {
@@ -137,7 +150,17 @@ export class Inbox {
       dead: new Set(dead),
       count: settings.subscriptions,
       random,
+      longestPrefix: longestPrefix(notePrefix(this.#prefixes, view.luminosity, nowMs)),
     })
+  }
+
+  async #notePrefix({ luminosity }: DirectoryView): Promise<void> {
+    const { clock, store } = this.#options
+    const nowMs = clock.now()
+    const last = this.#prefixes.at(-1)
+    if (last?.bits === luminosity && nowMs - last.lastMs < PREFIX_SAVE_MS) return
+    this.#prefixes = notePrefix(this.#prefixes, luminosity, nowMs)
+    await writeJson(store, PREFIXES, this.#prefixes)
   }
 
   #join(relay: Relay): void {

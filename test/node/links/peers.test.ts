@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { afterEach, describe, it } from 'node:test'
 import { MainframeError } from '@mainframe/protocol'
 import type { RelayEntry } from '../../../node/src/chain/directory.ts'
+import { PEERS_PER_BIN } from '../../../node/src/links/peer-choice.ts'
 import { Peers } from '../../../node/src/links/peers.ts'
-import { PEERS_PER_BIN } from '../../../node/src/links/wanted.ts'
 import { createView } from '../../../node/src/routing/overlay.ts'
 import { DOMAIN } from '../support/payee-world.ts'
 import { relay } from '../support/rule-world.ts'
@@ -37,6 +37,7 @@ describe('The peers that a relay dials', () => {
       channels: { ensure: never, topUp: never },
       router: { onRefused: () => {}, onLost: () => {}, onLinkUp: () => {} },
       domain: DOMAIN,
+      addressesOf: async ({ multiaddrs }) => multiaddrs,
       boardPrices: ({ prices }) => prices,
       retryMs: 10,
       onFailure: () => {},
@@ -44,20 +45,22 @@ describe('The peers that a relay dials', () => {
     return { peers, dialled }
   }
 
-  it('are all neighbours, and four of every shallower bin', () => {
+  it('are all neighbours, and four of every shallower bin', async () => {
     const shallow = Array.from({ length: 16 }, (_, i) => `1${i.toString(2).padStart(4, '0')}`)
     const neighbours = ['001', '0001', '01']
     const made = dialling()
     made.peers.update(createView(SELF, 1, [...shallow, ...neighbours].map(entry)))
+    await settle(0)
     const inBin = made.dialled.filter((bits) => bits.startsWith('1'))
     assert.equal(inBin.length, PEERS_PER_BIN)
     assert.deepEqual(made.dialled.filter((bits) => bits.startsWith('0')).sort(), neighbours.sort())
     assert.deepEqual(made.peers.counts, { wanted: PEERS_PER_BIN + 3, usable: 0 })
   })
 
-  it('are everybody while the luminosity is 0', () => {
+  it('are everybody while the luminosity is 0', async () => {
     const made = dialling()
     made.peers.update(createView(SELF, 0, ['1', '01', '001'].map(entry)))
+    await settle(0)
     assert.equal(made.dialled.length, 3)
   })
 

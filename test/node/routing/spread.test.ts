@@ -19,8 +19,16 @@ function network(seeds: readonly number[]): OverlayRelay[] {
   })
 }
 
+interface Simulation {
+  relays: OverlayRelay[]
+  /** What each relay takes the network's luminosity to be. */
+  luminosityOf: (relay: OverlayRelay) => number
+  disclosed: number
+  budget: number
+}
+
 /** Sends the packet through the whole network and counts who gets it, from one first destination. */
-function simulate(relays: OverlayRelay[], luminosity: number, disclosed: number, budget: number) {
+function simulate({ relays, luminosityOf, disclosed, budget }: Simulation) {
   const first = relays[0] as OverlayRelay
   const address = discloseAddress(first.address, disclosed)
   const header = { luminosity: disclosed, address, expiryMinutes: HOUR_EXPIRY }
@@ -31,7 +39,7 @@ function simulate(relays: OverlayRelay[], luminosity: number, disclosed: number,
     received.set(to.peerKey, (received.get(to.peerKey) ?? 0) + 1)
     assert.ok(postageUnits >= HOLD_FEE, 'every copy pays at least its receiver')
     const copies = planSpread({
-      view: createView(to.address, luminosity, relays),
+      view: createView(to.address, luminosityOf(to), relays),
       header,
       packetId: ID,
       level: Math.max(level, disclosed),
@@ -55,13 +63,29 @@ const seeds = fc.uniqueArray(fc.integer({ min: 0, max: 0xffff_ffff }), {
 })
 
 describe('Spreading', () => {
+  function assertReachedOnce(simulation: Omit<Simulation, 'budget'>): void {
+    const budget = FEE * simulation.relays.length
+    const { received, matching } = simulate({ ...simulation, budget })
+    assert.deepEqual([...received.keys()].sort(), matching.map((r) => r.peerKey).sort())
+    for (const [, times] of received) assert.equal(times, 1)
+  }
+
   it('reaches every relay that matches exactly once, and nobody else, whatever the bins', () => {
     fc.assert(
       fc.property(seeds, fc.nat(4), fc.nat(6), (numbers, luminosity, disclosed) => {
+        assertReachedOnce({ relays: network(numbers), luminosityOf: () => luminosity, disclosed })
+      }),
+      { numRuns: 150 },
+    )
+  })
+
+  it('does so too while relays disagree about the luminosity', () => {
+    const opinions = fc.array(fc.nat(5), { minLength: 60, maxLength: 60 })
+    fc.assert(
+      fc.property(seeds, opinions, fc.nat(6), (numbers, values, disclosed) => {
         const relays = network(numbers)
-        const { received, matching } = simulate(relays, luminosity, disclosed, FEE * relays.length)
-        assert.deepEqual([...received.keys()].sort(), matching.map((r) => r.peerKey).sort())
-        for (const [, times] of received) assert.equal(times, 1)
+        const opinionOf = new Map(relays.map((each, i) => [each, values[i] ?? 0]))
+        assertReachedOnce({ relays, luminosityOf: (each) => opinionOf.get(each) ?? 0, disclosed })
       }),
       { numRuns: 150 },
     )

@@ -169,6 +169,21 @@ describe('chooseSubscriptions', () => {
     assert.ok(chosen.every((relay) => destinationsOf(view, inbox).includes(relay)))
   })
 
+  it('takes relays that share a longer prefix of late, and others only when those are too few', () => {
+    const relays = makeRelays(400)
+    const view = makeView(relays, 100_000)
+    const longer = relays.filter(({ address }) => matchesPrefix(address, inbox, 7))
+    assert.ok(longer.length > 0 && longer.length < 8)
+    const others = destinationsOf(view, inbox).filter((relay) => !longer.includes(relay))
+    const pinned = others.slice(0, 8).map(({ nodeId }) => nodeId)
+    const options = { ...choice, view, entry: undefined, pinned, longestPrefix: 7 }
+    const chosen = chooseSubscriptions({ ...options, count: longer.length })
+    assert.deepEqual(idsOf(chosen), idsOf(longer))
+    const more = chooseSubscriptions({ ...options, count: 8 })
+    assert.equal(more.length, 8)
+    assert.ok(longer.every((relay) => more.includes(relay)))
+  })
+
   it('takes the closest relay when none shares the prefix', () => {
     const relays = makeRelays(400).filter(({ address }) => !matchesPrefix(address, inbox, 3))
     const view = { ...makeView(relays, 100_000), luminosity: 3 }

@@ -7,6 +7,7 @@ import {
   type Hex,
   inboxAddress,
   type KeyPair,
+  matchesPrefix,
 } from '@mainframe/protocol'
 import { systemClock } from '../../../sdk/src/clock.ts'
 import type { Directory } from '../../../sdk/src/directory/directory.ts'
@@ -270,6 +271,30 @@ describe('Inbox: cursors', () => {
       await rig.close()
     }
     assert.equal(seen.size, 2)
+  })
+
+  it('stays for a while with relays that hold what came under a longer prefix', async () => {
+    const relays = makeRelays(14) // two of them share their first two bits with nobody else
+    const sharing = (keyPair: KeyPair) => {
+      const address = inboxAddress(keyPair.publicKey)
+      return relays.filter(({ relay }) => matchesPrefix(relay.address, address, 2))
+    }
+    let keyPair = createKeyPair()
+    while (sharing(keyPair).length !== 2) keyPair = createKeyPair()
+    const store = memoryStore()
+    const memory = [{ bits: 2, lastMs: Date.now() - 86_400_000 }]
+    await store.set('prefixes', new TextEncoder().encode(JSON.stringify(memory)))
+    const rig = await rigOf(relays, { store, keyPair })
+    await rig.inbox.caughtUp
+    await until(() => rig.subscribed().length === 2, 'two subscriptions')
+    assert.deepEqual(new Set(rig.subscribed()), new Set(sharing(keyPair)))
+    assert.ok(rig.subscribed().every(({ wishes }) => wishes.every(({ bits }) => bits === 0)))
+    await rig.close()
+    const stored = new TextDecoder().decode((await store.get('prefixes')) ?? new Uint8Array(0))
+    assert.deepEqual(
+      (JSON.parse(stored) as typeof memory).map(({ bits }) => bits),
+      [2, 0],
+    )
   })
 
   it('discloses only the bits of the network, and asks anew when they change', async () => {
