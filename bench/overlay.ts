@@ -70,7 +70,7 @@ const NOW_MS = Date.UTC(2026, 0, 1)
 /** Runs every combination. Throws `VALIDATION_FAILED` when there is nothing to run. */
 export function runOverlay(options: OverlayOptions): OverlayRow[] {
   const { seed, sizes, deadShares, messages } = options
-  if (messages < 1 || sizes.some((size) => size < 2) || deadShares.some((share) => !(share < 1))) {
+  if (messages < 1 || sizes.some((size) => size < 2) || deadShares.some(isNoShare)) {
     throw new MainframeError(
       'VALIDATION_FAILED',
       'Simulate at least 1 message and 2 relays of which not all are dead',
@@ -85,6 +85,10 @@ export function runOverlay(options: OverlayOptions): OverlayRow[] {
       return [runRow(network, { deadShare, disclosed: network.luminosity, messages }), all]
     }),
   )
+}
+
+function isNoShare(share: number): boolean {
+  return !(share >= 0 && share < 1)
 }
 
 function runRow(

@@ -24,7 +24,7 @@ export interface Travelled {
   hops: number | undefined
   /** Links from there to the destination that is farthest off. */
   depth: number
-  /** Live relays that match, and how many of them have the packet. */
+  /** Live relays that match, and how many of them hold the packet. */
   live: number
   reached: number
   /** Copies that came to them. */
@@ -75,15 +75,15 @@ export class Journey {
 
   get travelled(): Travelled {
     const { address, luminosity } = this.#letter.header
-    const copies = this.#network.relays
+    const live = this.#network.relays
       .filter((relay) => !relay.dead && matchesPrefix(relay.address, address, luminosity))
-      .map(({ index }) => this.#stations.get(index)?.copies ?? 0)
+      .map(({ index }) => this.#stations.get(index))
     return {
       hops: this.#first?.hops,
       depth: this.#depth,
-      live: copies.length,
-      reached: copies.filter((count) => count > 0).length,
-      copies: copies.reduce((sum, count) => sum + count, 0),
+      live: live.length,
+      reached: live.filter((station) => station?.holds).length,
+      copies: live.reduce((sum, station) => sum + (station?.copies ?? 0), 0),
     }
   }
 

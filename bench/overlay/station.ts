@@ -28,6 +28,8 @@ export class Station {
   readonly router: Router
   /** Copies that came here. */
   copies = 0
+  /** Whether it holds the packet. */
+  holds = false
   readonly #options: StationOptions
   readonly #outlook: () => Outlook
   #noticed = false
@@ -44,7 +46,7 @@ export class Station {
       view: () => view,
       prices: () => PRICES,
       links: () => this.#linksOfNow(),
-      holds: { hasRoom: true, append: () => {}, flush: async () => {} },
+      holds: { hasRoom: true, append: () => this.#hold(), flush: async () => {} },
       sealKeys: [], // nobody opens what nobody sealed
       memory: {
         seen: new SeenMemory({ capacity: 16, keyBytes: 16 }),
@@ -71,6 +73,10 @@ export class Station {
     for (const peerKey of this.#linksOfNow().keys()) {
       if (!before.has(peerKey)) this.router.onLinkUp(peerKey)
     }
+  }
+
+  #hold(): void {
+    this.holds = true
   }
 
   #linksOfNow(): ReadonlyMap<string, PacketLink> {

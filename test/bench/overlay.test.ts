@@ -21,6 +21,7 @@ describe(`The simulated overlay (seed ${SEED})`, () => {
     assert.throws(() => runOverlay({ ...options, messages: 0 }), nothing)
     assert.throws(() => runOverlay({ ...options, sizes: [1] }), nothing)
     assert.throws(() => runOverlay({ ...options, deadShares: [1] }), nothing)
+    assert.throws(() => runOverlay({ ...options, deadShares: [-0.1] }), nothing)
   })
 
   it('gives the same rows for the same seed', () => {
