@@ -10,6 +10,16 @@ const BENCHES = {
     what: 'one relay between a source and a sink, beside bare libp2p',
     run: async () => (await import('./relay.ts')).benchRelay(tell),
   },
+  overlay: {
+    what: 'simulated networks of 100, 1,000 and 10,000 relays, some of them dead (minutes)',
+    run: async () =>
+      (await import('./overlay.ts')).runOverlay({
+        seed: 1,
+        sizes: [100, 1_000, 10_000],
+        deadShares: [0, 0.1, 0.3],
+        messages: 200,
+      }),
+  },
   network: {
     what: 'whole networks of relay processes on this machine (minutes)',
     run: async () => (await import('./network.ts')).benchNetwork(tell),

@@ -42,6 +42,7 @@ export class Journey {
   readonly #network: SimulatedNetwork
   readonly #clock: { nowMs: number; random(n: number): number }
   readonly #stations = new Map<number, Station>()
+  readonly #noticed: boolean
   #queue: Delivery[] = []
   #first: Station | undefined
   #depth = 0
@@ -50,7 +51,10 @@ export class Journey {
     network: SimulatedNetwork,
     letter: Letter,
     clock: { nowMs: number; random(n: number): number },
+    /** Whether every relay knows already who is dead. */
+    noticed = false,
   ) {
+    this.#noticed = noticed
     this.#network = network
     this.#letter = letter
     this.#clock = clock
@@ -119,6 +123,7 @@ export class Journey {
       network: this.#network,
       relay,
       hops,
+      noticed: this.#noticed,
       ...this.#clock,
       onShip: (to, dispatch) => this.#queue.push({ from: station, to, dispatch }),
     })

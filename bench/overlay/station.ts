@@ -16,6 +16,8 @@ export interface StationOptions {
   relay: SimulatedRelay
   /** Links between the entry relay and this one. */
   hops: number
+  /** Whether it knows already who is dead. */
+  noticed: boolean
   nowMs: number
   random(n: number): number
   /** A frame leaves for a peer. */
@@ -32,11 +34,12 @@ export class Station {
   holds = false
   readonly #options: StationOptions
   readonly #outlook: () => Outlook
-  #noticed = false
+  #noticed: boolean
   #links: ReadonlyMap<string, PacketLink> | undefined
 
   constructor(options: StationOptions) {
-    const { network, relay, hops, nowMs, random } = options
+    const { network, relay, hops, noticed, nowMs, random } = options
+    this.#noticed = noticed
     this.#options = options
     this.relay = relay
     this.hops = hops
