@@ -62,6 +62,10 @@ export interface RouterOptions {
   /** The disk refused what nobody waits for. */
   onFailure(error: unknown): void
   now?: () => number
+  /** A number in 0..n-1; of cryptographic quality outside tests. */
+  random?: (n: number) => number
+  /** Fills a layer up to a packet, with random padding. */
+  pad?: (layer: Uint8Array) => Uint8Array
 }
 
 /** Refusals after which another peer, or another moment, may do better. */
@@ -81,12 +85,12 @@ export class Router {
   debitedUnits = 0
 
   constructor(options: RouterOptions) {
-    this.#options = { now: Date.now, ...options }
-    const { limits } = options
-    const now = this.#options.now
+    this.#options = { now: Date.now, random: randomInt, pad: padPacket, ...options }
+    const { limits, now, random } = this.#options
     const onDue = (inner: Shipment) => this.#inject(inner)
     this.#delayed = new DelayQueue({ capacity: limits.delayed, onDue, now })
-    this.#outbox = new Outbox({ capacity: limits.owed, retry: (owed) => this.#send(owed), now })
+    const retry = (owed: OwedCopy) => this.#send(owed)
+    this.#outbox = new Outbox({ capacity: limits.owed, retry, now, random })
   }
 
   get delayedCount(): number {
@@ -138,7 +142,7 @@ export class Router {
   }
 
   #state(): RuleState | undefined {
-    const { view, prices, links, holds, sealKeys, memory, now } = this.#options
+    const { view, prices, links, holds, sealKeys, memory, now, random } = this.#options
     const [ownView, ownPrices] = [view(), prices()]
     if (this.#stopped || !ownView || !ownPrices) return undefined
     return {
@@ -151,7 +155,7 @@ export class Router {
       acted: memory.acted,
       forgottenUntilMinutes: memory.forgottenUntilMinutes,
       holdHasRoom: holds.hasRoom,
-      random: randomInt,
+      random,
     }
   }
 
@@ -195,7 +199,7 @@ export class Router {
   /** Routes an inner packet, padded anew, as if it had just come in with its postage. */
   #inject({ packet, postageUnits, level }: Shipment): void {
     const account: Account = { durableUnits: postageUnits, spentUnits: 0 }
-    const outcome = this.#treat({ packet: padPacket(packet), postageUnits, level, account })
+    const outcome = this.#treat({ packet: this.#options.pad(packet), postageUnits, level, account })
     if (!TAKEN.includes(outcome)) this.opened.lost += 1
     // no link acknowledges this packet, so none would make it durable
     if (outcome === 'held') this.#options.holds.flush().catch(this.#options.onFailure)
@@ -245,7 +249,7 @@ export class Router {
     if (retried || !view) return false
     const place = locate(view, header)
     if (place.here) return false
-    const { links, now } = this.#options
+    const { links, now, random } = this.#options
     const { postageUnits } = dispatch
     const to = chooseNextHop({
       links: links().values(),
@@ -253,7 +257,7 @@ export class Router {
       target: place.target,
       postageUnits,
       except: failedPeer,
-      random: randomInt,
+      random,
     })
     if (!to || postageUnits < hopFee(to, header, minutesNow(now()))) return false
     return this.#ship(to, { ...dispatch, errand: { kind: 'transit', header, retried: true } })
