@@ -66,7 +66,7 @@ function difference(a: readonly SentFrame[], b: readonly SentFrame[]): string | 
   return at < 0 ? undefined : `seed ${SEED}, frame ${at}: ${show(a[at])} or ${show(b[at])}`
 }
 
-describe('A relay that opens packets, beside its twin that cannot', () => {
+describe(`A relay that opens packets, beside its twin that cannot (TWIN_SEED=${SEED})`, () => {
   let seeing: Run
   let blind: Run
   before(async () => {
