@@ -16,7 +16,7 @@ import { chooseNextHop, hopFee, type LinkedPeer } from './next-hop.ts'
 import { type Opened, type Opener, open } from './opening.ts'
 import { locate, type OverlayView, type Target } from './overlay.ts'
 import type { SeenMemory } from './seen.ts'
-import { type Copy, LAST_LEVEL, planSpread } from './spread.ts'
+import { type Copy, coveredLevel, LAST_LEVEL, planSpread } from './spread.ts'
 
 /** Prepaid credit: what is durable as vouchers, and what was debited from it. */
 export interface Account {
@@ -78,7 +78,6 @@ export function treat(state: RuleState, arrival: Arrival): Verdict {
     return { outcome: 'seen' }
   }
   account.spentUnits += arrival.postageUnits
-  seen.note(id, level, nowMs)
   return take(state, { arrival, header, id, level, seenLevel }, way)
 }
 
@@ -132,32 +131,34 @@ function wayOn(
   return { kind: 'on', to, postageUnits: passed }
 }
 
-/** After the debit: what is now to be done. */
+/** After the debit: remembers the packet and says what is now to be done. */
 function take(state: RuleState, packet: TakenPacket, way: Way): Verdict {
-  const { arrival, header } = packet
+  const { arrival, header, id, level } = packet
+  const { seen, nowMs } = state
+  if (way.kind === 'destination') return arrive(state, packet, way)
+  seen.note(id, level, nowMs)
   if (way.kind === 'on') {
     const { to, postageUnits } = way
     const shipment = { packet: arrival.packet, postageUnits, level: arrival.level }
     return { outcome: 'forwarded', header, to, shipment }
   }
-  const { nowMs } = state
-  const sealed = { packet: arrival.packet, header, budgetUnits: way.budgetUnits, nowMs }
-  if (way.kind === 'named') return { outcome: 'named', opened: open(state, sealed) }
-  const isNew = packet.seenLevel === undefined
-  const copies = way.alone ? [] : copiesOf(state, packet, way.budgetUnits)
-  const opened = isNew ? open(state, sealed) : undefined
-  return { outcome: isNew ? 'held' : 'respread', header, copies, opened }
+  const { budgetUnits } = way
+  const opened = open(state, { packet: arrival.packet, header, budgetUnits, nowMs })
+  return { outcome: 'named', opened }
 }
 
-function copiesOf({ view, nowMs }: RuleState, packet: TakenPacket, budgetUnits: number): Copy[] {
-  const { header, id, level, seenLevel = LAST_LEVEL } = packet
-  return planSpread({
-    view,
-    header,
-    packetId: id,
-    level,
-    coveredFrom: seenLevel,
-    budgetUnits,
-    nowMinutes: minutesNow(nowMs),
-  })
+function arrive(
+  state: RuleState,
+  { arrival, header, id, level, seenLevel }: TakenPacket,
+  { budgetUnits, alone }: Way & { kind: 'destination' },
+): Verdict {
+  const { view, seen, nowMs } = state
+  const isNew = seenLevel === undefined
+  const span = { view, level, coveredFrom: seenLevel ?? LAST_LEVEL }
+  const nowMinutes = minutesNow(nowMs)
+  const copies = alone ? [] : planSpread({ ...span, header, packetId: id, budgetUnits, nowMinutes })
+  seen.note(id, alone ? level : coveredLevel(span, copies), nowMs)
+  const sealed = { packet: arrival.packet, header, budgetUnits, nowMs }
+  const opened = isNew ? open(state, sealed) : undefined
+  return { outcome: isNew ? 'held' : 'respread', header, copies, opened }
 }

@@ -158,6 +158,31 @@ describe('The rule, step 5: seen', () => {
     assert.equal(treat(state, arrival(packet, { ...rich, level: 1 })).outcome, 'seen')
   })
 
+  it('spreads a copy of the same level when the one before did not pay for all that it covers', () => {
+    const others = ['1', '01', '001'].map((bits) => relay(bits))
+    const packet = inboxPacket('')
+    const copyFee = HOLD_FEE + 1
+    for (const [paidBefore, left] of [
+      [0, 3],
+      [copyFee - 1, 3],
+      [2 * copyFee, undefined],
+      [3 * copyFee, 0],
+    ] as const) {
+      const state = world({ self: '000', luminosity: 3, others })
+      const first = treat(state, arrival(packet, { postageUnits: HOLD_FEE + paidBefore }))
+      assert.ok(first.outcome === 'held')
+      const payer = account()
+      const again = treat(state, arrival(packet, { postageUnits: 9 * HOLD_FEE, account: payer }))
+      assert.equal(again.outcome, left === 0 ? 'seen' : 'respread')
+      assert.equal(payer.spentUnits, left === 0 ? PRICES.routeUnits : 9 * HOLD_FEE)
+      const copies = again.outcome === 'respread' ? again.copies : []
+      if (left !== undefined) assert.equal(copies.length, left)
+      const reached = [...first.copies, ...copies].flatMap(({ relays }) => relays)
+      assert.equal(new Set(reached).size, 3, `${paidBefore} units paid before`)
+      assert.equal(treat(state, arrival(packet, { postageUnits: 9 * HOLD_FEE })).outcome, 'seen')
+    }
+  })
+
   it('never spreads a named leg, whatever level it claims', () => {
     const state = world({ others: [relay('1')] })
     const [address, sealKey] = [state.view.self, state.sealKey.publicKey]

@@ -1,6 +1,7 @@
 /** Routers with links as the overlay prescribes; a shipment arrives when the queue gets to it. */
 import assert from 'node:assert/strict'
-import { createKeyPair, type KeyPair, sharedBits } from '@mainframe/protocol'
+import { createKeyPair, sharedBits } from '@mainframe/protocol'
+import type { PacketOutcome } from '../../../node/src/routing/outcomes.ts'
 import { createView, type OverlayRelay } from '../../../node/src/routing/overlay.ts'
 import { type Dispatch, type PacketLink, Router } from '../../../node/src/routing/router.ts'
 import type { Account } from '../../../node/src/routing/rule.ts'
@@ -14,9 +15,10 @@ export interface Member {
   relay: OverlayRelay
   router: Router
   links: Map<string, PacketLink>
-  sealKey: KeyPair
   held: number
   received: number
+  /** What became of each packet that came, and what it cost. */
+  treated: { outcome: PacketOutcome; postageUnits: number; debitedUnits: number }[]
   /** What came in and what went out, in units. */
   incomeUnits: number
   spendingUnits: number
@@ -82,14 +84,14 @@ export class Mesh {
   #deliver(to: Member, { packet, postageUnits, level }: Sent): void {
     const account: Account = { durableUnits: postageUnits, spentUnits: 0 }
     to.received += 1
-    to.router.receive({ packet, postageUnits, level, account })
+    const outcome = to.router.receive({ packet, postageUnits, level, account })
+    to.treated.push({ outcome, postageUnits, debitedUnits: account.spentUnits })
     to.incomeUnits += account.spentUnits
   }
 
   #member(relay: OverlayRelay, relays: readonly OverlayRelay[], luminosity: number): Member {
     const view = createView(relay.address, luminosity, relays)
     const links = new Map<string, PacketLink>()
-    const sealKey = createKeyPair()
     const router = new Router({
       view: () => view,
       prices: () => PRICES,
@@ -101,7 +103,7 @@ export class Mesh {
         },
         flush: async () => {},
       },
-      sealKeys: [sealKey],
+      sealKeys: [createKeyPair()],
       memory: {
         seen: new SeenMemory({ capacity: 1_000, keyBytes: 16 }),
         acted: new SeenMemory({ capacity: 1_000, keyBytes: 32 }),
@@ -112,7 +114,7 @@ export class Mesh {
       random: this.#random.below,
     })
     const counts = { held: 0, received: 0, incomeUnits: 0, spendingUnits: 0 }
-    const member: Member = { relay, router, links, sealKey, ...counts }
+    const member: Member = { relay, router, links, treated: [], ...counts }
     return member
   }
 
