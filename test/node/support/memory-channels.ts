@@ -4,11 +4,11 @@ import {
   type ChannelRow,
   channelId,
   domainSeparator,
+  type Hex,
   type PayerChannel,
   secretKeyAccount,
   toHex,
 } from '@mainframe/protocol'
-import type { MemoryRelay } from './memory-relay.ts'
 import { CHAIN_ID, CHANNELS, NOTICE_SECONDS, TOKEN, WINDOW_UNITS } from './memory-terms.ts'
 
 /** Whoever pays. */
@@ -16,12 +16,17 @@ export interface Purse {
   secretKey: Uint8Array
 }
 
+/** Whoever is paid, and the chain as he sees it. */
+interface Payee {
+  payee: Uint8Array
+  channels: Map<Hex, ChannelRow>
+}
+
 const SEPARATOR = domainSeparator({ chainId: BigInt(CHAIN_ID), contract: CHANNELS })
 
-/** Opens a channel to a relay, which sees it at once. */
-export function openChannel({ secretKey }: Purse, relay: MemoryRelay): PayerChannel {
+/** Opens a channel to a payee, who sees it at once. */
+export function openChannel({ secretKey }: Purse, { payee, channels }: Payee): PayerChannel {
   const payer = secretKeyAccount(secretKey)
-  const { payee } = relay
   const terms = { payer, payee, token: TOKEN, signer: payer, noticeSeconds: NOTICE_SECONDS }
   const id = channelId(terms)
   const depositBase = 1_000n * BigInt(WINDOW_UNITS) * BASE_PER_UNIT
@@ -39,7 +44,7 @@ export function openChannel({ secretKey }: Purse, relay: MemoryRelay): PayerChan
     state: 'open',
     updatedBlock: 1,
   }
-  relay.channels.set(row.channelId, row)
+  channels.set(row.channelId, row)
   return {
     terms,
     channelId: id,
