@@ -70,6 +70,7 @@ function decodeCases(): Uint8Array[] {
     changed(1, 0, 129),
     changed(1, 0, 255),
     changed(1, 1, 1),
+    changed(1, 1, 8), // 264 bits would be 33 bytes of address
     changed(38, 1),
     changed(35, 0, 0, 0, 0),
     bitPastLuminosity,
@@ -157,7 +158,7 @@ export function seals() {
 }
 
 export function onion() {
-  const inbox = fixedKeyPair('inbox')
+  const { publicKey, secretKey } = fixedKeyPair('inbox')
   const hops = [1, 2, 3].map((n) => ({
     address: fixed(`hop ${n} address`),
     ...fixedKeyPair(`hop ${n}`),
@@ -167,26 +168,52 @@ export function onion() {
   }))
   const innermost = {
     header: { luminosity: 5, address: fixed('address'), expiryMinutes: NOW_MINUTES + 60 },
-    publicKey: inbox.publicKey,
-    secretKey: inbox.secretKey,
+    publicKey,
+    secretKey,
     ephemeralSecret: fixed('ephemeral'),
-    instruction: message,
   }
-  const layers = [sealLayer({ ...innermost, content: encodeInstruction(message) })]
+  const instructions: Instruction[] = [message, { kind: 'drop' }]
+  return {
+    about:
+      'Onions of 0 to 3 FORWARDs, the first of `hops`, around a MESSAGE and a DROP (PROTOCOL.md §1.2); `legs` from the outermost',
+    nowMinutes: NOW_MINUTES,
+    hops,
+    innermost,
+    onions: instructions.flatMap((instruction) =>
+      [0, 1, 2, 3].map((count) => {
+        const layers = onionLayers({ ...innermost, instruction }, hops.slice(0, count))
+        return { instruction, hops: count, legs: layers.map(legOf) }
+      }),
+    ),
+  }
+}
+
+interface FixedHop {
+  address: Uint8Array
+  publicKey: Uint8Array
+  ephemeralSecret: Uint8Array
+  delayMs: number
+  postageUnits: number
+}
+
+/** All layers of an onion, the outermost first. */
+function onionLayers(
+  innermost: Omit<Parameters<typeof sealLayer>[0], 'content'> & { instruction: Instruction },
+  hops: readonly FixedHop[],
+): Uint8Array[] {
+  const layers = [sealLayer({ ...innermost, content: encodeInstruction(innermost.instruction) })]
   for (const { address, publicKey, ephemeralSecret, delayMs, postageUnits } of hops.toReversed()) {
     const inner = layers[0] ?? new Uint8Array()
     const header = { luminosity: 256, address, expiryMinutes: NOW_MINUTES + 25 }
     const content = encodeInstruction({ kind: 'forward', delayMs, postageUnits, inner })
     layers.unshift(sealLayer({ header, publicKey, content, ephemeralSecret }))
   }
-  return {
-    about:
-      'An onion of three FORWARDs (PROTOCOL.md §1.2): `layers` from the outermost, without padding',
-    nowMinutes: NOW_MINUTES,
-    hops,
-    innermost,
-    contentBytes: layers.map((layer) => layer.length - 105),
-    layers,
-    packet: padWith(layers[0] ?? new Uint8Array(), 'padding'),
-  }
+  return layers
+}
+
+/** A layer, the filling that makes it a packet of 2048 bytes, and the id of that. */
+function legOf(layer: Uint8Array, index: number) {
+  const packet = padWith(layer, `padding ${index}`)
+  const padding = packet.slice(layer.length)
+  return { contentBytes: layer.length - 105, layer, padding, packetId: packetId(packet) }
 }

@@ -3,7 +3,16 @@ import { execFile } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
 import { describe, it } from 'node:test'
 import { promisify } from 'node:util'
-import { decodeContactCode } from '@mainframe/protocol'
+import {
+  CONTENT_BYTES,
+  createKeyPair,
+  decodeContactCode,
+  decodeInstruction,
+  fromHex,
+  openPacket,
+  packetId,
+  toHex,
+} from '@mainframe/protocol'
 import { buildVectors, VECTORS_FOLDER } from '../../scripts/build-vectors.ts'
 
 const run = promisify(execFile)
@@ -51,6 +60,45 @@ describe('test vectors', () => {
       'sealed content': 'damaged',
       'tag of the sealed content': 'damaged',
     })
+  })
+
+  it('hold onions that peel to what they say, leg by leg', async () => {
+    const { hops, innermost, onions } = await read('onion.json')
+    const sizes = new Set<number>()
+    for (const { instruction, hops: count, legs } of onions) {
+      assert.equal(legs.length, count + 1)
+      for (const [i, { layer, padding, contentBytes, packetId: id }] of legs.entries()) {
+        const packet = fromHex(layer + padding.slice(2), 2048)
+        assert.equal(toHex(packetId(packet)), id)
+        const keys = i < count ? hops[i] : innermost
+        const content = openPacket(packet, createKeyPair(fromHex(keys.secretKey)))
+        assert.ok(typeof content !== 'string', `leg ${i} of ${count} is ${content}`)
+        assert.equal(content.length, contentBytes)
+        sizes.add(contentBytes)
+        const opened = decodeInstruction(content)
+        if (i < count) {
+          assert.ok(opened?.kind === 'forward')
+          const { delayMs, postageUnits, inner } = opened
+          assert.deepEqual([delayMs, postageUnits], [keys.delayMs, keys.postageUnits])
+          assert.equal(toHex(inner), legs[i + 1].layer)
+        } else assert.equal(opened?.kind, instruction.kind)
+      }
+    }
+    const kinds = onions.map((o: { instruction: { kind: string }; hops: number }) => [
+      o.instruction.kind,
+      o.hops,
+    ])
+    const expected = ['message', 'drop'].flatMap((kind) => [0, 1, 2, 3].map((n) => [kind, n]))
+    assert.deepEqual(kinds, expected)
+    assert.deepEqual([...sizes].sort(), [...CONTENT_BYTES].sort())
+  })
+
+  it('hold the header whose luminosity would take 33 bytes of address, as malformed', async () => {
+    const { decode } = await read('headers.json')
+    const found = decode.cases.find(({ header }: { header: string }) =>
+      header.startsWith('0x010108'),
+    )
+    assert.equal(found?.outcome, 'malformed')
   })
 
   it('hold contact codes that are refused', async () => {

@@ -100,14 +100,14 @@ export class Subscription {
 }
 
 export interface SubscriptionsOptions {
-  holds: HoldStore
+  holds: Pick<HoldStore, 'next' | 'highestCursor' | 'onHeld'>
   /** Subscribers at a time. */
   limit: number
 }
 
 /** All subscribers of a relay, woken whenever packets became durable. */
 export class Subscriptions {
-  readonly #holds: HoldStore
+  readonly #holds: SubscriptionsOptions['holds']
   readonly #limit: number
   readonly #all = new Set<Subscription>()
 

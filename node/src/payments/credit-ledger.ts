@@ -52,7 +52,7 @@ export interface Earnings {
 
 export interface CreditLedgerOptions {
   directory: Directory
-  vouchers: VoucherLog
+  vouchers: Pick<VoucherLog, 'entries' | 'put'>
   /** Account that channels must name as payee. */
   payee: Hex
   domain: ChannelsDomain
@@ -209,7 +209,7 @@ export class CreditLedger {
 }
 
 /** What a claim would pay for a channel now, as far as the confirmed view knows. */
-export function unclaimedOf(row: ChannelRow, vouchers: VoucherLog): bigint {
+export function unclaimedOf(row: ChannelRow, vouchers: Pick<VoucherLog, 'entries'>): bigint {
   const voucher = vouchers.entries.get(row.channelId)
   if (!voucher || voucher.epoch !== row.epoch || row.state === 'closed') return 0n
   const due = voucher.amount < row.deposit ? voucher.amount : row.deposit

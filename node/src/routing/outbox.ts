@@ -1,4 +1,5 @@
 /** Copies that could not be sent yet: retried as ordinary paid packets until expiry (PROTOCOL.md §6). */
+import { randomInt } from 'node:crypto'
 import { minutesNow, type PacketHeader } from '@mainframe/protocol'
 import type { Copy } from './spread.ts'
 
@@ -19,6 +20,8 @@ export interface OutboxOptions {
   /** Tries to send; a copy that cannot be sent is handed to {@link Outbox.keep} again. */
   retry(owed: OwedCopy): void
   now?: () => number
+  /** A number in 0..n-1. */
+  random?: (n: number) => number
 }
 
 const FIRST_RETRY_MS = 1_000
@@ -52,7 +55,7 @@ export class Outbox {
   #nextTurn: NodeJS.Timeout | undefined
 
   constructor(options: OutboxOptions) {
-    this.#options = { now: Date.now, ...options }
+    this.#options = { now: Date.now, random: randomInt, ...options }
   }
 
   get size(): number {
@@ -64,7 +67,7 @@ export class Outbox {
     const now = this.#options.now()
     if (owed.header.expiryMinutes <= minutesNow(now)) return false
     if (this.#waiting.size >= this.#options.capacity) return false
-    owed.dueMs = now + backOffMs(owed.attempts)
+    owed.dueMs = now + this.#backOffMs(owed.attempts)
     owed.attempts += 1
     this.#kept += 1
     this.#waiting.set(owed, this.#kept)
@@ -129,10 +132,10 @@ export class Outbox {
     clearInterval(this.#ticking)
     this.#ticking = undefined
   }
-}
 
-/** Doubles up to five minutes; the half that is random keeps relays from retrying in step. */
-function backOffMs(attempts: number): number {
-  const whole = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempts, 20))
-  return whole / 2 + Math.random() * (whole / 2)
+  /** Doubles up to five minutes; the half that is random keeps relays from retrying in step. */
+  #backOffMs(attempts: number): number {
+    const whole = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempts, 20))
+    return whole / 2 + this.#options.random(whole / 2 + 1)
+  }
 }

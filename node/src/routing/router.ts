@@ -61,9 +61,11 @@ export interface RouterOptions {
   limits: { delayed: number; owed: number }
   /** The disk refused what nobody waits for. */
   onFailure(error: unknown): void
-  /** A number in 0..n-1, to choose among equally close peers. */
-  random?: (n: number) => number
   now?: () => number
+  /** A number in 0..n-1; of cryptographic quality outside tests. */
+  random?: (n: number) => number
+  /** Fills a layer up to a packet, with random padding. */
+  pad?: (layer: Uint8Array) => Uint8Array
 }
 
 /** Refusals after which another peer, or another moment, may do better. */
@@ -102,14 +104,14 @@ export class Router {
   debitedUnits = 0
 
   constructor(options: RouterOptions) {
-    this.#options = { now: Date.now, random: randomInt, ...options }
-    const { limits } = options
-    const now = this.#options.now
+    this.#options = { now: Date.now, random: randomInt, pad: padPacket, ...options }
+    const { limits, now, random } = this.#options
     const onDue = (item: Inner | Stranded) =>
       item.kind === 'inner' ? this.#inject(item) : this.#resend(item.dispatch)
     this.#delayed = new DelayQueue({ capacity: limits.delayed, onDue, now })
     this.#stranded = new DelayQueue({ capacity: limits.owed, onDue, now })
-    this.#outbox = new Outbox({ capacity: limits.owed, retry: (owed) => this.#send(owed), now })
+    const retry = (owed: OwedCopy) => this.#send(owed)
+    this.#outbox = new Outbox({ capacity: limits.owed, retry, now, random })
   }
 
   get delayedCount(): number {
@@ -223,7 +225,7 @@ export class Router {
 
   /** Routes an inner packet, padded anew, as if it had just come in with its postage. */
   #inject({ shipment: sent, attempts }: Inner): void {
-    const shipment = attempts === 0 ? { ...sent, packet: padPacket(sent.packet) } : sent
+    const shipment = attempts === 0 ? { ...sent, packet: this.#options.pad(sent.packet) } : sent
     const account: Account = { durableUnits: shipment.postageUnits, spentUnits: 0 }
     const outcome = this.#treat({ ...shipment, account })
     // no link acknowledges this packet, so none would make it durable
@@ -238,7 +240,7 @@ export class Router {
   #wait(attempts: number, item: Inner | Stranded): boolean {
     if (this.#stopped) return false
     const wholeMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(attempts, 16))
-    const waitMs = wholeMs / 2 + Math.random() * (wholeMs / 2)
+    const waitMs = wholeMs / 2 + this.#options.random(Math.ceil(wholeMs / 2))
     return this.#stranded.push(this.#options.now() + waitMs, item)
   }
 

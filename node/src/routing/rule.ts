@@ -16,7 +16,7 @@ import { chooseNextHop, hopFee, type LinkedPeer } from './next-hop.ts'
 import { type Opened, type Opener, open } from './opening.ts'
 import { locate, type OverlayView, type Target } from './overlay.ts'
 import type { SeenMemory } from './seen.ts'
-import { type Copy, LAST_LEVEL, planSpread } from './spread.ts'
+import { type Copy, coveredLevel, LAST_LEVEL, planSpread } from './spread.ts'
 
 /** Prepaid credit: what is durable as vouchers, and what was debited from it. */
 export interface Account {
@@ -55,26 +55,40 @@ export type Verdict =
       opened: Opened
     }
 
-/** Treats one packet. Synchronous, never throws, and refuses nothing after the debit. */
+/**
+ * Treats one packet. Synchronous, never throws, and refuses nothing after the debit. All refusals
+ * come before the memory is asked: what costs nothing must not tell what this relay has seen.
+ */
 export function treat(state: RuleState, arrival: Arrival): Verdict {
-  const { nowMs, seen, view } = state
+  const { nowMs, seen } = state
   const header = decodePacket(arrival.packet, minutesNow(nowMs))
   if (typeof header === 'string') return { outcome: header }
+  const { account } = arrival
+  if (!account || account.durableUnits - account.spentUnits < arrival.postageUnits) {
+    return { outcome: 'no-credit' }
+  }
+  const way = chooseWay(state, arrival, header)
+  if (typeof way === 'string') return { outcome: way }
+  if (seen.isFull(nowMs)) return { outcome: 'busy' }
   const id = packetId(arrival.packet)
   const level = spreadLevel(header, arrival.level)
   const seenLevel = seen.levelOf(id, nowMs)
-  if (seenLevel !== undefined && level >= seenLevel) return duplicate(state, arrival)
-  if (seen.isFull(nowMs)) return { outcome: 'busy' }
-  const place = locate(view, header)
-  const copy: KnownPacket = { arrival, header, id, level, seenLevel }
-  if (!place.here) return passOn(state, copy, place.target)
-  return header.luminosity === NAMED_RELAY
-    ? arriveNamed(state, copy)
-    : arrive(state, copy, place.alone)
+  if (seenLevel !== undefined && level >= seenLevel) {
+    account.spentUnits += routeFee(state.prices) // a free duplicate would be a free flood
+    return { outcome: 'seen' }
+  }
+  account.spentUnits += arrival.postageUnits
+  return take(state, { arrival, header, id, level, seenLevel }, way)
 }
 
-/** A packet after step 2. */
-interface KnownPacket {
+/** Where a packet goes, once it is known that it can and that it pays enough. */
+type Way =
+  | { kind: 'on'; to: LinkedPeer; postageUnits: number }
+  | { kind: 'named'; budgetUnits: number }
+  | { kind: 'destination'; budgetUnits: number; alone: boolean }
+
+/** A packet that was debited in whole. */
+interface TakenPacket {
   arrival: Arrival
   header: PacketHeader
   id: Uint8Array
@@ -88,62 +102,63 @@ function spreadLevel({ luminosity }: PacketHeader, level: number): number {
   return luminosity === NAMED_RELAY ? LAST_LEVEL : Math.max(level, luminosity)
 }
 
-/** A free duplicate would be a free flood, so it costs the route fee (§2, step 2). */
-function duplicate({ prices }: RuleState, { account, postageUnits }: Arrival): Verdict {
-  const fee = routeFee(prices)
-  if (postageUnits < fee) return { outcome: 'underpaid' }
-  return debit(account, fee) ? { outcome: 'seen' } : { outcome: 'no-credit' }
+/** Steps 3 and 4: where, and at what price. */
+function chooseWay(
+  state: RuleState,
+  { postageUnits }: Arrival,
+  header: PacketHeader,
+): Way | PacketRefusal {
+  const { view, prices, nowMs } = state
+  const place = locate(view, header)
+  if (!place.here) return wayOn(state, header, { target: place.target, postageUnits })
+  const budgetUnits = postageUnits - destinationFee(prices, header, minutesNow(nowMs))
+  if (budgetUnits < 0) return 'underpaid'
+  if (header.luminosity === NAMED_RELAY) return { kind: 'named', budgetUnits }
+  if (!state.holdHasRoom) return 'full'
+  return { kind: 'destination', budgetUnits, alone: place.alone }
 }
 
-function passOn(state: RuleState, packet: KnownPacket, target: Target): Verdict {
-  const { arrival, header } = packet
-  const passed = roundDownPostage(arrival.postageUnits - routeFee(state.prices))
-  const { links, view, random } = state
-  const postageUnits = Math.max(1, passed)
-  const to = chooseNextHop({ links, self: view.self, target, postageUnits, random })
-  if (!to) return { outcome: 'busy' }
-  if (passed < hopFee(to, header, minutesNow(state.nowMs))) return { outcome: 'underpaid' }
-  if (!take(state, packet)) return { outcome: 'no-credit' }
-  const shipment = { packet: arrival.packet, postageUnits: passed, level: arrival.level }
-  return { outcome: 'forwarded', header, to, shipment }
+function wayOn(
+  { links, view, prices, random, nowMs }: RuleState,
+  header: PacketHeader,
+  { target, postageUnits }: { target: Target; postageUnits: number },
+): Way | PacketRefusal {
+  const passed = roundDownPostage(postageUnits - routeFee(prices))
+  const hop = { links, self: view.self, target, postageUnits: Math.max(1, passed), random }
+  const to = chooseNextHop(hop)
+  if (!to) return 'busy'
+  if (passed < hopFee(to, header, minutesNow(nowMs))) return 'underpaid'
+  return { kind: 'on', to, postageUnits: passed }
 }
 
-function arriveNamed(state: RuleState, packet: KnownPacket): Verdict {
-  const { arrival, header } = packet
-  const fee = routeFee(state.prices)
-  if (arrival.postageUnits < fee) return { outcome: 'underpaid' }
-  if (!take(state, packet)) return { outcome: 'no-credit' }
-  const budgetUnits = arrival.postageUnits - fee
-  const sealed = { packet: arrival.packet, header, budgetUnits, nowMs: state.nowMs }
-  return { outcome: 'named', opened: open(state, sealed) }
-}
-
-function arrive(state: RuleState, packet: KnownPacket, alone: boolean): Verdict {
-  const { arrival, header, id, level, seenLevel } = packet
-  const nowMinutes = minutesNow(state.nowMs)
-  const fee = destinationFee(state.prices, header, nowMinutes)
-  const isNew = seenLevel === undefined
-  if (arrival.postageUnits < fee) return { outcome: 'underpaid' }
-  if (isNew && !state.holdHasRoom) return { outcome: 'full' }
-  if (!take(state, packet)) return { outcome: 'no-credit' }
-  const budgetUnits = arrival.postageUnits - fee
-  const sealed = { packet: arrival.packet, header, budgetUnits, nowMs: state.nowMs }
-  const opened = isNew ? open(state, sealed) : undefined
-  const coveredFrom = seenLevel ?? LAST_LEVEL
-  const spread = { view: state.view, header, packetId: id, level, coveredFrom }
-  const copies = alone ? [] : planSpread({ ...spread, budgetUnits, nowMinutes })
-  return { outcome: isNew ? 'held' : 'respread', header, copies, opened }
-}
-
-/** Debits the whole postage and remembers the packet; false without enough credit. */
-function take({ seen, nowMs }: RuleState, { arrival, id, level }: KnownPacket): boolean {
-  if (!debit(arrival.account, arrival.postageUnits)) return false
+/** After the debit: remembers the packet and says what is now to be done. */
+function take(state: RuleState, packet: TakenPacket, way: Way): Verdict {
+  const { arrival, header, id, level } = packet
+  const { seen, nowMs } = state
+  if (way.kind === 'destination') return arrive(state, packet, way)
   seen.note(id, level, nowMs)
-  return true
+  if (way.kind === 'on') {
+    const { to, postageUnits } = way
+    const shipment = { packet: arrival.packet, postageUnits, level: arrival.level }
+    return { outcome: 'forwarded', header, to, shipment }
+  }
+  const { budgetUnits } = way
+  const opened = open(state, { packet: arrival.packet, header, budgetUnits, nowMs })
+  return { outcome: 'named', opened }
 }
 
-function debit(account: Account | undefined, units: number): boolean {
-  if (!account || account.durableUnits - account.spentUnits < units) return false
-  account.spentUnits += units
-  return true
+function arrive(
+  state: RuleState,
+  { arrival, header, id, level, seenLevel }: TakenPacket,
+  { budgetUnits, alone }: Way & { kind: 'destination' },
+): Verdict {
+  const { view, seen, nowMs } = state
+  const isNew = seenLevel === undefined
+  const span = { view, level, coveredFrom: seenLevel ?? LAST_LEVEL }
+  const nowMinutes = minutesNow(nowMs)
+  const copies = alone ? [] : planSpread({ ...span, header, packetId: id, budgetUnits, nowMinutes })
+  seen.note(id, alone ? level : coveredLevel(span, copies), nowMs)
+  const sealed = { packet: arrival.packet, header, budgetUnits, nowMs }
+  const opened = isNew ? open(state, sealed) : undefined
+  return { outcome: isNew ? 'held' : 'respread', header, copies, opened }
 }

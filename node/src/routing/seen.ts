@@ -1,4 +1,4 @@
-/** What was seen lately, bounded and in time buckets (PROTOCOL.md §2, step 2). */
+/** What was seen lately, bounded and in time buckets (PROTOCOL.md §2, step 5). */
 import { MainframeError, viewOf } from '@mainframe/protocol'
 
 /** Longer than any FORWARD is accepted ahead (32 minutes), so that none can be replayed. */

@@ -62,3 +62,21 @@ export function planSpread(input: SpreadInput): Copy[] {
   for (const [bin, copy] of bins) copies.push({ level: bin + 1, ...copy })
   return copies
 }
+
+/**
+ * The level that a spread with these copies covers: what it was responsible for, less everything up
+ * to a relay that the budget did not reach for. A copy that pays for nobody else covers nothing, so
+ * that it cannot be sent ahead of a good one to cut off those behind.
+ */
+export function coveredLevel(
+  { view, level, coveredFrom }: Pick<SpreadInput, 'view' | 'level' | 'coveredFrom'>,
+  copies: readonly Copy[],
+): number {
+  const served = new Set(copies.flatMap(({ relays }) => relays))
+  let covered = level
+  for (const { relay, shared } of view.others) {
+    const isOwed = shared >= level && shared < coveredFrom && relay.prices !== undefined
+    if (isOwed && !served.has(relay)) covered = Math.max(covered, shared + 1)
+  }
+  return covered
+}

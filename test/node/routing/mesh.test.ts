@@ -1,120 +1,10 @@
 import assert from 'node:assert/strict'
-import { describe, it } from 'node:test'
-import { createKeyPair, matchesPrefix, sharedBits } from '@mainframe/protocol'
+import { afterEach, beforeEach, describe, it, mock } from 'node:test'
+import { matchesPrefix } from '@mainframe/protocol'
 import fc from 'fast-check'
-import { createView, type OverlayRelay } from '../../../node/src/routing/overlay.ts'
-import { type Dispatch, type PacketLink, Router } from '../../../node/src/routing/router.ts'
-import type { Account } from '../../../node/src/routing/rule.ts'
-import { SeenMemory } from '../../../node/src/routing/seen.ts'
-import { HOLD_FEE, inboxPacket, NOW_MS, PRICES } from '../support/rule-world.ts'
-
-const PEERS_PER_BIN = 4
-
-interface Member {
-  relay: OverlayRelay
-  router: Router
-  links: Map<string, PacketLink>
-  held: number
-  received: number
-  /** What came in and what went out, in units. */
-  incomeUnits: number
-  spendingUnits: number
-}
-
-/** Routers with links as the overlay prescribes; a shipment arrives when the queue gets to it. */
-class Mesh {
-  readonly members: Member[]
-  readonly #queue: (() => void)[] = []
-
-  constructor(
-    seeds: readonly number[],
-    { luminosity, random }: { luminosity: number; random: () => number },
-  ) {
-    const relays = seeds.map((seed) => {
-      const address = new Uint8Array(32).fill(0x11)
-      new DataView(address.buffer).setUint32(0, seed)
-      return { peerKey: `${seed}`, address, prices: PRICES }
-    })
-    this.members = relays.map((relay) => this.#member(relay, relays, luminosity))
-    for (const member of this.members) this.#link(member, luminosity, random)
-  }
-
-  /** Sends a packet from outside to a member and lets everything that follows happen. */
-  send(entry: Member, packet: Uint8Array, postageUnits: number): void {
-    this.#deliver(entry, { packet, postageUnits, level: 0 })
-    for (let next = this.#queue.shift(); next; next = this.#queue.shift()) next()
-  }
-
-  stop(): void {
-    for (const { router } of this.members) router.stop()
-  }
-
-  #deliver(
-    to: Member,
-    { packet, postageUnits, level }: Pick<Dispatch, 'packet' | 'postageUnits' | 'level'>,
-  ) {
-    const account: Account = { durableUnits: postageUnits, spentUnits: 0 }
-    to.received += 1
-    to.router.receive({ packet, postageUnits, level, account })
-    to.incomeUnits += account.spentUnits
-  }
-
-  #member(relay: OverlayRelay, relays: readonly OverlayRelay[], luminosity: number): Member {
-    const view = createView(relay.address, luminosity, relays)
-    const links = new Map<string, PacketLink>()
-    const router = new Router({
-      view: () => view,
-      prices: () => PRICES,
-      links: () => links,
-      holds: {
-        hasRoom: true,
-        append: () => {
-          member.held += 1
-        },
-        flush: async () => {},
-      },
-      sealKeys: [createKeyPair()],
-      memory: {
-        seen: new SeenMemory({ capacity: 1_000, keyBytes: 16 }),
-        acted: new SeenMemory({ capacity: 1_000, keyBytes: 32 }),
-        forgottenUntilMinutes: 0,
-      },
-      limits: { delayed: 10, owed: 1_000 },
-      onFailure: (error) => assert.fail(String(error)),
-      now: () => NOW_MS,
-    })
-    const counts = { held: 0, received: 0, incomeUnits: 0, spendingUnits: 0 }
-    const member: Member = { relay, router, links, ...counts }
-    return member
-  }
-
-  #link(member: Member, luminosity: number, random: () => number): void {
-    const bins = new Map<number, Member[]>()
-    for (const other of this.members) {
-      const shared = sharedBits(member.relay.address, other.relay.address)
-      if (other === member) continue
-      if (shared >= luminosity) this.#connect(member, other)
-      else bins.set(shared, [...(bins.get(shared) ?? []), other])
-    }
-    for (const bin of bins.values()) {
-      bin.sort(() => random() - 0.5)
-      for (const other of bin.slice(0, PEERS_PER_BIN)) this.#connect(member, other)
-    }
-  }
-
-  #connect(from: Member, to: Member): void {
-    from.links.set(to.relay.peerKey, {
-      relay: to.relay,
-      prices: PRICES,
-      canTake: () => true,
-      ship: (dispatch) => {
-        from.spendingUnits += dispatch.postageUnits
-        this.#queue.push(() => this.#deliver(to, dispatch))
-        return true
-      },
-    })
-  }
-}
+import { type LinkState, type Member, Mesh } from '../support/mesh.ts'
+import { HOLD_FEE, inboxPacket, NOW_MS } from '../support/rule-world.ts'
+import { Seeded } from '../support/seeded.ts'
 
 const networks = fc.record({
   seeds: fc.uniqueArray(fc.integer({ min: 0, max: 0xffff_ffff }), { minLength: 30, maxLength: 70 }),
@@ -124,29 +14,31 @@ const networks = fc.record({
   seed: fc.integer(),
 })
 
-/** A sequence of fractions from a seed, so that a failure can be repeated. */
-function sequence(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 2 ** 32
-  }
+/** The first bits of an address, as text. */
+function firstBits(address: Uint8Array, count: number): string {
+  return [...address]
+    .map((byte) => byte.toString(2).padStart(8, '0'))
+    .join('')
+    .slice(0, count)
 }
 
+/** More than all destinations of a network ask. */
+const budgetFor = (relays: number) => 2 * (HOLD_FEE + 1) * relays
+
 describe('A mesh of routers', () => {
+  beforeEach(() => mock.timers.enable({ apis: ['setInterval', 'setTimeout', 'Date'], now: NOW_MS }))
+  afterEach(() => mock.timers.reset())
+
   it('brings a packet from anywhere to every relay that matches, once, and pays everybody', () => {
     fc.assert(
       fc.property(networks, ({ seeds, luminosity, entry, target, seed }) => {
-        const mesh = new Mesh(seeds, { luminosity, random: sequence(seed) })
+        const mesh = new Mesh(seeds, { luminosity, seed })
         try {
           const [from, to] = [mesh.members[entry], mesh.members[target]]
           assert.ok(from && to)
-          const bits = [...to.relay.address]
-            .map((byte) => byte.toString(2).padStart(8, '0'))
-            .join('')
-            .slice(0, luminosity)
-          const budget = 2 * (HOLD_FEE + 1) * seeds.length
-          mesh.send(from, inboxPacket(bits), budget)
+          const bits = firstBits(to.relay.address, luminosity)
+          const budget = budgetFor(seeds.length)
+          mesh.send(from, { packet: inboxPacket(bits), postageUnits: budget })
           for (const member of mesh.members) {
             const matches = matchesPrefix(member.relay.address, to.relay.address, luminosity)
             assert.equal(member.held, matches ? 1 : 0)
@@ -164,5 +56,79 @@ describe('A mesh of routers', () => {
       }),
       { numRuns: 60 },
     )
+  })
+
+  describe('while some of it fails', () => {
+    it('reaches every live destination once although three in ten relays are dead', () => {
+      fc.assert(
+        fc.property(networks, fc.nat(3), ({ seeds, luminosity, entry, seed }, fewer) => {
+          const disclosed = Math.max(0, luminosity - fewer)
+          const chance = new Seeded(seed)
+          const dead = new Set(
+            seeds.filter((_, i) => i !== entry && chance.below(10) < 3).map(String),
+          )
+          const isDead = ({ peerKey }: { peerKey: string }) => dead.has(peerKey)
+          const mesh = new Mesh(seeds, { luminosity, seed, isDead })
+          try {
+            const from = mesh.members[entry]
+            assert.ok(from)
+            const packet = inboxPacket(firstBits(from.relay.address, disclosed))
+            mesh.send(from, { packet, postageUnits: budgetFor(seeds.length) })
+            for (const { relay, held, received } of mesh.members) {
+              const isMeant = matchesPrefix(relay.address, from.relay.address, disclosed)
+              const wanted = isMeant && !isDead(relay) ? 1 : 0
+              assert.deepEqual([held, received], [wanted, wanted], relay.peerKey)
+            }
+          } finally {
+            mesh.stop()
+          }
+        }),
+        { numRuns: 40 },
+      )
+    })
+
+    it('reaches every destination in the end, whatever links are down or break for a while', () => {
+      const STATES: readonly LinkState[] = ['works', 'works', 'down', 'breaks', 'breaks after']
+      fc.assert(
+        fc.property(networks, ({ seeds, luminosity, entry, seed }) => {
+          const chance = new Seeded(seed)
+          let failing = true
+          let failures = 0
+          const states = new Map<string, LinkState>()
+          const stateOf = (from: Member, to: Member) => {
+            if (!failing) return 'works'
+            const link = `${from.relay.peerKey} ${to.relay.peerKey}`
+            const state = states.get(link) ?? chance.pick(STATES)
+            states.set(link, state)
+            if (state !== 'works') failures += 1
+            return state
+          }
+          const mesh = new Mesh(seeds, { luminosity, seed, stateOf })
+          try {
+            const from = mesh.members[entry]
+            assert.ok(from)
+            mesh.send(from, { packet: inboxPacket(''), postageUnits: budgetFor(seeds.length) })
+            const wait = (seconds: number) => {
+              for (let i = 0; i < 2 * seconds; i++) {
+                mock.timers.tick(500)
+                mesh.drain()
+              }
+            }
+            wait(8)
+            failing = false
+            wait(40) // the longest pause after attempts for eight seconds, at every level of the tree
+            assert.ok(failures > 0)
+            assert.deepEqual(
+              [mesh.owed, mesh.members.filter(({ held }) => held !== 1).length],
+              [0, 0],
+            )
+            for (const { router } of mesh.members) assert.equal(router.undeliverable, 0)
+          } finally {
+            mesh.stop()
+          }
+        }),
+        { numRuns: 25 },
+      )
+    })
   })
 })

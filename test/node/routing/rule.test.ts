@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { createKeyPair, PACKET_BYTES, padPacket, roundDownPostage } from '@mainframe/protocol'
+import {
+  createKeyPair,
+  PACKET_BYTES,
+  packetId,
+  padPacket,
+  roundDownPostage,
+} from '@mainframe/protocol'
 import fc from 'fast-check'
 import { PACKET_OUTCOMES } from '../../../node/src/routing/outcomes.ts'
-import { type Arrival, treat } from '../../../node/src/routing/rule.ts'
+import { type Arrival, type RuleState, treat } from '../../../node/src/routing/rule.ts'
 import {
   account,
   addressOf,
@@ -93,7 +99,7 @@ function fiveMinutesLater(packet: Uint8Array): number[] {
   return [...out]
 }
 
-describe('The rule, step 2: seen', () => {
+describe('The rule, step 5: seen', () => {
   it('takes the route fee alone for a duplicate, and no more', () => {
     const state = world()
     const payer = account()
@@ -125,7 +131,11 @@ describe('The rule, step 2: seen', () => {
     const first = inboxPacket('')
     assert.equal(treat(state, arrival(first)).outcome, 'held')
     assert.equal(treat(state, arrival(inboxPacket(''))).outcome, 'busy')
-    assert.equal(treat(state, arrival(first)).outcome, 'seen')
+    assert.equal(state.seen.levelOf(packetId(first), NOW_MS), 0)
+    // for a copy as well: an answer that differs would tell for nothing what was seen
+    assert.equal(treat(state, arrival(first)).outcome, 'busy')
+    const hourLater = { ...state, nowMs: NOW_MS + 40 * 60_000 }
+    assert.equal(treat(hourLater, arrival(inboxPacket(''))).outcome, 'held')
   })
 
   it('spreads a copy of a lower level for the missing relays only, at full price', () => {
@@ -146,6 +156,31 @@ describe('The rule, step 2: seen', () => {
     assert.deepEqual(reached(first), ['001'])
     assert.deepEqual(reached(second), ['01', '1'])
     assert.equal(treat(state, arrival(packet, { ...rich, level: 1 })).outcome, 'seen')
+  })
+
+  it('spreads a copy of the same level when the one before did not pay for all that it covers', () => {
+    const others = ['1', '01', '001'].map((bits) => relay(bits))
+    const packet = inboxPacket('')
+    const copyFee = HOLD_FEE + 1
+    for (const [paidBefore, left] of [
+      [0, 3],
+      [copyFee - 1, 3],
+      [2 * copyFee, undefined],
+      [3 * copyFee, 0],
+    ] as const) {
+      const state = world({ self: '000', luminosity: 3, others })
+      const first = treat(state, arrival(packet, { postageUnits: HOLD_FEE + paidBefore }))
+      assert.ok(first.outcome === 'held')
+      const payer = account()
+      const again = treat(state, arrival(packet, { postageUnits: 9 * HOLD_FEE, account: payer }))
+      assert.equal(again.outcome, left === 0 ? 'seen' : 'respread')
+      assert.equal(payer.spentUnits, left === 0 ? PRICES.routeUnits : 9 * HOLD_FEE)
+      const copies = again.outcome === 'respread' ? again.copies : []
+      if (left !== undefined) assert.equal(copies.length, left)
+      const reached = [...first.copies, ...copies].flatMap(({ relays }) => relays)
+      assert.equal(new Set(reached).size, 3, `${paidBefore} units paid before`)
+      assert.equal(treat(state, arrival(packet, { postageUnits: 9 * HOLD_FEE })).outcome, 'seen')
+    }
   })
 
   it('never spreads a named leg, whatever level it claims', () => {
@@ -262,6 +297,87 @@ describe('The rule, step 4: price', () => {
       treat(world(), arrival(inboxPacket(''), { account: account(HOLD_FEE) })).outcome,
       'held',
     )
+  })
+})
+
+describe('A refusal, which costs nothing, says nothing of what was seen', () => {
+  type Case = readonly [refusal: string, state: Partial<RuleState>, fields: Partial<Arrival>]
+  const RICH = 10 * HOLD_FEE
+  const LEVELS = [0, 1, 2, 256]
+  const near = relay('1')
+  const always: readonly Case[] = [
+    ['no-credit', {}, { account: undefined }],
+    ['no-credit', {}, { account: account(RICH - 1) }],
+    // before anything is looked up: neither a way nor room nor a price matters yet
+    ['no-credit', { holdHasRoom: false, links: [] }, { account: undefined, postageUnits: 1 }],
+    ['underpaid', {}, { postageUnits: PRICES.routeUnits - 1 }],
+    ['underpaid', {}, { postageUnits: 0 }],
+  ]
+
+  /** The same offers of a packet before and after it was taken, at every level. */
+  function assertAlike(state: RuleState, packet: Uint8Array, cases: readonly Case[]): void {
+    const ask = ([, change, fields]: Case) =>
+      LEVELS.map((level) => {
+        const paying = { account: account(), level, postageUnits: RICH, ...fields }
+        const { outcome } = treat({ ...state, ...change }, arrival(packet, paying))
+        assert.equal(paying.account?.spentUnits ?? 0, 0)
+        return outcome
+      })
+    const whenNew = cases.map(ask)
+    assert.deepEqual(
+      whenNew,
+      cases.map(([refusal]) => LEVELS.map(() => refusal)),
+    )
+    treat(state, arrival(packet, { level: 2, postageUnits: RICH }))
+    assert.notEqual(state.seen.levelOf(packetId(packet), NOW_MS), undefined)
+    assert.deepEqual(cases.map(ask), whenNew)
+  }
+
+  it('at a destination', () => {
+    const state = world({ luminosity: 1, others: [near] })
+    assertAlike(state, inboxPacket('0'), [
+      ...always,
+      ['full', { holdHasRoom: false }, {}],
+      // the route fee is what a copy costs, but not enough for a new packet
+      ['underpaid', {}, { postageUnits: PRICES.routeUnits }],
+      ['underpaid', {}, { postageUnits: HOLD_FEE - 1 }],
+    ])
+  })
+
+  it('on the way', () => {
+    const state = world({ luminosity: 1, others: [near] })
+    assertAlike(state, inboxPacket('1'), [
+      ...always,
+      ['busy', { links: [] }, {}],
+      ['busy', { links: [linkTo(near, false)] }, {}],
+      ['underpaid', {}, { postageUnits: PRICES.routeUnits + HOLD_FEE - 1 }],
+    ])
+  })
+
+  it('at a named hop', () => {
+    const state = world({ others: [near] })
+    const [address, sealKey] = [state.view.self, state.sealKey.publicKey]
+    assertAlike(state, namedPacket({ address, sealKey, instruction: { kind: 'drop' } }), always)
+  })
+
+  it('with a memory that is full', () => {
+    const state = world({ capacity: 1 })
+    const packet = inboxPacket('')
+    treat(state, arrival(packet))
+    for (const level of LEVELS) {
+      for (const asked of [packet, inboxPacket('')]) {
+        assert.equal(treat(state, arrival(asked, { level })).outcome, 'busy')
+      }
+    }
+  })
+
+  it('while to be told that it was seen costs the route fee', () => {
+    const state = world()
+    const packet = inboxPacket('')
+    treat(state, arrival(packet))
+    const payer = account(HOLD_FEE)
+    assert.equal(treat(state, arrival(packet, { account: payer })).outcome, 'seen')
+    assert.equal(payer.spentUnits, PRICES.routeUnits)
   })
 })
 

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { discloseAddress, matchesPrefix, sharedBits } from '@mainframe/protocol'
 import fc from 'fast-check'
 import { createView, type OverlayRelay } from '../../../node/src/routing/overlay.ts'
-import { LAST_LEVEL, planSpread } from '../../../node/src/routing/spread.ts'
+import { coveredLevel, LAST_LEVEL, planSpread } from '../../../node/src/routing/spread.ts'
 import { HOLD_FEE, HOUR_EXPIRY, NOW_MINUTES, PRICES, relay } from '../support/rule-world.ts'
 
 /** A spreader pays as of a minute ago. */
@@ -138,5 +138,29 @@ describe('Spreading', () => {
       if (level === LAST_LEVEL) continue
       for (const r of bin) assert.equal(sharedBits(view.self, r.address), level - 1)
     }
+  })
+
+  it('covers what it pays for: nothing up to a relay that was passed over', () => {
+    const relays = ['1', '01', '001'].map((bits) => relay(bits))
+    const view = createView(relay('000').address, 3, relays)
+    const header = { luminosity: 0, address: new Uint8Array(32), expiryMinutes: HOUR_EXPIRY }
+    const span = { view, level: 0, coveredFrom: LAST_LEVEL }
+    const copies = planSpread({
+      ...span,
+      header,
+      packetId: ID,
+      budgetUnits: 3 * FEE,
+      nowMinutes: NOW_MINUTES,
+    })
+    assert.equal(copies.length, 3)
+    assert.equal(coveredLevel(span, copies), 0)
+    const without = (bits: string) => copies.filter(({ relays: [r] }) => r?.peerKey !== bits)
+    assert.deepEqual(
+      ['1', '01', '001'].map((bits) => coveredLevel(span, without(bits))),
+      [1, 2, 3],
+    )
+    assert.equal(coveredLevel({ ...span, coveredFrom: 2 }, without('001')), 0)
+    const unpriced = createView(view.self, 3, [{ ...relay('1'), prices: undefined }])
+    assert.equal(coveredLevel({ ...span, view: unpriced }, []), 0)
   })
 })

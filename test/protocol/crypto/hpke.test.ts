@@ -10,10 +10,11 @@ import { primitives as portable } from '../../../protocol/src/crypto/portable.ts
 import { bytes, bytesUpTo, flipBit } from '../support/arbitraries.ts'
 
 const INFO = utf8('mainframe/packet/1')
-const ours: readonly (readonly [string, Hpke])[] = [
-  ['native', createHpke(native, INFO)],
-  ['portable', createHpke(portable, INFO)],
+const both = (info: Uint8Array): readonly (readonly [string, Hpke])[] => [
+  ['native', createHpke(native, info)],
+  ['portable', createHpke(portable, info)],
 ]
+const ours = both(INFO)
 /** Another library's implementation of the same suite. */
 const suite = new CipherSuite({
   kem: new DhkemX25519HkdfSha256(),
@@ -118,15 +119,16 @@ describe('HPKE: three implementations agree', () => {
   const twoMessages = fc.record({
     secret: bytes(32),
     ephemeral: bytes(32),
-    aad: bytesUpTo(60),
+    info: fc.oneof(fc.constant(INFO), bytesUpTo(200)),
+    aad: bytesUpTo(300),
     first: bytesUpTo(40),
     second: bytesUpTo(2000),
   })
 
   it('native and portable make the same bytes', () => {
     fc.assert(
-      fc.property(twoMessages, ({ secret, ephemeral, aad, first, second }) => {
-        const made = ours.map(([, hpke]) => {
+      fc.property(twoMessages, ({ secret, ephemeral, info, aad, first, second }) => {
+        const made = both(info).map(([, hpke]) => {
           const sender = hpke.setupSender(pairOf(secret).publicKey, ephemeral)
           assert.ok(sender)
           const texts = [first, second].map((text, sequence) =>
@@ -142,19 +144,19 @@ describe('HPKE: three implementations agree', () => {
 
   it('what @hpke/core seals, both of ours open', async () => {
     await fc.assert(
-      fc.asyncProperty(twoMessages, async ({ secret, aad, first, second }) => {
+      fc.asyncProperty(twoMessages, async ({ secret, info, aad, first, second }) => {
         const receiver = pairOf(secret)
         const recipientPublicKey = await suite.kem.importKey('raw', arrayBuffer(receiver.publicKey))
         const sender = await suite.createSenderContext({
           recipientPublicKey,
-          info: arrayBuffer(INFO),
+          info: arrayBuffer(info),
         })
         const texts = [first, second]
         const sealed: Uint8Array[] = []
         for (const text of texts) {
           sealed.push(new Uint8Array(await sender.seal(arrayBuffer(text), arrayBuffer(aad))))
         }
-        for (const [, hpke] of ours) {
+        for (const [, hpke] of both(info)) {
           const context = hpke.setupReceiver(new Uint8Array(sender.enc), receiver)
           assert.ok(context)
           sealed.forEach((text, sequence) => {
@@ -168,16 +170,16 @@ describe('HPKE: three implementations agree', () => {
 
   it('what either of ours seals, @hpke/core opens', async () => {
     await fc.assert(
-      fc.asyncProperty(twoMessages, async ({ secret, ephemeral, aad, first, second }) => {
+      fc.asyncProperty(twoMessages, async ({ secret, ephemeral, info, aad, first, second }) => {
         const receiver = pairOf(secret)
         const recipientKey = await suite.kem.importKey('raw', arrayBuffer(secret), false)
-        for (const [, hpke] of ours) {
+        for (const [, hpke] of both(info)) {
           const sender = hpke.setupSender(receiver.publicKey, ephemeral)
           assert.ok(sender)
           const recipient = await suite.createRecipientContext({
             recipientKey,
             enc: arrayBuffer(sender.enc),
-            info: arrayBuffer(INFO),
+            info: arrayBuffer(info),
           })
           for (const [sequence, text] of [first, second].entries()) {
             const sealed = hpke.seal(sender.context, { sequence, aad, text })
