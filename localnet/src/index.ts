@@ -7,6 +7,7 @@ export { createPeople, openClient, type Person } from './people.ts'
 export {
   claimEarnings,
   fetchStatus,
+  type Launch,
   type RelayProcess,
   restartRelay,
   startRelays,
