@@ -9,6 +9,7 @@ export {
   fetchStatus,
   type Launch,
   type RelayProcess,
+  type RelayStatusJson,
   restartRelay,
   startRelays,
 } from './relays.ts'

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import { after, describe, it } from 'node:test'
+import type { RelayStatusJson } from '@mainframe/localnet'
+import { decode } from '../support/mailbox.ts'
+import { revive } from '../support/network.ts'
+import { assertOnceEach, exchange, type Party, send } from '../support/party.ts'
+import { until, within } from '../support/waiting.ts'
+import { at, bring, count, type FaultWorld } from './world.ts'
+
+const MESSAGES = 6
+
+export function describeHostileRelays(theWorld: () => FaultWorld): void {
+  describe('with a relay that drops everything and one that garbles everything', () => {
+    after(async () => {
+      const world = theWorld()
+      await Promise.all(
+        [world.relay('dropper'), world.relay('garbler')].map(async (relay) => {
+          await relay.service.stop()
+          await revive(world.network, relay)
+        }),
+      )
+    })
+
+    it('delivers all messages, intact and once, though they are hops and deliver to recipients', async () => {
+      const world = theWorld()
+      const dropper = world.relay('dropper')
+      const garbler = world.relay('garbler')
+      const [first, second] = world.sound
+      assert.ok(first && second)
+      const swallowed = await count([dropper], ({ outcomes }) => outcomes['forwarded'])
+      const alice = await bring(world, { entry: first, subscriptions: [dropper, second] })
+      const bob = await bring(world, { entry: second, subscriptions: [garbler, first] })
+      const texts = Array.from({ length: MESSAGES }, (_, i) => `${i} `.repeat(1_000 * i + 1))
+      await within('all arrive', Promise.all(texts.map((text) => exchange(alice, bob, text))))
+      for (const party of [alice, bob]) {
+        const received = party.mailbox.messages.map(({ bytes }) => decode(bytes))
+        assert.deepEqual(received.toSorted(), texts.toSorted())
+      }
+      assertOnceEach(alice, bob)
+      assertOnceEach(bob, alice)
+      const now = await count([dropper], ({ outcomes }) => outcomes['forwarded'])
+      assert.ok(now > swallowed, 'it took packets')
+      assert.equal(
+        await count([dropper], ({ held }) => held.packets),
+        0,
+        'and did nothing for them',
+      )
+      await Promise.all([alice.client.close(), bob.client.close()])
+    })
+
+    it('delivers for senders whose entry relay is one of them: they leave it', async () => {
+      const world = theWorld()
+      const dropper = world.relay('dropper')
+      const garbler = world.relay('garbler')
+      const [first, second, third, fourth] = world.sound
+      assert.ok(first && second && third && fourth)
+      const unreadable = () => count(world.network.relays, refusedAsUnreadable)
+      const before = await unreadable()
+      const alice = await bring(world, { entry: dropper, subscriptions: [first, second] })
+      const bob = await bring(world, { entry: garbler, subscriptions: [third, fourth] })
+      await within('messages arrive', exchange(alice, bob, 'by whom?'))
+      await leaves(alice, dropper.nodeId)
+      await leaves(bob, garbler.nodeId)
+      assertOnceEach(alice, bob)
+      assertOnceEach(bob, alice)
+      assert.ok((await unreadable()) > before, 'peers of the garbler count what it sends')
+      const lost = await count([garbler], ({ undeliverable }) => undeliverable)
+      assert.ok(lost > 0, 'and it is told')
+      await Promise.all([alice.client.close(), bob.client.close()])
+    })
+  })
+}
+
+async function leaves({ client }: Party, nodeId: string): Promise<void> {
+  assert.notEqual(client.relays.entry, nodeId)
+}
+
+function refusedAsUnreadable({ outcomes }: RelayStatusJson): number {
+  const names = ['malformed', 'version', 'expired', 'too-far']
+  return names.reduce((sum, name) => sum + (outcomes[name] ?? 0), 0)
+}

@@ -1,0 +1,125 @@
+/** The one network of all fault tests: which of its relays are faulty, and people who use which relay. */
+import assert from 'node:assert/strict'
+import { randomInt } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fetchStatus, type Launch, type Person, type RelayProcess } from '@mainframe/localnet'
+import { seededRandom } from '../../sdk/support/seeded-random.ts'
+import { dropping, fullDiskAt, garbling, skewedBy } from '../support/launches.ts'
+import { Mailbox } from '../support/mailbox.ts'
+import { goOnLine, invite, startNetwork, type TestNetwork } from '../support/network.ts'
+import type { Party } from '../support/party.ts'
+
+const TWO_MINUTES_MS = 120_000
+/** More than all other tests put into a file of a relay. */
+export const DISK_BYTES = 4 * 1024 * 1024
+export const QUOTA_BYTES = 3_000_000
+export const MOST_SUBSCRIPTIONS = 60
+
+/**
+ * Starting sixteen relays is what costs most, so those that are faulty are so from the start. Relays
+ * with a slow clock ask for a unit more with every minute, so that a minute shows in what they ask.
+ */
+const LAUNCHES: readonly Launch[] = [
+  skewedBy(TWO_MINUTES_MS),
+  skewedBy(TWO_MINUTES_MS),
+  { ...skewedBy(-TWO_MINUTES_MS), flags: ['--hold-units-per-hour', '60'] },
+  { ...skewedBy(-TWO_MINUTES_MS), flags: ['--hold-units-per-hour', '60'] },
+  dropping,
+  garbling,
+  fullDiskAt(DISK_BYTES),
+  { flags: ['--hold-quota-bytes', `${QUOTA_BYTES}`] },
+  { flags: ['--max-subscriptions', `${MOST_SUBSCRIPTIONS}`] },
+]
+const ROLES = [
+  'fast',
+  'fast2',
+  'slow',
+  'slow2',
+  'dropper',
+  'garbler',
+  'fullDisk',
+  'quota',
+  'crowded',
+]
+type Role =
+  | 'fast'
+  | 'fast2'
+  | 'slow'
+  | 'slow2'
+  | 'dropper'
+  | 'garbler'
+  | 'fullDisk'
+  | 'quota'
+  | 'crowded'
+
+export const RELAYS = 16
+const PEOPLE = 16
+
+export interface FaultWorld {
+  network: TestNetwork
+  /** Who has a wallet and was not on line yet. */
+  strangers: Person[]
+  /** Accounts of everybody. */
+  accounts: Person['account'][]
+  seed: number
+  random(): number
+  relay(role: Role): RelayProcess
+  /** Relays that nothing is wrong with. */
+  readonly sound: readonly RelayProcess[]
+}
+
+export async function startFaultWorld(): Promise<FaultWorld> {
+  const network = await startNetwork(RELAYS, (index) => LAUNCHES[index] ?? {})
+  const names = Array.from({ length: PEOPLE }, (_, i) => `Person ${i + 1}`)
+  const strangers: Person[] = await invite(network, names)
+  const seed = randomInt(2 ** 31)
+  return {
+    network,
+    strangers: [...strangers],
+    accounts: strangers.map(({ account }) => account),
+    seed,
+    random: seededRandom(seed),
+    relay: (role) => at(network.relays, ROLES.indexOf(role)),
+    get sound() {
+      return network.relays.slice(ROLES.length)
+    },
+  }
+}
+
+/** Relays that a client uses first, since it finds them in its store as those of its last time. */
+export interface Pins {
+  entry?: RelayProcess
+  subscriptions?: readonly RelayProcess[]
+}
+
+/** Somebody with a wallet whose store names these relays. */
+export async function prepare({ strangers }: FaultWorld, pins: Pins): Promise<Person> {
+  const person = strangers.shift() ?? assert.fail('invite more people')
+  const { entry, subscriptions } = pins
+  const write = (key: string, relays: readonly RelayProcess[]) =>
+    writeFile(join(person.storeFolder, key), JSON.stringify(relays.map(({ nodeId }) => nodeId)))
+  if (entry) await write('entries', [entry])
+  if (subscriptions) await write('subscriptions', subscriptions)
+  return person
+}
+
+/** Brings somebody on line who uses these relays, at least at first. */
+export async function bring(world: FaultWorld, pins: Pins = {}): Promise<Party> {
+  const person = await prepare(world, pins)
+  const client = await goOnLine(person, world.network)
+  return { client, inbox: person.inbox, mailbox: new Mailbox(client), sent: [] }
+}
+
+/** A figure of the relay's `/status`, of several of them the sum. */
+export async function count(
+  relays: readonly RelayProcess[],
+  read: (status: Awaited<ReturnType<typeof fetchStatus>>) => number | undefined,
+): Promise<number> {
+  const statuses = await Promise.all(relays.map(fetchStatus))
+  return statuses.reduce((sum, status) => sum + (read(status) ?? 0), 0)
+}
+
+export function at<T>(items: readonly T[], index: number): T {
+  return items[index] ?? assert.fail(`there is no item ${index}`)
+}
