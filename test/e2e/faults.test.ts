@@ -6,7 +6,10 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { claimEarnings, readConservation } from '@mainframe/localnet'
 import { describeClocks } from './faults/clocks.ts'
+import { describeFullDisks } from './faults/full-disk.ts'
+import { describeHostilePeers } from './faults/hostile-peers.ts'
 import { describeHostileRelays } from './faults/hostile-relays.ts'
+import { describeKilled } from './faults/killed.ts'
 import { type FaultWorld, startFaultWorld } from './faults/world.ts'
 
 describe('a network of sixteen relays goes on', () => {
@@ -17,7 +20,10 @@ describe('a network of sixteen relays goes on', () => {
   after(() => world?.network.shutdown.stop())
 
   describeClocks(() => world)
+  describeHostilePeers(() => world)
   describeHostileRelays(() => world)
+  describeFullDisks(() => world)
+  describeKilled(() => world) // last: who was killed executes no FORWARD for half an hour
 
   it('and no base unit is lost by any of this', async () => {
     const { chain, relays } = world.network

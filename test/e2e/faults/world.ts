@@ -41,18 +41,11 @@ const ROLES = [
   'fullDisk',
   'quota',
   'crowded',
-]
-type Role =
-  | 'fast'
-  | 'fast2'
-  | 'slow'
-  | 'slow2'
-  | 'dropper'
-  | 'garbler'
-  | 'fullDisk'
-  | 'quota'
-  | 'crowded'
+] as const
+type Role = (typeof ROLES)[number]
 
+/** As relays do by default: sixteen that look ten times a second would keep the machine busy. */
+export const USUAL: Launch = { flags: ['--poll-interval-ms', '1000'] }
 export const RELAYS = 16
 const PEOPLE = 16
 
@@ -70,7 +63,7 @@ export interface FaultWorld {
 }
 
 export async function startFaultWorld(): Promise<FaultWorld> {
-  const network = await startNetwork(RELAYS, (index) => LAUNCHES[index] ?? {})
+  const network = await startNetwork(RELAYS, launchOf)
   const names = Array.from({ length: PEOPLE }, (_, i) => `Person ${i + 1}`)
   const strangers: Person[] = await invite(network, names)
   const seed = randomInt(2 ** 31)
@@ -87,6 +80,11 @@ export async function startFaultWorld(): Promise<FaultWorld> {
   }
 }
 
+function launchOf(index: number): Launch {
+  const { flags = [], ...others } = LAUNCHES[index] ?? {}
+  return { ...others, flags: [...flags, ...(USUAL.flags ?? [])] }
+}
+
 /** Relays that a client uses first, since it finds them in its store as those of its last time. */
 export interface Pins {
   entry?: RelayProcess
@@ -96,12 +94,16 @@ export interface Pins {
 /** Somebody with a wallet whose store names these relays. */
 export async function prepare({ strangers }: FaultWorld, pins: Pins): Promise<Person> {
   const person = strangers.shift() ?? assert.fail('invite more people')
-  const { entry, subscriptions } = pins
+  await pin(person, pins)
+  return person
+}
+
+/** To be called while the person is not on line. */
+export async function pin({ storeFolder }: Person, { entry, subscriptions }: Pins): Promise<void> {
   const write = (key: string, relays: readonly RelayProcess[]) =>
-    writeFile(join(person.storeFolder, key), JSON.stringify(relays.map(({ nodeId }) => nodeId)))
+    writeFile(join(storeFolder, key), JSON.stringify(relays.map(({ nodeId }) => nodeId)))
   if (entry) await write('entries', [entry])
   if (subscriptions) await write('subscriptions', subscriptions)
-  return person
 }
 
 /** Brings somebody on line who uses these relays, at least at first. */

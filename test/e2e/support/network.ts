@@ -90,8 +90,12 @@ export function relayOf({ relays }: TestNetwork, nodeId: Hex | undefined): Relay
 }
 
 /** Starts a relay again that has ended, and waits until it is linked to the others. */
-export async function revive(network: TestNetwork, killed: RelayProcess): Promise<RelayProcess> {
-  const relay = restartRelay(killed, network.shutdown)
+export async function revive(
+  network: TestNetwork,
+  killed: RelayProcess,
+  launch: Launch = {},
+): Promise<RelayProcess> {
+  const relay = restartRelay(killed, network.shutdown, launch)
   network.relays[network.relays.indexOf(killed)] = relay
   await relay.service.waitFor('ready', READY_TIMEOUT_MS)
   return relay
