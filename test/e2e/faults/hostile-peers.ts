@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { describe, it, type TestContext } from 'node:test'
+import { before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fetchStatus } from '@mainframe/localnet'
 import { encodeFrame, encodeHello, FRAME_BYTES, fromHex, LINK_VERSION } from '@mainframe/protocol'
@@ -7,11 +7,11 @@ import { RawPayer } from '../../node/support/payee-world.ts'
 import { inboxPacket } from '../../node/support/rule-world.ts'
 import { readMetric } from '../support/metrics.ts'
 import type { TestNetwork } from '../support/network.ts'
-import { assertOnceEach, exchange } from '../support/party.ts'
+import { exchange } from '../support/party.ts'
 import { knock, meet } from '../support/stranger.ts'
 import { until, within } from '../support/waiting.ts'
 import { floodWithWishes } from '../support/wish-flood.ts'
-import { at, bring, count, type FaultWorld, MOST_SUBSCRIPTIONS } from './world.ts'
+import { at, count, type FaultWorld, MOST_SUBSCRIPTIONS } from './world.ts'
 
 /** Bytes that a slow peer sends at a time, and the pause between. */
 const PIECE_BYTES = 40
@@ -19,11 +19,18 @@ const PAUSE_MS = 5
 const SILENT_LINKS = 4
 const FLOOD = { links: 80, durationMs: 5_000 }
 /** Links and their buffers, and what V8 lets lie; what grew with the wishes would be far more. */
-const MEMORY_BYTES = 150e6
+const MOST_GROWN_MIB = 150
 const MIB = 2 ** 20
 
 export function describeHostilePeers(theWorld: () => FaultWorld): void {
   describe('with peers that keep to no rule', () => {
+    before(async () => {
+      const { network, relay } = theWorld()
+      const silent = Array.from({ length: SILENT_LINKS }, () => knock(relay('crowded'), network))
+      const late = at(await Promise.all(silent), 0)
+      late.send(helloOf(network).slice(0, FRAME_BYTES / 2)) // half a HELLO, then nothing
+    })
+
     it('serves one that sends its frames slowly', async () => {
       const { network, relay } = theWorld()
       const stream = await knock(relay('crowded'), network)
@@ -35,86 +42,66 @@ export function describeHostilePeers(theWorld: () => FaultWorld): void {
           await sleep(PAUSE_MS)
         }
       }
-      const { refused } = await within(
-        'it is answered',
-        slow.ack((ack) => ack.processed === 1),
-      )
+      const answer = slow.ack(({ processed }) => processed === 1)
+      const { refused } = await within('it is answered', answer)
       assert.equal(refused.length, 1, 'the packet was read, and not paid for')
       slow.abort()
     })
 
-    it('ends and counts links of half frames, of frames of another size, and of silence', async () => {
-      const world = theWorld()
-      const { network } = world
-      const relay = world.relay('crowded')
-      const silent = await Promise.all(
-        Array.from({ length: SILENT_LINKS }, () => knock(relay, network)),
+    it('answers others and grows no memory under subscriptions without end', async (t) => {
+      const { network, alice, bob, relay } = theWorld()
+      const flooded = relay('crowded')
+      const flood = floodWithWishes(flooded, network, FLOOD)
+      let isOver = false
+      const over = flood.finally(() => {
+        isOver = true
+      })
+      const memory = () => readMetric(flooded, 'process_resident_memory_bytes')
+      const atFirst = await memory()
+      let [most, exchanged] = [atFirst, 0]
+      while (!isOver) {
+        await within('messages arrive meanwhile', exchange(alice, bob, `message ${exchanged}`))
+        exchanged += 1
+        most = Math.max(most, await memory())
+        const { links } = await fetchStatus(flooded)
+        assert.ok(links.subscriptions <= MOST_SUBSCRIPTIONS)
+      }
+      const { wishes, ended } = await over
+      const grownMiB = Math.round((most - atFirst) / MIB)
+      t.diagnostic(`${wishes} wishes, ${exchanged} messages each way, ${grownMiB} MiB more`)
+      const tooMany = FLOOD.links - MOST_SUBSCRIPTIONS
+      assert.ok(ended >= tooMany && ended < FLOOD.links, `${ended} links were ended`)
+      const faults = await count(
+        [flooded],
+        ({ linkFaults }) => linkFaults['too-many-subscriptions'],
       )
-      const late = at(silent, 0)
-      late.send(helloOf(network).slice(0, FRAME_BYTES / 2)) // half a HELLO, then nothing
-      const fault = (name: string) => count([relay], ({ linkFaults }) => linkFaults[name])
-      const before = { odd: await fault('undecodable'), late: await fault('handshake-timeout') }
+      assert.ok(faults >= tooMany, 'which are counted')
+      assert.ok(grownMiB < MOST_GROWN_MIB, `${grownMiB} MiB`)
+      await until('its places are free again', async () => {
+        const { links } = await fetchStatus(flooded)
+        return links.subscriptions < MOST_SUBSCRIPTIONS / 2
+      })
+    })
 
-      const half = await knock(relay, network)
+    it('ends and counts links of half frames, of frames of another size, and of silence', async () => {
+      const { network, relay } = theWorld()
+      const met = relay('crowded')
+      const fault = (name: string) => count([met], ({ linkFaults }) => linkFaults[name])
+      const before = await fault('undecodable')
+      const half = await knock(met, network)
       half.send(helloOf(network))
       half.send(helloOf(network).slice(0, FRAME_BYTES / 2))
       await half.close()
       for (const bytes of [FRAME_BYTES - 1, FRAME_BYTES + 1]) {
-        const odd = await meet(relay, network)
+        const odd = await meet(met, network)
         const frame = new Uint8Array(bytes)
         frame.set(encodeFrame({ type: 'subscribe' }).subarray(0, bytes))
         for (let i = 0; i < 3; i++) odd.raw(frame)
         await within('the relay ends the link', odd.ended)
       }
-      await until(
-        'the odd ones are counted',
-        async () => (await fault('undecodable')) === before.odd + 3,
-      )
-      await until(
-        'the silent ones are counted',
-        async () => (await fault('handshake-timeout')) >= before.late + SILENT_LINKS,
-      )
-    })
-
-    it('answers others and grows no memory under subscriptions without end', async (t) => {
-      const world = theWorld()
-      const { network } = world
-      const relay = world.relay('crowded')
-      const [first, second] = world.sound
-      assert.ok(first && second)
-      const alice = await bring(world, { entry: relay, subscriptions: [first, second] })
-      const bob = await bring(world, { entry: second, subscriptions: [relay, first] })
-      await within('the first messages arrive', exchange(alice, bob, 'before'))
-
-      const memory = () => readMetric(relay, 'process_resident_memory_bytes')
-      const before = await memory()
-      const flood = floodWithWishes(relay, network, FLOOD)
-      let isOver = false
-      const over = flood.finally(() => {
-        isOver = true
-      })
-      let [most, exchanged] = [before, 0]
-      while (!isOver) {
-        await within('messages arrive meanwhile', exchange(alice, bob, `message ${exchanged}`))
-        exchanged += 1
-        most = Math.max(most, await memory())
-        const { links } = await fetchStatus(relay)
-        assert.ok(links.subscriptions <= MOST_SUBSCRIPTIONS)
-      }
-      const { wishes, ended } = await over
-      tell(t, { wishes, ended, exchanged, grownMiB: (most - before) / MIB })
-      assert.ok(wishes > FLOOD.links && exchanged > 0)
-      assert.ok(ended >= FLOOD.links - MOST_SUBSCRIPTIONS)
-      const refused = await count([relay], ({ linkFaults }) => linkFaults['too-many-subscriptions'])
-      assert.ok(refused >= FLOOD.links - MOST_SUBSCRIPTIONS, 'the others are counted')
-      assert.ok(most - before < MEMORY_BYTES, `${(most - before) / MIB} MiB more`)
-      assertOnceEach(alice, bob)
-      assertOnceEach(bob, alice)
-      await Promise.all([alice.client.close(), bob.client.close()])
-      await until('its places are free again', async () => {
-        const { links } = await fetchStatus(relay)
-        return links.subscriptions < MOST_SUBSCRIPTIONS / 2
-      })
+      await until('they are counted', async () => (await fault('undecodable')) === before + 3)
+      const isCounted = async () => (await fault('handshake-timeout')) === SILENT_LINKS
+      await until('the silent ones are counted', isCounted)
     })
   })
 }
@@ -124,8 +111,4 @@ function helloOf({ chain }: TestNetwork): Uint8Array {
   const hello = { version: LINK_VERSION, chainId, channels: fromHex(channels, 20) }
   const body = encodeHello({ ...hello, signedQuote: new Uint8Array(0) })
   return encodeFrame({ type: 'hello', body })
-}
-
-function tell(t: TestContext, figures: Record<string, number>): void {
-  t.diagnostic(JSON.stringify(figures))
 }

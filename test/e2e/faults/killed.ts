@@ -10,9 +10,9 @@ import { encodeContactCode, packetEnc, toHex } from '@mainframe/protocol'
 import { shuffle } from '../../../sdk/src/random.ts'
 import { decode, encode, Mailbox } from '../support/mailbox.ts'
 import { goOnLine, revive } from '../support/network.ts'
-import { assertOnceEach, exchange, type Party, send } from '../support/party.ts'
+import { assertOnceEach, type Party, send } from '../support/party.ts'
 import { until, within } from '../support/waiting.ts'
-import { bring, type FaultWorld, pin, prepare, RELAYS, USUAL } from './world.ts'
+import { type FaultWorld, pin, prepare, RELAYS, USUAL } from './world.ts'
 
 /** 30 % of sixteen. */
 const VICTIMS = Math.round(0.3 * RELAYS)
@@ -28,11 +28,9 @@ export function describeKilled(theWorld: () => FaultWorld): void {
   describe('with 30 % of its relays killed amidst traffic', () => {
     it('delivers everything to who is on line, and keeps what is held for who is not', async (t) => {
       const world = theWorld()
-      const { network, seed } = world
+      const { network, seed, alice, bob } = world
       t.diagnostic(`seed ${seed}`)
       const victims = shuffle(network.relays, world.random).slice(0, VICTIMS)
-      const [alice, bob] = await Promise.all([bring(world), bring(world)])
-      await within('the first messages arrive', exchange(alice, bob, 'good morning'))
       const carol = await prepare(world, {})
       const texts = await writeTo(carol, alice)
       const holders = await untilHeldForCarol(world, victims, carol)

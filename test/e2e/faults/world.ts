@@ -47,10 +47,13 @@ type Role = (typeof ROLES)[number]
 /** As relays do by default: sixteen that look ten times a second would keep the machine busy. */
 export const USUAL: Launch = { flags: ['--poll-interval-ms', '1000'] }
 export const RELAYS = 16
-const PEOPLE = 16
+const PEOPLE = 9
 
 export interface FaultWorld {
   network: TestNetwork
+  /** Two who stay on line for most of the story, and use relays that become faulty. */
+  alice: Party
+  bob: Party
   /** Who has a wallet and was not on line yet. */
   strangers: Person[]
   /** Accounts of everybody. */
@@ -67,17 +70,26 @@ export async function startFaultWorld(): Promise<FaultWorld> {
   const names = Array.from({ length: PEOPLE }, (_, i) => `Person ${i + 1}`)
   const strangers: Person[] = await invite(network, names)
   const seed = randomInt(2 ** 31)
-  return {
+  const world = {
     network,
     strangers: [...strangers],
     accounts: strangers.map(({ account }) => account),
     seed,
     random: seededRandom(seed),
-    relay: (role) => at(network.relays, ROLES.indexOf(role)),
+    relay: (role: Role) => at(network.relays, ROLES.indexOf(role)),
     get sound() {
       return network.relays.slice(ROLES.length)
     },
   }
+  const pinsOf = (entry: Role, subscriptions: readonly Role[]) => ({
+    entry: world.relay(entry),
+    subscriptions: subscriptions.map(world.relay),
+  })
+  const [alice, bob] = await Promise.all([
+    bring(world, pinsOf('fast', ['crowded', 'quota'])),
+    bring(world, pinsOf('slow2', ['fast2', 'fullDisk'])),
+  ])
+  return Object.assign(world, { alice, bob })
 }
 
 function launchOf(index: number): Launch {
@@ -91,8 +103,10 @@ export interface Pins {
   subscriptions?: readonly RelayProcess[]
 }
 
+type People = Pick<FaultWorld, 'strangers'>
+
 /** Somebody with a wallet whose store names these relays. */
-export async function prepare({ strangers }: FaultWorld, pins: Pins): Promise<Person> {
+export async function prepare({ strangers }: People, pins: Pins): Promise<Person> {
   const person = strangers.shift() ?? assert.fail('invite more people')
   await pin(person, pins)
   return person
@@ -107,7 +121,10 @@ export async function pin({ storeFolder }: Person, { entry, subscriptions }: Pin
 }
 
 /** Brings somebody on line who uses these relays, at least at first. */
-export async function bring(world: FaultWorld, pins: Pins = {}): Promise<Party> {
+export async function bring(
+  world: People & { network: TestNetwork },
+  pins: Pins = {},
+): Promise<Party> {
   const person = await prepare(world, pins)
   const client = await goOnLine(person, world.network)
   return { client, inbox: person.inbox, mailbox: new Mailbox(client), sent: [] }

@@ -1,5 +1,5 @@
 /** Ways to start a relay's process that make it a faulty one. */
-import type { Launch } from '@mainframe/localnet'
+import type { Launch, RelayProcess } from '@mainframe/localnet'
 
 const preload = (name: string, query = ''): Launch => ({
   nodeArgs: ['--import', new URL(`${name}${query}`, import.meta.url).href],
@@ -10,11 +10,16 @@ export function skewedBy(ms: number): Launch {
   return preload('skewed-clock.ts', `?ms=${ms}`)
 }
 
-/** Takes packets and money, acknowledges, and passes nothing on. */
+/** Takes packets and money, acknowledges, and passes nothing on, between two {@link toggle}s. */
 export const dropping = preload('dropping-relay.ts')
 
-/** Changes bytes of every packet that it passes on. */
+/** Changes bytes of every packet that it passes on, between two {@link toggle}s. */
 export const garbling = preload('garbling-relay.ts')
+
+/** Makes a dropping or garbling relay hostile, and the next time an honest one again. */
+export function toggle({ service }: RelayProcess): void {
+  if (service.pid !== undefined) process.kill(service.pid, 'SIGUSR2')
+}
 
 /** `ulimit -f` counts blocks of 512 bytes. */
 const BLOCK_BYTES = 512
