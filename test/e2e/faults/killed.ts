@@ -20,6 +20,7 @@ const VICTIMS = Math.round(0.3 * RELAYS)
 const BEFORE = 6
 const BETWEEN = 2
 const FOR_CAROL = 3
+const WATCHED_SURVIVORS = 3
 
 /** Encapsulated keys of what a relay holds. */
 type Held = ReadonlyMap<RelayProcess['nodeId'], ReadonlySet<string>>
@@ -34,7 +35,9 @@ export function describeKilled(theWorld: () => FaultWorld): void {
       const carol = await prepare(world, {})
       const texts = await writeTo(carol, alice)
       const holders = await untilHeldForCarol(world, victims, carol)
-      const before = await readHeld(world)
+      const survivors = world.sound.filter((relay) => !victims.includes(relay))
+      const watched = [...victims, ...survivors.slice(0, WATCHED_SURVIVORS)]
+      const before = await readHeld(world, watched)
 
       await killAmidst(alice, bob, victims)
       assertOnceEach(alice, bob)
@@ -42,10 +45,9 @@ export function describeKilled(theWorld: () => FaultWorld): void {
       await Promise.all([alice.client.close(), bob.client.close()])
 
       const revived = await Promise.all(victims.map((relay) => revive(network, relay, USUAL)))
-      await assertStillHeld(world, before)
+      await assertStillHeld(world, watched, before)
       const subscriptions = revived.filter(({ nodeId }) => holders.has(nodeId)).slice(0, 2)
-      const entry = world.sound.find((relay) => !revived.includes(relay))
-      await pin(carol, { subscriptions, ...(entry ? { entry } : {}) })
+      await pin(carol, { subscriptions })
       const mailbox = new Mailbox(await goOnLine(carol, network))
       await until('all of hers arrive', () => mailbox.messages.length >= FOR_CAROL)
       const received = mailbox.messages.map(({ bytes }) => decode(bytes))
@@ -103,10 +105,10 @@ async function sendBothWays(alice: Party, bob: Party, count: number) {
   )
 }
 
-async function readHeld({ network }: FaultWorld): Promise<Held> {
-  const held = await observeHeldPackets(network.relays, network.chain.deployment)
+async function readHeld({ network }: FaultWorld, at: readonly RelayProcess[]): Promise<Held> {
+  const held = await observeHeldPackets(at, network.chain.deployment)
   return new Map(
-    network.relays.map(({ nodeId }) => {
+    at.map(({ nodeId }) => {
       const here = held.filter(({ relays }) => relays.has(nodeId))
       return [nodeId, new Set(here.map(({ packet }) => toHex(packetEnc(packet))))]
     }),
@@ -114,8 +116,12 @@ async function readHeld({ network }: FaultWorld): Promise<Held> {
 }
 
 /** Survivors and revived ones hold what each of them held. */
-async function assertStillHeld(world: FaultWorld, before: Held): Promise<void> {
-  const now = await readHeld(world)
+async function assertStillHeld(
+  world: FaultWorld,
+  at: readonly RelayProcess[],
+  before: Held,
+): Promise<void> {
+  const now = await readHeld(world, at)
   for (const [nodeId, encs] of before) {
     const lost = [...encs].filter((enc) => !now.get(nodeId)?.has(enc))
     assert.deepEqual(lost, [], `seed ${world.seed}: lost at ${nodeId}`)

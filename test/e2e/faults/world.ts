@@ -12,8 +12,8 @@ import type { Party } from '../support/party.ts'
 
 const TWO_MINUTES_MS = 120_000
 /** More than all other tests put into a file of a relay. */
-export const DISK_BYTES = 4 * 1024 * 1024
-export const QUOTA_BYTES = 3_000_000
+const DISK_BYTES = 2 * 1024 * 1024
+export const QUOTA_BYTES = 2_000_000
 export const MOST_SUBSCRIPTIONS = 60
 
 /**
