@@ -36,7 +36,7 @@ export function describeKilled(theWorld: () => FaultWorld): void {
       const texts = await writeTo(carol, alice)
       const holders = await untilHeldForCarol(world, victims, carol)
       const survivors = world.sound.filter((relay) => !victims.includes(relay))
-      const watched = [...victims, ...survivors.slice(0, WATCHED_SURVIVORS)]
+      const watched = [...holders, ...survivors.slice(0, WATCHED_SURVIVORS)]
       const before = await readHeld(world, watched)
 
       await killAmidst(alice, bob, victims)
@@ -44,9 +44,8 @@ export function describeKilled(theWorld: () => FaultWorld): void {
       assertOnceEach(bob, alice)
       await Promise.all([alice.client.close(), bob.client.close()])
 
-      const revived = await Promise.all(victims.map((relay) => revive(network, relay, USUAL)))
+      const subscriptions = await Promise.all(holders.map((relay) => revive(network, relay, USUAL)))
       await assertStillHeld(world, watched, before)
-      const subscriptions = revived.filter(({ nodeId }) => holders.has(nodeId)).slice(0, 2)
       await pin(carol, { subscriptions })
       const mailbox = new Mailbox(await goOnLine(carol, network))
       await until('all of hers arrive', () => mailbox.messages.length >= FOR_CAROL)
@@ -65,22 +64,22 @@ async function writeTo(carol: Person, from: Party): Promise<string[]> {
   return texts
 }
 
-/** Waits until at least two of the victims hold everything for Carol; which ones. */
+/** Waits until at least two of the victims hold everything for Carol; two such. */
 async function untilHeldForCarol(
   { network }: FaultWorld,
   victims: readonly RelayProcess[],
   carol: Person,
-): Promise<Set<string>> {
-  const holders = new Set<string>()
+): Promise<RelayProcess[]> {
+  let holders: RelayProcess[] = []
   await until('two of those that will be killed hold all that is for Carol', async () => {
     const held = await observeHeldPackets(victims, network.chain.deployment)
-    for (const { nodeId } of victims) {
+    holders = victims.filter(({ nodeId }) => {
       const here = held.filter(({ relays }) => relays.has(nodeId))
-      if (traceMessages(here, carol.inbox).size === FOR_CAROL) holders.add(nodeId)
-    }
-    return holders.size >= 2
+      return traceMessages(here, carol.inbox).size === FOR_CAROL
+    })
+    return holders.length >= 2
   })
-  return holders
+  return holders.slice(0, 2)
 }
 
 /** Kills one after the other with messages on their way, and waits until all have arrived. */
@@ -115,7 +114,7 @@ async function readHeld({ network }: FaultWorld, at: readonly RelayProcess[]): P
   )
 }
 
-/** Survivors and revived ones hold what each of them held. */
+/** They hold at least what each of them held. */
 async function assertStillHeld(
   world: FaultWorld,
   at: readonly RelayProcess[],

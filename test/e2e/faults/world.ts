@@ -47,7 +47,7 @@ type Role = (typeof ROLES)[number]
 /** As relays do by default: sixteen that look ten times a second would keep the machine busy. */
 export const USUAL: Launch = { flags: ['--poll-interval-ms', '1000'] }
 export const RELAYS = 16
-const PEOPLE = 9
+const PEOPLE = 7
 
 export interface FaultWorld {
   network: TestNetwork
@@ -86,8 +86,8 @@ export async function startFaultWorld(): Promise<FaultWorld> {
     subscriptions: subscriptions.map(world.relay),
   })
   const [alice, bob] = await Promise.all([
-    bring(world, pinsOf('fast', ['crowded', 'quota'])),
-    bring(world, pinsOf('slow2', ['fast2', 'fullDisk'])),
+    bring(world, pinsOf('fast', ['crowded', 'dropper'])),
+    bring(world, pinsOf('slow2', ['fast2', 'garbler'])),
   ])
   return Object.assign(world, { alice, bob })
 }
