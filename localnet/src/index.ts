@@ -7,7 +7,9 @@ export { createPeople, openClient, type Person } from './people.ts'
 export {
   claimEarnings,
   fetchStatus,
+  type Launch,
   type RelayProcess,
+  type RelayStatusJson,
   restartRelay,
   startRelays,
 } from './relays.ts'

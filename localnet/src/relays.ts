@@ -35,6 +35,16 @@ export interface RelayProcess {
   service: Service
 }
 
+/** How a relay's process is started, where that is not as usual: for tests of faults. */
+export interface Launch {
+  /** Arguments of Node before the relay's own, such as `--import`. */
+  nodeArgs?: readonly string[]
+  /** Further flags of `relay start`. */
+  flags?: readonly string[]
+  /** As for {@link Service}. */
+  wrapper?: readonly string[]
+}
+
 interface PreparedRelay {
   name: string
   folder: string
@@ -51,6 +61,8 @@ export interface RelaysOptions {
   count: number
   shutdown: Shutdown
   onProgress?: (text: string) => void
+  /** By the relay's place, from 0. */
+  launch?: (index: number) => Launch
 }
 
 /** Resolves when every relay is linked to those it needs. */
@@ -80,8 +92,12 @@ export async function startRelays(options: RelaysOptions): Promise<RelayProcess[
 }
 
 /** Starts a relay again in its folder, with its keys, vouchers and holdings. */
-export function restartRelay(relay: RelayProcess, shutdown: Shutdown): RelayProcess {
-  const service = startProcess(relay.service.name, relay.folder)
+export function restartRelay(
+  relay: RelayProcess,
+  shutdown: Shutdown,
+  launch: Launch = {},
+): RelayProcess {
+  const service = startProcess(relay.service.name, relay.folder, launch)
   shutdown.add(() => service.stop())
   return { ...relay, service }
 }
@@ -109,7 +125,7 @@ async function prepare({ folder, count }: RelaysOptions): Promise<PreparedRelay[
 
 async function register(relay: PreparedRelay, options: RelaysOptions): Promise<RelayProcess> {
   const { chain, shutdown } = options
-  const { name, folder, keys, operatorSecret, operator, port } = relay
+  const { name, folder, keys, operatorSecret, operator, port, index } = relay
   const multiaddrs = [`/ip4/127.0.0.1/tcp/${port}`]
   const { nodeId } = await registerRelay({
     rpc: new Rpc({ url: chain.rpcUrl }),
@@ -122,23 +138,20 @@ async function register(relay: PreparedRelay, options: RelaysOptions): Promise<R
     pollMs: POLL_INTERVAL_MS,
   })
   await writeFile(join(folder, 'config.json'), JSON.stringify(relayConfig(relay, chain), null, 2))
-  const service = startProcess(name, folder)
+  const service = startProcess(name, folder, options.launch?.(index) ?? {})
   shutdown.add(() => service.stop())
   const { nodeKey, hotAccount: hot } = keys
   return { nodeId, nodeKey, multiaddrs, hot, operator, folder, service }
 }
 
-function startProcess(name: string, folder: string): Service {
+function startProcess(name: string, folder: string, launch: Launch): Service {
+  const { nodeArgs = [], flags = [], wrapper = [] } = launch
+  const config = ['--config', join(folder, 'config.json')]
   return new Service({
     name,
-    args: [
-      repositoryFile('node/src/cli.ts'),
-      'start',
-      '--json',
-      '--config',
-      join(folder, 'config.json'),
-    ],
+    args: [...nodeArgs, repositoryFile('node/src/cli.ts'), 'start', '--json', ...config, ...flags],
     logFile: join(folder, 'relay.log'),
+    wrapper,
   })
 }
 

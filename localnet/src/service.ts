@@ -18,6 +18,8 @@ export interface ServiceOptions {
   /** Everything on stderr goes here. */
   logFile: string
   env?: Record<string, string>
+  /** A command that runs the one behind it, such as `['nice', '-n', '5']`; it must exec, not fork. */
+  wrapper?: readonly string[]
 }
 
 /** How long a stopped process may take before it is killed. */
@@ -36,12 +38,13 @@ export class Service {
   readonly #events = new Map<string, PromiseWithResolvers<ServiceEvent>>()
   readonly exited: Promise<void>
 
-  constructor({ name, args, logFile, env = {} }: ServiceOptions) {
+  constructor({ name, args, logFile, env = {}, wrapper = [] }: ServiceOptions) {
     this.name = name
     this.#logFile = logFile
     const log = openSync(logFile, 'a')
     // A process group of its own: Ctrl-C reaches only us, and we stop the parts in order.
-    this.#child = spawn(process.execPath, [...args], {
+    const [command = process.execPath, ...rest] = [...wrapper, process.execPath, ...args]
+    this.#child = spawn(command, rest, {
       stdio: ['ignore', 'pipe', log],
       detached: true,
       env: { ...inheritedEnvironment(), NODE_COMPILE_CACHE: COMPILE_CACHE_FOLDER, ...env },
@@ -58,6 +61,11 @@ export class Service {
 
   get pid(): number | undefined {
     return this.#child.pid
+  }
+
+  /** `undefined` while it runs, and when a signal ended it. */
+  get exitCode(): number | undefined {
+    return this.#child.exitCode ?? undefined
   }
 
   get isRunning(): boolean {

@@ -6,7 +6,7 @@ import { type Clock, systemClock } from './clock.ts'
 import { Directory } from './directory/directory.ts'
 import { createExperience, type Experience } from './directory/experience.ts'
 import { Completed } from './messages/completed.ts'
-import { Outbox } from './messages/outbox.ts'
+import { Outbox, type OutboxOptions } from './messages/outbox.ts'
 import { Receiver, type ReceiverOptions } from './messages/receiver.ts'
 import { Courier } from './network/courier.ts'
 import { Entry } from './network/entry.ts'
@@ -116,10 +116,14 @@ function wire(known: Known, options: MainframeOptions): ClientContext {
   const late = {
     pump: () => {},
     check: () => {},
+    distrust: () => {},
     again: (_relays: readonly string[]) => {},
     operators: (): ReadonlySet<Hex> => new Set(),
   }
-  const outbox = createOutbox(known, () => late.pump())
+  const outbox = createOutbox(known, {
+    onWork: () => late.pump(),
+    onNothingBack: () => late.distrust(),
+  })
   const onRoom = (relays: readonly string[]) => late.again(relays)
   const receiver = createReceiver(known, outbox, { ...options, onRoom })
   const shared = { directory, connect, clock, settings }
@@ -155,13 +159,17 @@ function wire(known: Known, options: MainframeOptions): ClientContext {
   const inbox = new Inbox({ ...shared, ...source })
   late.pump = () => courier.pump()
   late.check = () => void inbox.check()
+  late.distrust = () => void entry.distrust().catch(onFatal) // the store failed
   // a relay that cannot be asked now is resumed there when it is connected again
   late.again = (relays) => void inbox.again(relays).catch(() => {})
   late.operators = () => inbox.operators
   return { ...known, outbox, receiver, entry, courier, inbox }
 }
 
-function createOutbox(known: Known, onWork: () => void): Outbox {
+function createOutbox(
+  known: Known,
+  listener: Pick<OutboxOptions, 'onWork' | 'onNothingBack'>,
+): Outbox {
   const { settings, clock, random, experience, keyPair, directory } = known
   const { holdClass, hops, delayMs, times } = settings
   return new Outbox({
@@ -172,7 +180,7 @@ function createOutbox(known: Known, onWork: () => void): Outbox {
     times,
     carriage: { holdClass, hops, delayMs },
     restMs: settings.profile.restMs,
-    onWork,
+    ...listener,
     onUnderpaid: () => directory.outdate(),
   })
 }

@@ -9,19 +9,11 @@ import {
   readConservation,
   traceMessages,
 } from '@mainframe/localnet'
-import { createKeyPair, type KeyPair } from '@mainframe/protocol'
-import type { Mainframe, Sent } from '@mainframe/sdk'
-import { encode, Mailbox } from './support/mailbox.ts'
+import { createKeyPair } from '@mainframe/protocol'
+import { Mailbox } from './support/mailbox.ts'
 import { goOnLine, invite, revive, startNetwork, type TestNetwork } from './support/network.ts'
+import { assertOnceEach, exchange, type Party, send } from './support/party.ts'
 import { until, within } from './support/waiting.ts'
-
-/** Somebody on line, with what he received and sent. */
-interface Party {
-  client: Mainframe
-  inbox: KeyPair
-  mailbox: Mailbox
-  sent: Sent[]
-}
 
 /** What the victim is to a client. */
 type Role = 'entry' | 'subscription' | 'neither'
@@ -136,21 +128,3 @@ describe('a network in which a relay is killed while messages flow both ways', (
     assert.ok(relaysNet > 0n)
   })
 })
-
-async function send(from: Party, to: Party, text: string): Promise<Sent> {
-  const sent = await from.client.send(to.client.contactCode, encode(text))
-  from.sent.push(sent)
-  return sent
-}
-
-/** One message each way, until both are acknowledged. */
-async function exchange(alice: Party, bob: Party, text: string): Promise<void> {
-  const both = await Promise.all([send(alice, bob, text), send(bob, alice, text)])
-  await Promise.all(both.map(({ delivered }) => delivered))
-}
-
-/** Everything that one sent the other has, once. */
-function assertOnceEach(from: Party, to: Party): void {
-  const expected = from.sent.map(({ messageId }) => messageId)
-  assert.deepEqual(to.mailbox.ids.toSorted(), expected.toSorted())
-}

@@ -68,9 +68,10 @@ export class Subscription {
     try {
       while (this.#wanted && !this.#stopped) {
         this.#wanted = false
-        while (!this.#stopped && (await this.#deliverOne())) {
+        do {
+          // also before the frame that says it is up to date: a wish that is replaced gets another one
           if (this.#writer.waiting >= WRITER_LIMIT) await this.#writer.idle()
-        }
+        } while (!this.#stopped && (await this.#deliverOne()))
       }
     } finally {
       this.#running = false // in the very turn that saw nothing wanted: no pump() falls between

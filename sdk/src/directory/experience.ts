@@ -33,6 +33,8 @@ export interface Experience {
    * all of these relays passed it on; the recipient may be away.
    */
   lost(path: readonly Hex[], nowMs: number, certainty: number): void
+  /** What was blamed on relays was somebody else's fault. */
+  acquit(): void
   /** A connection of our own was made, or could not be. */
   connected(nodeId: Hex, nowMs: number): void
   unreachable(nodeId: Hex, nowMs: number): void
@@ -71,6 +73,9 @@ export function createExperience(): Experience {
         path.map((nodeId) => at(nodeId, nowMs)),
         certainty,
       )
+    },
+    acquit: () => {
+      for (const memory of memories.values()) memory.works = Math.max(memory.works, PRIOR)
     },
     connected: (nodeId, nowMs) => {
       const memory = at(nodeId, nowMs)

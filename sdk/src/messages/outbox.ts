@@ -32,6 +32,8 @@ export interface OutboxOptions {
   limitBytes?: number
   /** There is something to send. */
   onWork(): void
+  /** Nothing that was sent lately came through, whatever its way. */
+  onNothingBack(): void
   /** The entry relay says that postage is short: the prices may have changed. */
   onUnderpaid(): void
 }
@@ -140,6 +142,7 @@ export class Outbox implements ParcelSource {
       experience.arrived(message.fragments[index]?.path ?? [], nowMs, 1)
       message.onArrived(index)
     }
+    if (arrived.length > 0) this.#prober.onArrival()
     if (isFull(received, count)) {
       message.deliver()
       return

@@ -21,6 +21,8 @@ export interface ProberOptions {
   /** A relay that is as good as dead is not tested again within this. */
   restMs: number
   onWork(): void
+  /** Loop after loop is lost, whatever its way, and nothing else came: the entry relay is in doubt. */
+  onNothingBack(): void
 }
 
 /** So long a relay that something came through needs no test. */
@@ -34,6 +36,12 @@ const UNPROVEN = 0.05
 /** How probable it is that a loop comes back when its relays work. */
 const WHEN_IT_IS_A_LOOP = 0.99
 
+/**
+ * So many loops lost in a row are no accident of their hops. Doubled each time that another entry
+ * relay did not help, since each costs a deposit and the fault may lie where we receive.
+ */
+const LOST_IN_A_ROW = 6
+
 interface Loop {
   target: Hex
   path: readonly Hex[]
@@ -45,6 +53,8 @@ export class Prober implements ParcelSource {
   readonly #waiting = new Set<Hex>()
   readonly #underWay = new Map<string, Loop>()
   readonly #testedAtMs = new Map<Hex, number>()
+  #lostInARow = 0
+  #mostInARow = LOST_IN_A_ROW
 
   constructor(options: ProberOptions) {
     this.#options = options
@@ -89,7 +99,15 @@ export class Prober implements ParcelSource {
   /** A loop is back. */
   onLoop(token: Uint8Array): void {
     const loop = this.#forget(toHex(token))
-    if (loop) this.#options.experience.arrived(loop.path, this.#options.clock.now(), 1)
+    if (!loop) return
+    this.#options.experience.arrived(loop.path, this.#options.clock.now(), 1)
+    this.onArrival()
+  }
+
+  /** Something that we sent has arrived: the entry relay passes packets on. */
+  onArrival(): void {
+    this.#lostInARow = 0
+    this.#mostInARow = LOST_IN_A_ROW
   }
 
   close(): void {
@@ -124,8 +142,18 @@ export class Prober implements ParcelSource {
     const cancel = clock.after(patienceMs, () => {
       this.#underWay.delete(key)
       experience.lost(path, clock.now(), WHEN_IT_IS_A_LOOP)
+      this.#onLost()
     })
     this.#underWay.set(key, { target, path, cancel })
+  }
+
+  #onLost(): void {
+    this.#lostInARow += 1
+    if (this.#lostInARow < this.#mostInARow) return
+    this.#lostInARow = 0
+    this.#mostInARow *= 2
+    this.close() // what is under way went through the same relay and says nothing about the next one
+    this.#options.onNothingBack()
   }
 
   #forget(key: string): Loop | undefined {

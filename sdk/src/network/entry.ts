@@ -138,6 +138,23 @@ export class Entry implements EntrySide {
     void this.#drop(open)
   }
 
+  /**
+   * Nothing comes through the entry relay: others are tried, and this one is the first no more. The
+   * hops were blamed for what it swallowed.
+   */
+  async distrust(): Promise<void> {
+    const open = this.#open
+    if (!open) return
+    const { guards, clock, experience, settings, listener } = this.#options
+    const nowMs = clock.now()
+    experience.acquit()
+    experience.unreachable(open.relay.nodeId, nowMs)
+    guards.rest(open.relay, nowMs + settings.profile.restMs)
+    await guards.unpin(open.relay.nodeId)
+    await this.#drop(open)
+    listener.onReady()
+  }
+
   /** Leaves the entry relay; the next packet connects anew. */
   async disconnect(): Promise<void> {
     if (this.#open) await this.#drop(this.#open)

@@ -6,6 +6,7 @@ import {
   type Chain,
   createPeople,
   type Indexer,
+  type Launch,
   openClient,
   type Person,
   type RelayProcess,
@@ -30,8 +31,17 @@ export interface TestNetwork {
   shutdown: Shutdown
 }
 
-/** Resolves when every relay is linked and listed. What was started is stopped when it fails. */
-export async function startNetwork(count: number): Promise<TestNetwork> {
+/** More relays than this that start at the same time starve the indexer beside them. */
+const FEW_RELAYS = 8
+
+/**
+ * Resolves when every relay is linked and listed. What was started is stopped when it fails.
+ * `launch` tells how to start a relay, by its place from 0.
+ */
+export async function startNetwork(
+  count: number,
+  launch: (index: number) => Launch = () => ({}),
+): Promise<TestNetwork> {
   // The runner's time-out sends this; exit handlers then end the child processes.
   process.once('SIGTERM', () => process.exit(1))
   const folder = await mkdtemp(join(tmpdir(), 'mainframe-e2e-'))
@@ -39,9 +49,11 @@ export async function startNetwork(count: number): Promise<TestNetwork> {
   shutdown.add(() => rm(folder, { recursive: true }))
   try {
     const chain = await startChain({ folder, port: 0, shutdown })
+    const starting = startIndexer({ chain, folder, port: 0, shutdown })
+    if (count > FEW_RELAYS) await starting
     const [indexer, relays] = await Promise.all([
-      startIndexer({ chain, folder, port: 0, shutdown }),
-      startRelays({ chain, folder, count, shutdown }),
+      starting,
+      startRelays({ chain, folder, count, shutdown, launch }),
     ])
     await until(`the indexer lists ${count} relays`, async () => {
       const answer = await fetch(`${indexer.url}/v1/network`)
@@ -77,9 +89,13 @@ export function relayOf({ relays }: TestNetwork, nodeId: Hex | undefined): Relay
   return found
 }
 
-/** Starts a relay again that was killed, and waits until it is linked to the others. */
-export async function revive(network: TestNetwork, killed: RelayProcess): Promise<RelayProcess> {
-  const relay = restartRelay(killed, network.shutdown)
+/** Starts a relay again that has ended, and waits until it is linked to the others. */
+export async function revive(
+  network: TestNetwork,
+  killed: RelayProcess,
+  launch: Launch = {},
+): Promise<RelayProcess> {
+  const relay = restartRelay(killed, network.shutdown, launch)
   network.relays[network.relays.indexOf(killed)] = relay
   await relay.service.waitFor('ready', READY_TIMEOUT_MS)
   return relay

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Person, RelayProcess } from '@mainframe/localnet'
 import {
+  type ByteStream,
   type ChannelTerms,
   channelId,
   domainSeparator,
@@ -26,8 +27,8 @@ export interface OpenChannel {
   depositBase: bigint
 }
 
-/** A link to the relay that has said HELLO and nothing else. */
-export async function meet(relay: RelayProcess, network: TestNetwork): Promise<RawPayer> {
+/** A stream to the relay, under an identity of its own, on which nothing was said. */
+export async function knock(relay: RelayProcess, network: TestNetwork): Promise<ByteStream> {
   const client = new Network({
     nodeSeed: Uint8Array.from(randomBytes(32)),
     listen: [],
@@ -36,7 +37,12 @@ export async function meet(relay: RelayProcess, network: TestNetwork): Promise<R
   })
   network.shutdown.add(() => client.stop())
   await client.start(() => {})
-  const payer = new RawPayer(await client.open(relay, AbortSignal.timeout(60_000)))
+  return await client.open(relay, AbortSignal.timeout(60_000))
+}
+
+/** A link to the relay that has said HELLO and nothing else. */
+export async function meet(relay: RelayProcess, network: TestNetwork): Promise<RawPayer> {
+  const payer = new RawPayer(await knock(relay, network))
   const { chainId, channels } = network.chain.deployment
   payer.hello({ chainId, channels: fromHex(channels, 20) })
   return payer

@@ -128,6 +128,20 @@ describe('Subscriptions', () => {
     assert.equal(peer.received.at(-1), 'end 200')
   })
 
+  it('queues nothing in memory for a peer that replaces its wish again and again unread', async () => {
+    const { subscription, peer } = subscribe()
+    for (let i = 0; i < 200; i++) {
+      subscription?.replace({ bits: 1, prefix: new Uint8Array(32), cursor: 0 })
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    assert.ok(peer.most <= 32, `${peer.most} frames waited`)
+    await settle()
+    peer.read()
+    await settle()
+    peer.read()
+    assert.equal(peer.received.at(-1), 'end 0', 'the last wish is answered')
+  })
+
   it('delivers nothing more after it was removed', async () => {
     const { subscriptions, subscription, peer } = subscribe()
     assert.ok(subscription)

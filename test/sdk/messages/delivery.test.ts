@@ -334,6 +334,7 @@ describe('Outbox: room', () => {
       restMs: 1000,
       limitBytes,
       onWork: () => {},
+      onNothingBack: () => {},
       onUnderpaid: () => {},
     })
   const messageOf = (length: number) => ({

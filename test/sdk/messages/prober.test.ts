@@ -13,6 +13,7 @@ const [a, b, c, d, e] = ids as [Hex, Hex, Hex, Hex, Hex]
 function rig(hops = 3) {
   const clock: FakeClock = fakeClock()
   const experience = createExperience()
+  let nothingBack = 0
   const prober = new Prober({
     clock,
     experience,
@@ -21,6 +22,9 @@ function rig(hops = 3) {
     patienceMs: 1000,
     restMs: 20_000,
     onWork: () => {},
+    onNothingBack: () => {
+      nothingBack += 1
+    },
   })
   /** Sends what waits; the loops whose way `works` come back. */
   const send = (works: (path: readonly Hex[]) => boolean) => {
@@ -39,7 +43,7 @@ function rig(hops = 3) {
     }
     return paths
   }
-  return { clock, experience, prober, send }
+  return { clock, experience, prober, send, nothingBack: () => nothingBack }
 }
 
 describe('Prober', () => {
@@ -90,6 +94,44 @@ describe('Prober', () => {
     assert.equal(send(() => false).length, 6)
     prober.doubt(ids)
     assert.equal(send(() => false).length, 0)
+  })
+
+  it('says that nothing comes back after loops enough, later each time that this did not help', async () => {
+    const { clock, prober, send, nothingBack } = rig()
+    const loseLoops = async (count: number) => {
+      prober.doubt(ids.slice(0, count))
+      assert.equal(send(() => false).length, count)
+      await clock.pass(1000)
+      await clock.pass(20_000) // until the same relays may be tested again
+    }
+    await loseLoops(5)
+    assert.equal(nothingBack(), 0)
+    await loseLoops(1)
+    assert.equal(nothingBack(), 1)
+    await loseLoops(6)
+    assert.equal(nothingBack(), 1)
+    await loseLoops(6)
+    assert.equal(nothingBack(), 2)
+    prober.onArrival()
+    await loseLoops(6)
+    assert.equal(nothingBack(), 3)
+  })
+
+  it('does not doubt the entry while anything arrives', async () => {
+    const { clock, prober, send, nothingBack } = rig()
+    const lose = async (doubted: readonly Hex[]) => {
+      prober.doubt(doubted)
+      assert.equal(send(() => false).length, 5)
+      await clock.pass(21_000)
+    }
+    await lose(ids.slice(0, 5))
+    prober.doubt(ids.slice(5, 6))
+    const [cleared] = send(() => true)
+    const others = ids.filter((id) => !cleared?.includes(id))
+    await lose(others.slice(0, 5))
+    prober.onArrival()
+    await lose(others.slice(0, 5))
+    assert.equal(nothingBack(), 0)
   })
 
   it('sends nothing when messages take no hops, or once it is closed', () => {

@@ -109,6 +109,24 @@ describe('Entry: relays that fail', () => {
     assert.equal(thief.dials, 1)
   })
 
+  it('leaves a relay that lets nothing through, and does not return to it as its first', async () => {
+    const rig = await pinnedRig([0, 1])
+    const [swallower, next] = [rig.relays[0], rig.relays[1]]
+    assert.ok(swallower && next)
+    const before = rig.post(3)
+    await until(() => allAccepted(before), 'the first three')
+    await rig.entry.distrust()
+    const parcels = rig.post(3)
+    await until(() => allAccepted(parcels), 'accepted by another relay')
+    assert.equal(next.taken.length, 3)
+    await wait(600) // longer than the rest of a relay that did not work
+    await rig.entry.disconnect()
+    const later = rig.post(1)
+    await until(() => allAccepted(later), 'accepted')
+    assert.equal(rig.entry.current?.relay.nodeId, next.relay.nodeId)
+    await rig.close()
+  })
+
   it('returns to its first relay when that works again', async () => {
     const rig = await pinnedRig([0, 1])
     const [first, second] = [rig.relays[0], rig.relays[1]]

@@ -95,6 +95,7 @@ export class LossyNetwork {
         restMs: PROFILES.local.restMs,
         onWork: () => this.#pump(peer),
         onUnderpaid: () => {},
+        onNothingBack: () => {},
       })
       const receiver = new Receiver({
         keyPair,
