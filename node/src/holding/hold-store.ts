@@ -11,12 +11,12 @@ import {
   PACKET_BYTES,
   type PacketHeader,
   readU64,
-  sharedBits,
   viewOf,
   writeU64,
 } from '@mainframe/protocol'
 import { AppendLog } from '../storage/append-log.ts'
 import { diskFailure, isErrno, replaceDurably, syncFolder } from '../storage/durable-file.ts'
+import { HoldIndex, type Wish } from './hold-index.ts'
 
 export interface HoldStoreOptions {
   folder: string
@@ -25,29 +25,11 @@ export interface HoldStoreOptions {
   now?: () => number
 }
 
-/** Which packets are wanted: those whose disclosed bits agree with these. */
-export interface Wish {
-  prefix: Uint8Array
-  bits: number
-}
-
 interface Segment {
   path: string
   /** Hours since the Unix epoch at which everything in it has expired. */
   hour: number
   log: AppendLog
-  gone: boolean
-}
-
-/** A held packet; the arrival number is the cursor that resumes after it. */
-interface Held {
-  arrival: number
-  segment: Segment
-  offset: number
-  expiryMinutes: number
-  luminosity: number
-  /** The first 16 bytes of the disclosed address: as many as a luminosity can disclose. */
-  prefix: Uint8Array
 }
 
 interface Pending {
@@ -57,7 +39,6 @@ interface Pending {
 }
 
 const ARRIVAL_BYTES = 8
-const PREFIX_BYTES = 16
 const RECORD_BYTES = 12 + ARRIVAL_BYTES + PACKET_BYTES
 /**
  * Arrival numbers are reserved on disk in blocks, so that they rise across restarts even when every
@@ -65,8 +46,8 @@ const RECORD_BYTES = 12 + ARRIVAL_BYTES + PACKET_BYTES
  */
 const RESERVED_ARRIVALS = 65_536
 const EXPIRY_CHECK_MS = 60_000
-/** Index entries that one look passes over at most, so that no wish holds up the others. */
-const SCAN_LIMIT = 4_096
+/** Packets that are in memory too, for subscribers who read as they come: 2 MB. */
+const RECENT_LIMIT = 1_024
 
 export class HoldStore {
   readonly #folder: string
@@ -74,8 +55,11 @@ export class HoldStore {
   readonly #now: () => number
   readonly #segments = new Map<number, Segment>()
   readonly #listeners = new Set<() => void>()
-  /** Ascending by arrival. */
-  #index: Held[] = []
+  readonly #index = new HoldIndex()
+  /** The newest durable packets by arrival, the oldest of them first. */
+  readonly #recent = new Map<number, Uint8Array>()
+  #segmentBytes = 0
+  #expiring: Promise<void> | undefined
   #pending: Pending[] = []
   #flushing: Promise<void> = Promise.resolve()
   #nextFlush: Promise<void> | undefined
@@ -100,14 +84,12 @@ export class HoldStore {
 
   /** Packets that are held. */
   get count(): number {
-    return this.#index.length + this.#pending.length
+    return this.#index.size + this.#pending.length
   }
 
   /** Bytes on disk, what is not written yet included. */
   get bytes(): number {
-    let bytes = this.pendingBytes
-    for (const { log } of this.#segments.values()) bytes += log.size
-    return bytes
+    return this.#segmentBytes + this.pendingBytes
   }
 
   get hasRoom(): boolean {
@@ -121,7 +103,7 @@ export class HoldStore {
 
   /** The last arrival that is durable, 0 for none. */
   get lastArrival(): number {
-    return this.#index.at(-1)?.arrival ?? 0
+    return this.#index.lastArrival
   }
 
   /** The highest cursor that this store may ever have given. */
@@ -157,33 +139,35 @@ export class HoldStore {
    * Without a packet and with `more`, look again from there in another turn.
    */
   async next(
-    { prefix, bits }: Wish,
+    wish: Wish,
     cursor: number,
   ): Promise<{ packet?: Uint8Array; cursor: number; more: boolean }> {
-    const nowMinutes = minutesNow(this.#now())
-    const start = this.#after(cursor)
-    const end = Math.min(start + SCAN_LIMIT, this.#index.length)
-    for (let i = start; i < end; i++) {
-      const held = this.#index[i]
-      if (!held || held.segment.gone || held.expiryMinutes <= nowMinutes) continue
-      const agreed = Math.min(bits, held.luminosity)
-      if (agreed > 0 && sharedPrefixBits(held.prefix, prefix) < agreed) continue
-      return { packet: await readHeld(held), cursor: held.arrival, more: true }
-    }
-    const passed = this.#index[end - 1]?.arrival ?? 0
-    return { cursor: Math.max(cursor, passed), more: end < this.#index.length }
+    const now = { nowMinutes: minutesNow(this.#now()), hours: this.#segments }
+    const { place, ...look } = this.#index.find(wish, cursor, now)
+    if (!place) return look
+    const recent = this.#recent.get(place.arrival)
+    if (recent) return { ...look, packet: recent }
+    const record = await this.#segments.get(place.hour)?.log.read(place.offset)
+    return record ? { ...look, packet: record.subarray(ARRIVAL_BYTES) } : look
   }
 
-  /** Removes the files in which everything has expired. */
-  async expire(): Promise<void> {
+  /** Removes the files in which everything has expired, and forgets what was in them. */
+  expire(): Promise<void> {
+    this.#expiring ??= this.#expire().finally(() => {
+      this.#expiring = undefined
+    })
+    return this.#expiring
+  }
+
+  async #expire(): Promise<void> {
     const nowHours = minutesNow(this.#now()) / 60
     const expired = [...this.#segments.values()].filter(({ hour }) => hour <= nowHours)
     if (expired.length === 0) return
-    for (const segment of expired) {
-      segment.gone = true
-      this.#segments.delete(segment.hour)
+    for (const { hour, log } of expired) {
+      this.#segments.delete(hour)
+      this.#segmentBytes -= log.size
     }
-    this.#index = this.#index.filter(({ segment }) => !segment.gone)
+    await this.#index.drop(new Set(expired.map(({ hour }) => hour)))
     for (const { log, path } of expired) {
       await log.close().catch(() => {})
       await unlink(path)
@@ -212,24 +196,21 @@ export class HoldStore {
     } catch (cause) {
       throw cause instanceof MainframeError ? cause : diskFailure(this.#folder, cause)
     }
-    this.#index.sort((a, b) => a.arrival - b.arrival)
+    this.#index.sort()
     this.#nextArrival = Math.max(this.lastArrival + 1, this.#reservedUntil, 1)
     await this.expire()
   }
 
   async #openSegment(hour: number): Promise<Segment> {
     const path = join(this.#folder, `${hour}.log`)
-    const found: { record: Uint8Array; offset: number }[] = []
     const log = await AppendLog.open(path, (record, offset) => {
-      found.push({ record: record.slice(0, ARRIVAL_BYTES + 64), offset })
-    })
-    const segment = { path, hour, log, gone: false }
-    for (const { record, offset } of found) {
       const arrival = readU64(viewOf(record), 0)
       const header = headerOf(record.subarray(ARRIVAL_BYTES))
-      if (arrival === undefined || header === 'malformed') continue
-      this.#index.push(entryOf({ arrival, header, segment, offset }))
-    }
+      if (arrival === undefined || header === 'malformed') return
+      this.#index.push({ arrival, hour, offset }, header)
+    })
+    const segment = { path, hour, log }
+    this.#segmentBytes += log.size
     this.#segments.set(hour, segment)
     return segment
   }
@@ -237,20 +218,34 @@ export class HoldStore {
   async #write(batch: readonly Pending[]): Promise<void> {
     const last = batch.at(-1)?.arrival ?? 0
     if (last >= this.#reservedUntil) await this.#reserve(last + RESERVED_ARRIVALS)
-    const entries: Held[] = []
+    const written: { pending: Pending; hour: number; offset: number }[] = []
     const touched = new Set<AppendLog>()
-    for (const { arrival, packet, header } of batch) {
-      const hour = Math.ceil(header.expiryMinutes / 60)
-      const segment = this.#segments.get(hour) ?? (await this.#openSegment(hour))
+    for (const pending of batch) {
+      const hour = Math.ceil(pending.header.expiryMinutes / 60)
+      const { log } = this.#segments.get(hour) ?? (await this.#openSegment(hour))
       const record = new Uint8Array(ARRIVAL_BYTES + PACKET_BYTES)
-      writeU64(viewOf(record), 0, arrival)
-      record.set(packet, ARRIVAL_BYTES)
-      entries.push(entryOf({ arrival, header, segment, offset: segment.log.append(record) }))
-      touched.add(segment.log)
+      writeU64(viewOf(record), 0, pending.arrival)
+      record.set(pending.packet, ARRIVAL_BYTES)
+      written.push({ pending, hour, offset: log.append(record) })
+      this.#segmentBytes += RECORD_BYTES
+      touched.add(log)
     }
     await Promise.all([...touched].map((log) => log.flush()))
-    this.#index.push(...entries)
+    for (const { pending, hour, offset } of written) {
+      const { arrival, packet, header } = pending
+      this.#index.push({ arrival, hour, offset }, header)
+      this.#remember(arrival, packet)
+    }
     for (const listener of this.#listeners) listener()
+  }
+
+  #remember(arrival: number, packet: Uint8Array): void {
+    this.#recent.set(arrival, packet)
+    if (this.#recent.size <= RECENT_LIMIT) return
+    for (const oldest of this.#recent.keys()) {
+      this.#recent.delete(oldest)
+      return
+    }
   }
 
   async #readReserved(): Promise<number> {
@@ -274,38 +269,4 @@ export class HoldStore {
     await syncFolder(this.#folder)
     this.#reservedUntil = until
   }
-
-  /** Position in the index of the first arrival after a cursor. */
-  #after(cursor: number): number {
-    let [low, high] = [0, this.#index.length]
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if ((this.#index[middle]?.arrival ?? 0) <= cursor) low = middle + 1
-      else high = middle
-    }
-    return low
-  }
-}
-
-function entryOf(at: {
-  arrival: number
-  header: PacketHeader
-  segment: Segment
-  offset: number
-}): Held {
-  const { arrival, header, segment, offset } = at
-  const { expiryMinutes, luminosity } = header
-  const prefix = header.address.slice(0, PREFIX_BYTES)
-  return { arrival, segment, offset, expiryMinutes, luminosity, prefix }
-}
-
-async function readHeld({ segment, offset }: Held): Promise<Uint8Array> {
-  return (await segment.log.read(offset)).subarray(ARRIVAL_BYTES)
-}
-
-/** `sharedBits` of two 32-byte addresses of which one is known to 16 bytes. */
-function sharedPrefixBits(known: Uint8Array, address: Uint8Array): number {
-  const padded = new Uint8Array(address.length)
-  padded.set(known)
-  return sharedBits(padded, address)
 }

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { equalBytes, headerOf, PACKET_BYTES, type PacketHeader } from '@mainframe/protocol'
-import { HoldStore, type Wish } from '../../../node/src/holding/hold-store.ts'
+import type { Wish } from '../../../node/src/holding/hold-index.ts'
+import { HoldStore } from '../../../node/src/holding/hold-store.ts'
 import { addressOf, HOUR_EXPIRY, inboxPacket, NOW_MS } from '../support/rule-world.ts'
 
 const EVERYTHING: Wish = { bits: 0, prefix: new Uint8Array(32) }

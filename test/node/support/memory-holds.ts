@@ -1,7 +1,7 @@
 /** Stores without a disk: durable a turn of the event loop later, in the same order every time. */
 import { setImmediate } from 'node:timers/promises'
 import { type Hex, matchesPrefix, type PacketHeader } from '@mainframe/protocol'
-import type { Wish } from '../../../node/src/holding/hold-store.ts'
+import type { Wish } from '../../../node/src/holding/hold-index.ts'
 import type { StoredVoucher } from '../../../node/src/payments/voucher-log.ts'
 
 export class MemoryHolds {
