@@ -1,5 +1,5 @@
 /** What a relay has of the chain: the followed directory, its own entry, and a sender. */
-import { fromHex, type Hex } from '@mainframe/protocol'
+import { fromHex, type Hex, toHex } from '@mainframe/protocol'
 import { ChainDirectory, type RelayEntry } from './chain/directory.ts'
 import { ChainFollower } from './chain/follow.ts'
 import { Rpc } from './chain/rpc.ts'
@@ -73,7 +73,7 @@ export async function untilListed(
   side: ChainSide,
   signal: AbortSignal,
 ): Promise<void> {
-  const own = () => side.directory.byNodeKey(keys.nodeKey)
+  const own = () => side.directory.byPeerKey(toHex(keys.nodeKey))
   const remind = () =>
     log.warn('Waiting: the chain does not list this relay, or not with prices yet')
   const waitFor = async (isThere: () => boolean) => {

@@ -128,7 +128,7 @@ export function createParts(base: Base, stores: Stores, side: ChainSide, hooks: 
     router: withNews(router, hooks),
     domain,
     addressesOf: createAddressesOf(stores.book, network),
-    boardPrices: ({ nodeKey }) => side.directory.byNodeKey(nodeKey)?.prices,
+    boardPrices: ({ peerKey }) => side.directory.byPeerKey(peerKey)?.prices,
     retryMs: Math.max(100, config.pollIntervalMs),
     onFailure: linkComplaints(base.log),
   })

@@ -2,7 +2,7 @@
 
 import { primitives } from '#primitives'
 import { ADDRESS_BYTES, discloseAddress, MAX_LUMINOSITY, NAMED_RELAY } from './address.ts'
-import { equalBytes, viewOf } from './bytes.ts'
+import { viewOf } from './bytes.ts'
 import { MainframeError } from './errors.ts'
 
 /** Bytes of every packet. */
@@ -85,7 +85,7 @@ export function headerOf(bytes: Uint8Array): PacketHeader | 'malformed' {
   const address = bytes.subarray(3, 3 + ADDRESS_BYTES)
   const expiryMinutes = view.getUint32(35)
   if (!isLuminosity(luminosity) || !isExpiry(expiryMinutes)) return 'malformed'
-  if (!equalBytes(address, discloseAddress(address, luminosity))) return 'malformed'
+  if (!isZeroFrom(address, luminosity)) return 'malformed'
   return { luminosity, address, expiryMinutes }
 }
 
@@ -110,8 +110,18 @@ export function padPacket(layer: Uint8Array): Uint8Array {
   }
   const packet = new Uint8Array(PACKET_BYTES)
   packet.set(layer)
-  packet.set(primitives.randomBytes(PACKET_BYTES - layer.length), layer.length)
+  primitives.randomFill(packet.subarray(layer.length))
   return packet
+}
+
+/** Whether every bit of an address from this one on is zero. */
+function isZeroFrom(address: Uint8Array, bit: number): boolean {
+  const whole = bit >> 3
+  if (bit & 7 && ((address[whole] ?? 0) & (0xff >> (bit & 7))) !== 0) return false
+  for (let i = bit & 7 ? whole + 1 : whole; i < ADDRESS_BYTES; i++) {
+    if (address[i] !== 0) return false
+  }
+  return true
 }
 
 function isLuminosity(bits: number): boolean {

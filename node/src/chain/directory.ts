@@ -52,7 +52,8 @@ export interface Directory {
   readonly users: number
   /** The last block taken in; -1 before the first. */
   readonly confirmedBlock: number
-  byNodeKey(nodeKey: Uint8Array): RelayEntry | undefined
+  /** By hex of the node key. */
+  byPeerKey(peerKey: string): RelayEntry | undefined
   /** Calls after every batch of blocks that changed something; returns how to stop it. */
   subscribe(listener: () => void): () => void
 }
@@ -81,7 +82,7 @@ export class ChainDirectory implements Directory {
   readonly #unsigned = new Set<Hex>()
   /** Payer of every open channel of the network. */
   readonly #openChannels = new Map<Hex, Hex>()
-  readonly #byNodeKey = new Map<string, RelayEntry>()
+  readonly #byPeerKey = new Map<string, RelayEntry>()
   readonly #listeners = new Set<() => void>()
   #users: number | undefined
   /** When the next announced price takes effect, Unix seconds. */
@@ -97,8 +98,8 @@ export class ChainDirectory implements Directory {
     return this.#users
   }
 
-  byNodeKey(nodeKey: Uint8Array): RelayEntry | undefined {
-    return this.#byNodeKey.get(toHex(nodeKey))
+  byPeerKey(peerKey: string): RelayEntry | undefined {
+    return this.#byPeerKey.get(peerKey)
   }
 
   subscribe(listener: () => void): () => void {
@@ -199,8 +200,8 @@ export class ChainDirectory implements Directory {
   /** Lists a relay anew with what is known of it now, or no longer. */
   #list(nodeId: Hex, nowSeconds: number): void {
     const listed = this.relays.get(nodeId)
-    if (listed && this.#byNodeKey.get(listed.peerKey) === listed) {
-      this.#byNodeKey.delete(listed.peerKey)
+    if (listed && this.#byPeerKey.get(listed.peerKey) === listed) {
+      this.#byPeerKey.delete(listed.peerKey)
     }
     const row = this.#nodes.get(nodeId)
     const seed = this.#seeds.get(nodeId)
@@ -211,9 +212,9 @@ export class ChainDirectory implements Directory {
     const entry = relayEntry({ row, seed, prices: this.#pricesOf(nodeId, nowSeconds) })
     this.relays.set(nodeId, entry)
     // One key may be registered by two operators, with its consent: the elder registration counts.
-    const other = this.#byNodeKey.get(entry.peerKey)
+    const other = this.#byPeerKey.get(entry.peerKey)
     if (!other || other.row.registeredBlock > row.registeredBlock) {
-      this.#byNodeKey.set(entry.peerKey, entry)
+      this.#byPeerKey.set(entry.peerKey, entry)
     }
   }
 

@@ -2,7 +2,7 @@
  * The receiving side of a link: it is paid for packets and says what became of them
  * (PROTOCOL.md §3, §4). The other side is `PayerLink` of `@mainframe/protocol`.
  */
-import { setImmediate } from 'node:timers/promises'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import {
   type Ack,
   agreedVersion,
@@ -74,6 +74,8 @@ const UNUSED_TIMEOUT_MS = 10 * 60_000
 const CLOSE_TIMEOUT_MS = 2_000
 /** Refusals that a peer has not been told of before its link is read on. */
 const REFUSED_LIMIT = 2_000
+/** Between acknowledgements: each is a whole frame, and nobody waits for one of a packet. */
+const ACK_PAUSE_MS = 2
 /** Frames that wait for a peer before the next acknowledgement; it says more then. */
 const WRITER_LIMIT = 16
 /** Packets that wait for the disk before the link is read on: about 2,000. */
@@ -98,6 +100,9 @@ export class PayeeLink {
   #received = 0
   #refused: { sequence: number; reason: PacketRefusal }[] = []
   #ackDue = false
+  #lastAckMs = Number.NEGATIVE_INFINITY
+  /** The newest voucher that the peer was told of. */
+  #creditAcknowledged = 0
   #acking: Promise<void> | undefined
   #subscription: Subscription | undefined
 
@@ -270,17 +275,28 @@ export class PayeeLink {
     this.#acking ??= this.#acknowledgeInTurn()
   }
 
-  /** At most one ACK a turn, and none before what it says is durable. */
+  /** At least a turn, so that what came together is acknowledged together; a voucher waits no longer. */
+  async #untilAckIsWorthwhile(): Promise<void> {
+    const pauseMs = this.#lastAckMs + ACK_PAUSE_MS - performance.now()
+    const isVerdict = this.#creditSequence !== this.#creditAcknowledged
+    if (pauseMs > 0 && !isVerdict) await sleep(pauseMs)
+    else await setImmediate()
+  }
+
+  /** None before what it says is durable. */
   async #acknowledgeInTurn(): Promise<void> {
     try {
       while (this.#ackDue && !this.#ended) {
-        await setImmediate()
+        await this.#untilAckIsWorthwhile()
         if (this.#writer.waiting > WRITER_LIMIT) await this.#writer.idle()
         this.#ackDue = false
         const acks = this.#takeAcks()
         await this.#host.holds.flush()
-        for (const ack of acks)
+        for (const ack of acks) {
           this.#writer.write(encodeFrame({ type: 'ack', body: encodeAck(ack) }))
+          this.#creditAcknowledged = ack.creditSequence
+        }
+        this.#lastAckMs = performance.now()
       }
     } catch (error) {
       this.#host.onFailure(error)

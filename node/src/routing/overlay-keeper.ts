@@ -1,5 +1,5 @@
 /** Keeps the relay's view of the network current: with the directory, and once an epoch. */
-import { networkLuminosity, type RelayPrices } from '@mainframe/protocol'
+import { networkLuminosity, type RelayPrices, toHex } from '@mainframe/protocol'
 import type { Directory, RelayEntry } from '../chain/directory.ts'
 import { createView, type OverlayView } from './overlay.ts'
 
@@ -18,6 +18,7 @@ const LONGEST_CHANGE_MS = 86_400_000
 
 export class OverlayKeeper {
   readonly #options: OverlayKeeperOptions
+  readonly #peerKey: string
   #unsubscribe: (() => void) | undefined
   #timer: NodeJS.Timeout | undefined
   #settling: NodeJS.Timeout | undefined
@@ -28,12 +29,12 @@ export class OverlayKeeper {
 
   constructor(options: OverlayKeeperOptions) {
     this.#options = options
+    this.#peerKey = toHex(options.nodeKey)
   }
 
   /** This relay as the chain has it; `undefined` before its registration is confirmed. */
   get self(): RelayEntry | undefined {
-    const { directory, nodeKey } = this.#options
-    return directory.byNodeKey(nodeKey)
+    return this.#options.directory.byPeerKey(this.#peerKey)
   }
 
   /** This relay's own prices in force. */

@@ -142,6 +142,24 @@ function randomBytes(length: number): Uint8Array {
   return out
 }
 
+/** Padding is cut from this; the kernel is asked for a seed once for all of it. */
+const padding = new Uint8Array(64 * 1024)
+let paddingUsed = padding.length
+
+/**
+ * A call of the kernel for the padding of each packet would cost as much as a tenth of opening it.
+ * libsodium's expansion of a seed (ChaCha20) is as unpredictable, and nobody can ask for a byte twice.
+ */
+function randomFill(target: Uint8Array): void {
+  if (target.length > padding.length) throw new RangeError('Padding is less than 64 KiB')
+  if (paddingUsed + target.length > padding.length) {
+    sodium.randombytes_buf_deterministic(asBuffer(padding), asBuffer(randomBytes(32)))
+    paddingUsed = 0
+  }
+  target.set(padding.subarray(paddingUsed, paddingUsed + target.length))
+  paddingUsed += target.length
+}
+
 /** sodium-native reads and writes any typed array; only its published types insist on Buffer. */
 function asBuffer(bytes: Uint8Array): Buffer {
   return bytes as Buffer
@@ -159,4 +177,5 @@ export const primitives: Primitives = {
   ed25519Sign,
   ed25519Verify,
   randomBytes,
+  randomFill,
 }

@@ -59,4 +59,5 @@ export const primitives: Primitives = {
   ed25519Sign: (seed, message) => ed25519.sign(message, seed),
   ed25519Verify: verify,
   randomBytes,
+  randomFill: (target) => target.set(randomBytes(target.length)),
 }

@@ -17,6 +17,8 @@ export interface Primitives {
   ed25519Sign(seed: Uint8Array, message: Uint8Array): Uint8Array
   ed25519Verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean
   randomBytes(length: number): Uint8Array
+  /** Random bytes that are no secret: padding. */
+  randomFill(target: Uint8Array): void
 }
 
 /** What an AEAD call reads: a 32-byte key, a 12-byte nonce, associated data, and text. */

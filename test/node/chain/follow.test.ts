@@ -94,7 +94,7 @@ describe('following the chain', () => {
     ])
     assert.deepEqual(entry.prices, { routeUnits: 1_000, holdUnitsPerHour: 50 })
     assert.equal(entry.peerKey, toHex(keys.nodeKey))
-    assert.equal(directory.byNodeKey(keys.nodeKey), entry)
+    assert.equal(directory.byPeerKey(toHex(keys.nodeKey)), entry)
   })
 
   it('has a new price from the block on in whose time it is in force', async () => {
@@ -138,7 +138,7 @@ describe('following the chain', () => {
     await chain.transact(operator.account, deployment.token, data)
     await chain.mine(DEPTH + 1)
     const directory = await started()
-    assert.equal(directory.byNodeKey(keys.nodeKey), undefined)
+    assert.equal(directory.byPeerKey(toHex(keys.nodeKey)), undefined)
   })
 
   it('drops a relay that begins to unstake', async () => {
@@ -151,7 +151,7 @@ describe('following the chain', () => {
     await chain.transact(node.operator, chain.deployment.registry, data)
     await chain.mine(DEPTH)
     await until(() => !directory.relays.has(node.nodeId))
-    assert.equal(directory.byNodeKey(keys.nodeKey), undefined)
+    assert.equal(directory.byPeerKey(toHex(keys.nodeKey)), undefined)
   })
 
   it('counts accounts with an open channel, not channels and not payees of relays', async () => {

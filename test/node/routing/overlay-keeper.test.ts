@@ -20,7 +20,7 @@ function keeping(t: TestContext, epochSeconds: number) {
   const directory = {
     relays,
     users: 10_000,
-    byNodeKey: () => relays.get('000000000'),
+    byPeerKey: () => relays.get('000000000'),
     subscribe: () => () => {},
   } as unknown as Directory
   const keeper = new OverlayKeeper({

@@ -189,7 +189,7 @@ export class MemoryRelay {
       earlierClaims: new Map(),
       users: 0,
       confirmedBlock: 1,
-      byNodeKey: () => undefined,
+      byPeerKey: () => undefined,
       subscribe: () => () => {},
     }
     return new CreditLedger({

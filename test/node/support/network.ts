@@ -160,7 +160,7 @@ export class TestClient {
   }
 
   entry({ keys }: KnownRelay): RelayEntry {
-    const entry = this.#directory.directory.byNodeKey(keys.nodeKey)
+    const entry = this.#directory.directory.byPeerKey(toHex(keys.nodeKey))
     if (!entry) throw new TypeError('the relay is not in the directory')
     return entry
   }

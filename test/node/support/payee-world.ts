@@ -193,7 +193,7 @@ export async function createPayee(options: { maxLinks?: number; quotaBytes?: num
     earlierClaims: new Map(),
     users: 0,
     confirmedBlock: 1,
-    byNodeKey: () => undefined,
+    byPeerKey: () => undefined,
     subscribe: (listener) => {
       listeners.add(listener)
       return () => listeners.delete(listener)
