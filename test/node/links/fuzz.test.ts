@@ -104,7 +104,6 @@ describe(`Any bytes (FUZZ_SEED=${SEED}, FUZZ_CASES=${CASES})`, () => {
     const heapAfter = await heapBytes()
     t.diagnostic(`${cases} cases in ${seconds} s, heap ${heapBefore} before, ${heapAfter} after`)
     for (const [outcome, times] of [...counts].sort()) t.diagnostic(`${outcome} ${times}`)
-    assert.ok(cases >= CASES)
     assert.deepEqual(rejections, [])
     if (heapBefore !== undefined && heapAfter !== undefined) {
       assert.ok(heapAfter - heapBefore < HEAP_SLACK_BYTES, `${heapAfter - heapBefore} bytes more`)

@@ -48,16 +48,16 @@ function spoilBody(random: Seeded, kind: keyof typeof BODY_FIELDS, body: Uint8Ar
 async function talk(
   random: Seeded,
   stream: TestStream,
-  next: (isHonest: boolean) => Uint8Array,
+  { next, isOver }: { next(isHonest: boolean): Uint8Array; isOver(): boolean },
 ): Promise<number> {
   const honest = random.pick([0, 1, 2, 2, 2])
   let frames = 0
   try {
-    for (; frames < FRAMES_PER_LINK; frames++) {
+    for (; frames < FRAMES_PER_LINK && !isOver(); frames++) {
       const isHonest = frames < honest
       stream.send(isHonest ? next(true) : spoil(random, next(false)))
-      // now and then long enough for an answer
-      if (isHonest || random.below(3) === 0) await turns(random.below(8))
+      // mostly long enough for an answer
+      if (isHonest || random.below(3) > 0) await turns(1 + random.below(8))
     }
     await turns(random.below(8))
   } catch {
@@ -116,8 +116,9 @@ export async function attackPayee(
     const body = isHonest ? bodies[kind] : spoilBody(random, kind, bodies[kind])
     return encodeFrame({ type: kind, body })
   }
-  const frames = await talk(random, near, next)
-  await until(() => relay.incoming.count === 0)
+  const isOver = () => relay.incoming.count === 0
+  const frames = await talk(random, near, { next, isOver })
+  await until(isOver)
   relay.channels.clear()
   return frames
 }
@@ -171,8 +172,9 @@ export async function attackPayer(
     return encodeFrame({ type: kind, flags: random.below(3), sequence: random.below(99), body })
   }
   await setImmediate()
-  const frames = await talk(random, far, next)
-  await until(() => link.isClosed)
+  const isOver = () => link.isClosed
+  const frames = await talk(random, far, { next, isOver })
+  await until(isOver)
   return frames
 }
 
