@@ -3,14 +3,7 @@
  * can dial nobody, keeps no peers and no addresses of its own, and reads no more than it needs.
  */
 
-import {
-  type Connection,
-  NotFoundError,
-  type PeerId,
-  type PeerStore,
-  type Stream,
-  type Topology,
-} from '@libp2p/interface'
+import type { Connection, PeerId, PeerStore, Stream, Topology } from '@libp2p/interface'
 import type { ConnectionManager, Registrar } from '@libp2p/interface-internal'
 import type { KadDHTComponents } from '@libp2p/kad-dht'
 import { MainframeError } from '@mainframe/protocol'
@@ -121,7 +114,7 @@ function forgetfulPeers(
 ): Pick<PeerStore, 'get' | 'getInfo' | 'merge' | 'all'> {
   const blank = { addresses: [], protocols: [], metadata: new Map(), tags: new Map() }
   const get = async (id: PeerId) => {
-    if (!connectionTo(id)) throw new NotFoundError('Not connected')
+    if (!connectionTo(id)) throw asNotFound(notConnected())
     return { id, ...blank }
   }
   return {
@@ -166,4 +159,9 @@ function limitBytes(stream: Stream): void {
 
 function notConnected(): MainframeError {
   return new MainframeError('NETWORK_CLOSED', 'The table speaks with connected relays only')
+}
+
+/** kad-dht takes errors of this name for an answer. */
+function asNotFound(error: MainframeError): MainframeError {
+  return Object.defineProperty(error, 'name', { value: 'NotFoundError' })
 }
