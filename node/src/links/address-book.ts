@@ -45,14 +45,10 @@ export class AddressBook {
   /** Reads the book; one that is damaged is named and left for the next save to replace. */
   static async open(options: AddressBookOptions): Promise<AddressBook> {
     const { path, onTrouble } = options
-    try {
-      return new AddressBook(options, await read(path))
-    } catch (cause) {
-      if (!isErrno(cause, 'ENOENT')) {
-        onTrouble(`${path} is damaged: peers are looked for at their registered addresses only`)
-      }
-      return new AddressBook(options, { peers: [] })
-    }
+    const book = await read(path)
+    if (book) return new AddressBook(options, book)
+    onTrouble(`${path} is damaged: peers are looked for at their registered addresses only`)
+    return new AddressBook(options, { peers: [] })
   }
 
   addressOf(peerKey: string): string | undefined {
@@ -105,10 +101,14 @@ export class AddressBook {
 
 type Book = Static<typeof BookSchema>
 
-async function read(path: string): Promise<Book> {
-  const { size } = await stat(path)
-  if (size > MOST_FILE_BYTES) throw new RangeError('too large')
-  const book: unknown = JSON.parse(await readFile(path, 'utf8'))
-  if (!bookForm.Check(book)) throw new RangeError('another form')
-  return book
+/** `undefined` when it is damaged; a missing one is empty. */
+async function read(path: string): Promise<Book | undefined> {
+  try {
+    const { size } = await stat(path)
+    if (size > MOST_FILE_BYTES) return undefined
+    const book: unknown = JSON.parse(await readFile(path, 'utf8'))
+    return bookForm.Check(book) ? book : undefined
+  } catch (cause) {
+    return isErrno(cause, 'ENOENT') ? { version: 1, peers: [] } : undefined
+  }
 }

@@ -3,14 +3,7 @@
  * can dial nobody, keeps no peers and no addresses of its own, and reads no more than it needs.
  */
 
-import {
-  type Connection,
-  NotFoundError,
-  type PeerId,
-  type PeerStore,
-  type Stream,
-  type Topology,
-} from '@libp2p/interface'
+import type { Connection, PeerId, PeerStore, Stream, Topology } from '@libp2p/interface'
 import type { ConnectionManager, Registrar } from '@libp2p/interface-internal'
 import type { KadDHTComponents } from '@libp2p/kad-dht'
 import { MainframeError } from '@mainframe/protocol'
@@ -23,7 +16,9 @@ export type HostComponents = Omit<KadDHTComponents, 'ping' | 'datastore'>
 /** Streams of the table on one connection and way; each carries a question and its answer. */
 export const STREAMS_PER_PEER = 4
 /** One answer names 20 relays and holds one record. */
-const MOST_STREAM_BYTES = 65_536
+const MOST_ANSWER_BYTES = 65_536
+/** The longest question brings a record. */
+const MOST_QUESTION_BYTES = 4_096
 /** Questions that one relay may ask in a minute. */
 const QUESTIONS_PER_MINUTE = 120
 const RECORD_PREFIX = '/dht/record/'
@@ -85,7 +80,7 @@ function guardRegistrar(
             stream.abort(new MainframeError('NETWORK_CLOSED', 'The table is for relays'))
             return
           }
-          limitBytes(stream)
+          limitBytes(stream, MOST_QUESTION_BYTES)
           return handler(stream, connection)
         },
         options,
@@ -109,7 +104,7 @@ function connectedOnly(
       if (!connection) throw notConnected()
       const limits = { ...options, maxOutboundStreams: STREAMS_PER_PEER }
       const stream = await connection.newStream(protocol, limits)
-      limitBytes(stream)
+      limitBytes(stream, MOST_ANSWER_BYTES)
       return stream
     },
   }
@@ -121,7 +116,7 @@ function forgetfulPeers(
 ): Pick<PeerStore, 'get' | 'getInfo' | 'merge' | 'all'> {
   const blank = { addresses: [], protocols: [], metadata: new Map(), tags: new Map() }
   const get = async (id: PeerId) => {
-    if (!connectionTo(id)) throw new NotFoundError('Not connected')
+    if (!connectionTo(id)) throw asNotFound(notConnected())
     return { id, ...blank }
   }
   return {
@@ -140,7 +135,7 @@ class RecordStore extends MemoryDatastore {
 }
 
 /** So many a minute for each. */
-class Quota {
+export class Quota {
   readonly #taken = new Map<string, number>()
   #minute = 0
 
@@ -154,11 +149,11 @@ class Quota {
   }
 }
 
-function limitBytes(stream: Stream): void {
+function limitBytes(stream: Stream, most: number): void {
   let bytes = 0
   stream.addEventListener('message', ({ data }) => {
     bytes += data.byteLength
-    if (bytes > MOST_STREAM_BYTES) {
+    if (bytes > most) {
       stream.abort(new MainframeError('NETWORK_CLOSED', 'The peer says too much'))
     }
   })
@@ -166,4 +161,9 @@ function limitBytes(stream: Stream): void {
 
 function notConnected(): MainframeError {
   return new MainframeError('NETWORK_CLOSED', 'The table speaks with connected relays only')
+}
+
+/** kad-dht takes errors of this name for an answer. */
+function asNotFound(error: MainframeError): MainframeError {
+  return Object.defineProperty(error, 'name', { value: 'NotFoundError' })
 }

@@ -5,7 +5,7 @@ import { equalBytes, toHex } from '@mainframe/protocol'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** Addresses of a relay beside its registered ones. */
-export const MOST_RECORD_ADDRESSES = 8
+const MOST_RECORD_ADDRESSES = 8
 /** A record with so many addresses of the usual forms has some 600 bytes. */
 const MOST_RECORD_BYTES = 2_048
 

@@ -10,6 +10,7 @@ import { yamux } from '@libp2p/yamux'
 import { toHex } from '@mainframe/protocol'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
+import { Quota } from '../../../node/src/links/dht-host.ts'
 import { Network } from '../../../node/src/links/network.ts'
 import { PeerRecords, signPeerRecord } from '../../../node/src/links/peer-records.ts'
 import { until } from '../chain-support.ts'
@@ -100,6 +101,18 @@ describe("The record of a relay's addresses", () => {
   })
 })
 
+describe('The quota of questions', () => {
+  it('is for each relay and a minute', (t) => {
+    t.mock.timers.enable({ apis: ['Date'] })
+    const quota = new Quota()
+    const taken = (who: string) => Array.from({ length: 200 }, () => quota.take(who))
+    const count = (results: boolean[]) => results.filter(Boolean).length
+    assert.deepEqual([count(taken('a')), count(taken('a')), count(taken('b'))], [120, 0, 120])
+    t.mock.timers.tick(60_000)
+    assert.equal(count(taken('a')), 120)
+  })
+})
+
 describe('The table of addresses', () => {
   const cleanups: (() => Promise<unknown>)[] = []
   const registered = new Set<string>()
@@ -173,6 +186,27 @@ describe('The table of addresses', () => {
       after.multiaddrs.map((address) => address.replace(/\/p2p\/.*/, '')),
     )
     await a.open({ nodeKey: moving.nodeKey, multiaddrs: found }, signal)
+  })
+
+  it('answers registered relays, and no stranger', async () => {
+    const [keys, asking] = [await newKeys(), await newKeys()]
+    const a = await startRelay(keys)
+    const { host } = await startLiar(asking, [])
+    cleanups.push(() => Promise.resolve(host.stop()))
+    const ask = async (): Promise<number> => {
+      const addresses = a.multiaddrs.map((address) => multiaddr(address))
+      const stream = await host.dialProtocol(addresses, `/mainframe/${CHAIN_ID}/kad/1.0.0`)
+      const answered = Promise.withResolvers<number>()
+      stream.addEventListener('message', ({ data }) => answered.resolve(data.byteLength))
+      stream.addEventListener('close', () => answered.resolve(0))
+      const pingQuestion = Buffer.from([1 << 3, 5])
+      if (stream.status !== 'open') return 0
+      stream.send(Buffer.concat([lengthOf(pingQuestion), pingQuestion]))
+      return await answered.promise
+    }
+    assert.equal(await ask(), 0)
+    registered.add(asking.peerKey)
+    assert.ok((await ask()) > 0)
   })
 
   it('is not for strangers: they are not asked, not answered, and not found', async () => {
