@@ -16,7 +16,7 @@ import { type FaultWorld, prepare, QUOTA_BYTES, USUAL } from './world.ts'
 
 export function describeFullDisks(theWorld: () => FaultWorld): void {
   describe('with a relay that has no room to hold', () => {
-    it('is refused `full` at the quota, pays nothing for that, and what was taken is held', async () => {
+    it('refuses as `full` at the quota, charges nothing for that, and holds what it took', async () => {
       const world = theWorld()
       const relay = world.relay('quota')
       const { taken, reason, spentUnits } = await fillUp(world, relay)
@@ -72,7 +72,7 @@ async function assertHolds(
   expected: ReadonlySet<string>,
 ): Promise<void> {
   const held = await observeHeldPackets([relay], network.chain.deployment)
-  const encs = new Set(held.map(({ packet }) => toHex(packetEnc(packet))))
-  const lost = [...expected].filter((enc) => !encs.has(enc as never))
+  const encs = new Set<string>(held.map(({ packet }) => toHex(packetEnc(packet))))
+  const lost = [...expected].filter((enc) => !encs.has(enc))
   assert.deepEqual(lost, [])
 }
