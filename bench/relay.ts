@@ -26,7 +26,7 @@ export interface RelayFigures {
   rssMb: number
 }
 
-const COUNTS = { forward: 20_000, unwrap: 10_000, latency: 4_000, warmUp: 5_000 }
+const COUNTS = { forward: 40_000, unwrap: 20_000, latency: 5_000, warmUp: 5_000 }
 const RATE = 1_000
 const ROUNDS = 3
 
