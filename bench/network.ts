@@ -37,7 +37,9 @@ const SETTLE_MS = 15_000
 export async function benchNetwork(tell: (progress: string) => void): Promise<NetworkFigures[]> {
   const rows: NetworkFigures[] = []
   for (const size of SIZES) {
-    rows.push(...(await withNetwork(size, tell, (network) => measureSize(network, tell))))
+    rows.push(
+      ...(await withNetwork({ count: size, tell }, (network) => measureSize(network, tell))),
+    )
   }
   return rows
 }

@@ -28,12 +28,25 @@ export interface AccountSettings {
 const MFT = 10n ** 18n
 const BUDGET_BASE = 1_000n * MFT
 
+/** The chain is not measured: it is looked at as seldom as relays do by default. */
+const POLLING = ['--poll-interval-ms', '1000']
+/** Where relays write CPU profiles when they stop, for whoever looks where their time goes. */
+const profileFolder = process.env['MAINFRAME_BENCH_PROFILES']
+const profiling = (folder: string) => ['--cpu-prof', `--cpu-prof-dir=${folder}`]
+
+export interface NetworkOptions {
+  count: number
+  /** Further flags of the relays. */
+  flags?: readonly string[]
+  tell: (progress: string) => void
+}
+
 /** Starts the network, lets `use` work with it, and ends every process, whatever happens. */
 export async function withNetwork<Result>(
-  count: number,
-  tell: (progress: string) => void,
+  { count, flags: furtherFlags = [], tell }: NetworkOptions,
   use: (network: BenchNetwork) => Promise<Result>,
 ): Promise<Result> {
+  const flags = [...POLLING, ...furtherFlags]
   const folder = await mkdtemp(join(tmpdir(), 'mainframe-bench-'))
   const shutdown = new Shutdown()
   shutdown.add(() => rm(folder, { recursive: true }))
@@ -42,7 +55,8 @@ export async function withNetwork<Result>(
   try {
     tell(`${count} relays: starting`)
     const chain = await startChain({ folder, port: 0, shutdown })
-    const relays = await startRelays({ chain, folder, count, shutdown })
+    const launch = () => ({ flags, nodeArgs: profileFolder ? profiling(profileFolder) : [] })
+    const relays = await startRelays({ chain, folder, count, shutdown, launch })
     return await use({ chain, relays, shutdown })
   } finally {
     process.off('SIGINT', onInterrupt)

@@ -17,9 +17,7 @@ export interface DelayQueueOptions<Item> {
 }
 
 /** Items handed out in one turn of the event loop: some milliseconds of routing and sealing. */
-export const ITEMS_PER_TURN = 64
-/** setTimeout waits at least this long, so that what is due anew is of another turn. */
-const SHORTEST_TIMER_MS = 1
+export const ITEMS_PER_TURN = 256
 /** setTimeout takes a signed 32-bit number of milliseconds. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
@@ -27,6 +25,7 @@ export class DelayQueue<Item> {
   readonly #options: Required<DelayQueueOptions<Item>>
   readonly #heap: Entry<Item>[] = []
   #timer: NodeJS.Timeout | undefined
+  #immediate: NodeJS.Immediate | undefined
   #timerDueMs = Number.POSITIVE_INFINITY
 
   constructor(options: DelayQueueOptions<Item>) {
@@ -49,20 +48,24 @@ export class DelayQueue<Item> {
   /** Forgets everything. */
   clear(): void {
     this.#heap.length = 0
-    clearTimeout(this.#timer)
+    this.#disarm()
     this.#timerDueMs = Number.POSITIVE_INFINITY
+  }
+
+  #disarm(): void {
+    clearTimeout(this.#timer)
+    clearImmediate(this.#immediate)
   }
 
   #arm(): void {
     const dueMs = this.#heap[0]?.dueMs
     if (dueMs === undefined || dueMs >= this.#timerDueMs) return
-    clearTimeout(this.#timer)
+    this.#disarm()
     this.#timerDueMs = dueMs
-    const waitMs = Math.min(
-      Math.max(SHORTEST_TIMER_MS, dueMs - this.#options.now()),
-      LONGEST_TIMER_MS,
-    )
-    this.#timer = setTimeout(() => this.#run(), waitMs)
+    const waitMs = Math.min(dueMs - this.#options.now(), LONGEST_TIMER_MS)
+    // a timer of no time takes a millisecond; what is due already waits for the next turn only
+    if (waitMs > 0) this.#timer = setTimeout(() => this.#run(), waitMs)
+    else this.#immediate = setImmediate(() => this.#run())
   }
 
   #run(): void {

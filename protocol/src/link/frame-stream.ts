@@ -20,12 +20,15 @@ const FRAMES_PER_WRITE = 32
 /** Writes frames, many to a write, and says when it is behind. One per stream. */
 export class FrameWriter {
   readonly #stream: ByteStream
+  readonly #refill: () => void
   #queue: Uint8Array[] = []
   #flushing: Promise<void> | undefined
   #closed = false
 
-  constructor(stream: ByteStream) {
+  /** `refill` is asked for more frames whenever few wait and the stream would take them. */
+  constructor(stream: ByteStream, refill: () => void = () => {}) {
     this.#stream = stream
+    this.#refill = refill
   }
 
   /** Frames that wait for the peer; callers bound what they add by it. */
@@ -54,7 +57,9 @@ export class FrameWriter {
   async #flush(): Promise<void> {
     await nextTurn()
     try {
-      while (this.#queue.length > 0) {
+      for (;;) {
+        if (this.#queue.length < FRAMES_PER_WRITE) this.#refill()
+        if (this.#queue.length === 0) break
         const writable = this.#stream.send(concatBytes(...this.#queue.splice(0, FRAMES_PER_WRITE)))
         if (!writable) await this.#stream.onDrain()
       }

@@ -66,7 +66,7 @@ export type CreditStop = Exclude<CreditOutcome, 'accepted'> | SigningStop
 
 /** Shipments that may wait for credit or for the peer before `enqueue` refuses. */
 export const LINK_QUEUE_LIMIT = 1024
-/** Unsent frames that the writer may hold before the pump waits. */
+/** Frames that stand ready for the writer; when it has sent them it asks for more. */
 const WRITER_LIMIT = 64
 /** Packets without an acknowledgement; a relay that reads and never answers fills no memory. */
 const IN_FLIGHT_LIMIT = 4096
@@ -95,7 +95,7 @@ export class PayerLink<S extends Shipment = Shipment> {
 
   constructor(stream: ByteStream, handlers: PayerLinkHandlers<S>) {
     this.#stream = stream
-    this.#writer = new FrameWriter(stream)
+    this.#writer = new FrameWriter(stream, () => this.#pump())
     this.#handlers = handlers
     this.#hello.promise.catch(() => {}) // a link may end before anybody waits for the answer
     void this.#read()
@@ -275,6 +275,7 @@ export class PayerLink<S extends Shipment = Shipment> {
   }
 
   #pump(): void {
+    if (this.#isClosed) return
     while (this.#writer.waiting < WRITER_LIMIT && this.#inFlight.length < IN_FLIGHT_LIMIT) {
       const next = this.#queue[0]
       if (!next || next.postageUnits > this.creditUnits) break
@@ -283,13 +284,6 @@ export class PayerLink<S extends Shipment = Shipment> {
       this.#ship(next)
     }
     this.#pay()
-    if (this.#queue.length > 0 && this.#writer.waiting >= WRITER_LIMIT) this.#pumpWhenIdle()
-  }
-
-  #pumpWhenIdle(): void {
-    void this.#writer.idle().then(() => {
-      if (!this.#isClosed) this.#pump()
-    })
   }
 
   #ship(shipment: S): void {

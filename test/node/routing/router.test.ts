@@ -161,7 +161,7 @@ describe('The router', () => {
       assert.equal(receive(forward(self, { delayMs: 1_000 })), 'named')
       assert.equal(router.opened.crowded, 1)
       const poor = create('0', others)
-      assert.equal(poor.receive(forward(poor.self, { postageUnits: 1 })), 'named')
+      assert.equal(poor.receive(forward(poor.self, { postageUnits: 1, delayMs: 1 })), 'named')
       mock.timers.tick(1)
       assert.equal(poor.router.opened.lost, 1)
     })
