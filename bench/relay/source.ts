@@ -95,14 +95,7 @@ function numbered(kind: Kind, index: number): Numbered {
   return { packet, postageUnits: POSTAGE[kind], level: 0, index }
 }
 
-/** Timers are too coarse for a thousand a second: whole milliseconds sleep, the rest turns. */
+/** In steps of a timer: spinning would take the processor from what is measured. */
 async function until(atMs: number): Promise<void> {
-  for (let left = atMs - preciseNowMs(); left > 0; left = atMs - preciseNowMs()) {
-    if (left > 2) await sleep(1)
-    else await turn()
-  }
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
+  while (preciseNowMs() < atMs) await sleep(1)
 }

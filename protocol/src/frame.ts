@@ -25,23 +25,35 @@ export interface Frame {
   body: Uint8Array
 }
 
+/** What a frame is made of; zero where it is not given. */
+export type FrameFields = Partial<Frame> & Pick<Frame, 'type'>
+
 /**
  * The 2080 bytes of a frame; the body may be shorter and is filled up with zeros. Throws
  * `VALIDATION_FAILED` when it is longer.
  */
-export function encodeFrame(frame: Partial<Frame> & Pick<Frame, 'type'>): Uint8Array {
-  if (frame.body && frame.body.length > PACKET_BYTES) {
+export function encodeFrame(frame: FrameFields): Uint8Array {
+  const out = new Uint8Array(FRAME_BYTES)
+  writeFrame(frame, out)
+  return out
+}
+
+/** As {@link encodeFrame}, over whatever the 2080 bytes held before. */
+export function writeFrame(frame: FrameFields, out: Uint8Array): void {
+  const { body } = frame
+  if (body && body.length > PACKET_BYTES) {
     throw new MainframeError('VALIDATION_FAILED', 'The body of a frame is at most 2048 bytes')
   }
-  const out = new Uint8Array(FRAME_BYTES)
   const view = viewOf(out)
   view.setUint8(0, TYPES.indexOf(frame.type) + 1)
   view.setUint8(1, frame.flags ?? 0)
   view.setUint16(2, frame.level ?? 0)
+  view.setUint32(4, 0)
   writeU64(view, 8, frame.sequence ?? 0)
   writeU64(view, 16, frame.postageUnits ?? 0)
-  if (frame.body) out.set(frame.body, FRAME_HEADER_BYTES)
-  return out
+  writeU64(view, 24, 0)
+  if (body) out.set(body, FRAME_HEADER_BYTES)
+  out.fill(0, FRAME_HEADER_BYTES + (body?.length ?? 0))
 }
 
 /** The frame in 2080 bytes (its body is a view of them), or `undefined`. Never throws. */

@@ -118,6 +118,7 @@ export {
   FRAME_BYTES,
   FRAME_HEADER_BYTES,
   type Frame,
+  type FrameFields,
   type FrameType,
   LINK_PROTOCOL,
 } from './frame.ts'

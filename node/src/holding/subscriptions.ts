@@ -2,7 +2,7 @@
 import { setImmediate } from 'node:timers/promises'
 import {
   CAUGHT_UP_FLAG,
-  encodeFrame,
+  type FrameFields,
   type MainframeError,
   type Subscribe,
 } from '@mainframe/protocol'
@@ -12,7 +12,7 @@ import type { HoldStore } from './hold-store.ts'
 export interface DeliveryWriter {
   /** Frames that wait for the peer. */
   readonly waiting: number
-  write(frame: Uint8Array): void
+  write(frame: FrameFields): void
   /** Resolves when nothing waits. */
   idle(): Promise<void>
 }
@@ -85,7 +85,7 @@ export class Subscription {
     if (this.#wish !== wish) return true // replaced meanwhile: this packet may not be wanted
     this.#wish = { ...wish, cursor }
     if (packet) {
-      this.#writer.write(encodeFrame({ type: 'deliver', sequence: cursor, body: packet }))
+      this.#writer.write({ type: 'deliver', sequence: cursor, body: packet })
       return true
     }
     if (more) {
@@ -94,7 +94,7 @@ export class Subscription {
     }
     if (!this.#caughtUp) {
       this.#caughtUp = true
-      this.#writer.write(encodeFrame({ type: 'deliver', flags: CAUGHT_UP_FLAG, sequence: cursor }))
+      this.#writer.write({ type: 'deliver', flags: CAUGHT_UP_FLAG, sequence: cursor })
     }
     return false
   }

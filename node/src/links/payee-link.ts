@@ -13,7 +13,6 @@ import {
   decodeHello,
   decodeSubscribe,
   encodeAck,
-  encodeFrame,
   encodeHello,
   equalBytes,
   type Frame,
@@ -151,7 +150,7 @@ export class PayeeLink {
   async close(): Promise<void> {
     if (this.#ended) return
     this.#end()
-    this.#writer.write(encodeFrame({ type: 'bye' }))
+    this.#writer.write({ type: 'bye' })
     const reason = new MainframeError('NETWORK_TIMEOUT', 'The peer does not end the link')
     this.#cutOff = setTimeout(() => this.#stream.abort(reason), CLOSE_TIMEOUT_MS)
     await this.#writer.idle()
@@ -207,7 +206,7 @@ export class PayeeLink {
     clearTimeout(this.#deadline)
     this.#deadline = setTimeout(() => this.#endUnused(), UNUSED_TIMEOUT_MS)
     const body = encodeHello({ version, chainId, channels, signedQuote })
-    this.#writer.write(encodeFrame({ type: 'hello', body }))
+    this.#writer.write({ type: 'hello', body })
     return undefined
   }
 
@@ -301,7 +300,7 @@ export class PayeeLink {
         const acks = this.#takeAcks()
         await this.#host.holds.flush()
         for (const ack of acks) {
-          this.#writer.write(encodeFrame({ type: 'ack', body: encodeAck(ack) }))
+          this.#writer.write({ type: 'ack', body: encodeAck(ack) })
           this.#creditAcknowledged = ack.creditSequence
         }
         this.#lastAckMs = Date.now()

@@ -4,7 +4,7 @@
  */
 import { equalBytes } from '../bytes.ts'
 import { MainframeError } from '../errors.ts'
-import { encodeFrame, type Frame } from '../frame.ts'
+import type { Frame } from '../frame.ts'
 import { baseToUnits } from '../money.ts'
 import {
   type Ack,
@@ -137,7 +137,7 @@ export class PayerLink<S extends Shipment = Shipment> {
    * long to wait is the caller's to decide.
    */
   async handshake(hello: Hello): Promise<Hello> {
-    this.#writer.write(encodeFrame({ type: 'hello', body: encodeHello(hello) }))
+    this.#writer.write({ type: 'hello', body: encodeHello(hello) })
     return await this.#hello.promise
   }
 
@@ -167,14 +167,14 @@ export class PayerLink<S extends Shipment = Shipment> {
 
   /** Asks for packets of a prefix; replaces an earlier wish on this link. */
   subscribe(wish: Subscribe): void {
-    this.#writer.write(encodeFrame({ type: 'subscribe', body: encodeSubscribe(wish) }))
+    this.#writer.write({ type: 'subscribe', body: encodeSubscribe(wish) })
   }
 
   /** Says BYE after what was written, then ends the stream; a peer that does not read is cut off. */
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#end()
-    this.#writer.write(encodeFrame({ type: 'bye' }))
+    this.#writer.write({ type: 'bye' })
     const cutOff = new MainframeError('NETWORK_TIMEOUT', 'The relay does not read')
     const timer = setTimeout(() => this.#stream.abort(cutOff), CLOSE_TIMEOUT_MS)
     await this.#writer.idle()
@@ -293,7 +293,7 @@ export class PayerLink<S extends Shipment = Shipment> {
     this.#inFlight.push({ shipment, sequence })
     this.#prepaid.inFlightUnits += postageUnits
     this.#prepaid.shippedUnits += postageUnits
-    this.#writer.write(encodeFrame({ type: 'packet', sequence, level, postageUnits, body: packet }))
+    this.#writer.write({ type: 'packet', sequence, level, postageUnits, body: packet })
   }
 
   /** Signs the next voucher if one is due; one at a time is under way. */
@@ -319,7 +319,7 @@ export class PayerLink<S extends Shipment = Shipment> {
       if (this.#isClosed) return
       this.#creditsSent = sequence
       const body = voucherBody(channel, amount)
-      this.#writer.write(encodeFrame({ type: 'credit', sequence, body }))
+      this.#writer.write({ type: 'credit', sequence, body })
     } catch {
       this.abort(new MainframeError('INTERNAL', 'A signed amount could not be recorded'))
     }

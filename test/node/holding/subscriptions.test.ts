@@ -3,7 +3,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
-import { CAUGHT_UP_FLAG, decodeFrame, headerOf } from '@mainframe/protocol'
+import {
+  CAUGHT_UP_FLAG,
+  decodeFrame,
+  encodeFrame,
+  type FrameFields,
+  headerOf,
+} from '@mainframe/protocol'
 import { HoldStore } from '../../../node/src/holding/hold-store.ts'
 import {
   type DeliveryWriter,
@@ -23,8 +29,8 @@ class SlowPeer implements DeliveryWriter {
     return this.#unread.length
   }
 
-  write(bytes: Uint8Array): void {
-    const frame = decodeFrame(bytes)
+  write(fields: FrameFields): void {
+    const frame = decodeFrame(encodeFrame(fields))
     assert.ok(frame?.type === 'deliver')
     this.#unread.push(`${frame.flags & CAUGHT_UP_FLAG ? 'end ' : ''}${frame.sequence}`)
     this.most = Math.max(this.most, this.#unread.length)

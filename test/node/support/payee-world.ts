@@ -17,6 +17,7 @@ import {
   encodeCredit,
   encodeFrame,
   encodeHello,
+  FRAME_BYTES,
   type Frame,
   FrameWriter,
   type Hex,
@@ -130,8 +131,13 @@ export class RawPayer {
     this.raw(encodeFrame({ type: 'packet', sequence, postageUnits, body }))
   }
 
+  /** Whole frames, or what is none. */
   raw(bytes: Uint8Array): void {
-    this.#writer.write(bytes)
+    if (bytes.length === FRAME_BYTES) this.#writer.write(bytes)
+    else {
+      const sent = this.#writer.idle().then(() => this.#stream.send(bytes))
+      sent.catch(() => {}) // the relay may have ended the link already
+    }
   }
 
   /** The first ACK that says this. */

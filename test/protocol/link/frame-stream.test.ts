@@ -112,7 +112,7 @@ describe('FrameWriter', () => {
     assert.equal(near.sends, 0)
     await writer.idle()
     assert.equal(writer.waiting, 0)
-    assert.equal(near.sends, 2)
+    assert.equal(near.sends, 3) // 31 frames fit a write
   })
 
   it('waits when the peer is behind, and goes on when it has caught up', async () => {
@@ -123,7 +123,7 @@ describe('FrameWriter', () => {
     const writer = new FrameWriter(near)
     for (let i = 0; i < 100; i++) writer.write(numbered(i))
     for (let i = 0; i < 10; i++) await turn()
-    assert.deepEqual([near.sends, writer.waiting], [1, 68])
+    assert.deepEqual([near.sends, writer.waiting], [1, 69])
     near.stalled = false
     drained.resolve()
     await writer.idle()

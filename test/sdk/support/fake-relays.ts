@@ -10,7 +10,6 @@ import {
   decodeCredit,
   decodeSubscribe,
   encodeAck,
-  encodeFrame,
   encodeHello,
   type Frame,
   FrameWriter,
@@ -188,7 +187,7 @@ class RelayLink {
     for (; this.#delivered < held.length; this.#delivered++) {
       const body = held[this.#delivered]
       const sequence = this.#delivered + 1
-      if (body) this.#writer.write(encodeFrame({ type: 'deliver', sequence, body }))
+      if (body) this.#writer.write({ type: 'deliver', sequence, body })
     }
   }
 
@@ -199,7 +198,7 @@ class RelayLink {
       const { chainId } = deployment
       const channels = fromHex(deployment.channels)
       const hello = { version: 1, chainId, channels, signedQuote: owner.signedQuote() }
-      this.#writer.write(encodeFrame({ type: 'hello', body: encodeHello(hello) }))
+      this.#writer.write({ type: 'hello', body: encodeHello(hello) })
     } else if (frame.type === 'credit') this.#takeCredit(frame)
     else if (frame.type === 'packet') this.#takePacket(frame)
     else if (frame.type === 'subscribe') this.#subscribe(frame)
@@ -234,7 +233,7 @@ class RelayLink {
     this.#delivered = Math.min(wish.cursor, this.#owner.held.length)
     this.deliver()
     const sequence = this.#owner.held.length
-    this.#writer.write(encodeFrame({ type: 'deliver', flags: CAUGHT_UP_FLAG, sequence }))
+    this.#writer.write({ type: 'deliver', flags: CAUGHT_UP_FLAG, sequence })
   }
 
   #acknowledge(): void {
@@ -248,7 +247,7 @@ class RelayLink {
       credit: this.#credit,
       refused: this.#refused.splice(0),
     })
-    this.#writer.write(encodeFrame({ type: 'ack', body }))
+    this.#writer.write({ type: 'ack', body })
   }
 }
 
