@@ -69,8 +69,6 @@ async function measureLine(tell: Tell) {
       const run = (batch: Batch) => runBatch({ source, relay, sink }, batch)
       await run({ kind: 'forward', count: COUNTS.warmUp })
       await run({ kind: 'unwrap', count: COUNTS.warmUp })
-    for (let i=0;i<3;i++) { const t = await run({kind:'direct',count:40000}); tell('direct '+Math.round(rateOf(t))+' '+t.refusals) }
-    for (let i=0;i<3;i++) { const t = await run({kind:'forward',count:40000}); tell('forward '+Math.round(rateOf(t))+' '+t.refusals) }
       // rounds that take turns, so that a busy moment of the machine falls on all alike
       const rates = { libp2p: [] as number[], forward: [] as number[], unwrap: [] as number[] }
       for (let round = 1; round <= ROUNDS; round++) {

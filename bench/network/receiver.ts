@@ -23,7 +23,7 @@ const { chain, account, relayKeys, inboxSecret } = await settingsOf<ReceiverSett
 const inbox = createKeyPair(inboxSecret)
 const client = await TestClient.create(chain, account)
 /** Encapsulated keys that were looked at: both relays deliver everything. */
-let looked = new Set<string>()
+const looked = new Set<string>()
 let latenciesMs = new Map<number, number>()
 let deliveries = 0
 let lastMs = 0
@@ -34,13 +34,14 @@ for (const nodeKey of relayKeys) {
 }
 onNote('take', () => {
   tellBench('taken', { latenciesMs: [...latenciesMs.values()], deliveries, lastMs })
-  ;[looked, latenciesMs, deliveries] = [new Set(), new Map(), 0]
+  ;[latenciesMs, deliveries] = [new Map(), 0]
 })
 let reported = 0
 setInterval(() => {
   if (latenciesMs.size !== reported) tellBench('delivered', { count: latenciesMs.size })
   reported = latenciesMs.size
 }, REPORT_MS)
+onNote('stop', () => void client.stop())
 tellBench('ready')
 
 function receive(packet: Uint8Array): void {

@@ -56,6 +56,7 @@ onNote('delivered', (note) => {
   delivered = Number(note['count'])
 })
 onNote('send', (note) => void send(note['series'] as Series))
+onNote('stop', () => void client.stop())
 tellBench('ready')
 
 async function send({ count, hops, perSecond, underWay }: Series): Promise<void> {

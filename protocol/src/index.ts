@@ -29,6 +29,7 @@ export {
   writeU64,
 } from './bytes.ts'
 export { decodeContactCode, encodeContactCode } from './contact-code.ts'
+export { aeadOpen, aeadSeal } from './crypto/aead.ts'
 export { createHpke, type Hpke, type HpkeContext } from './crypto/hpke.ts'
 export type { KeyPair, Primitives } from './crypto/primitives.ts'
 export {

@@ -17,6 +17,7 @@ import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { AddressLookup, type AddressLookupOptions } from './address-lookup.ts'
 import type { HostComponents } from './dht-host.ts'
+import { noiseCrypto } from './noise-crypto.ts'
 
 export interface NetworkOptions {
   /** 32-byte Ed25519 seed of the node key, which is the libp2p identity. */
@@ -128,7 +129,7 @@ async function create(options: NetworkOptions): Promise<Host> {
     privateKey: await generateKeyPairFromSeed('Ed25519', options.nodeSeed),
     addresses: { listen: [...options.listen], announce: [...(options.announce ?? [])] },
     transports: [tcp(), webSockets()],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [noise({ crypto: noiseCrypto })],
     streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES } })],
     connectionManager: {
       maxConnections: options.maxConnections,

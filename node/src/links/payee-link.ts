@@ -71,12 +71,16 @@ const HANDSHAKE_TIMEOUT_MS = 10_000
 const UNUSED_TIMEOUT_MS = 10 * 60_000
 /** Time for a peer that we leave to read what is left, and to go. */
 const CLOSE_TIMEOUT_MS = 2_000
+/**
+ * Between acknowledgements, unless so many packets wait for one: each is a whole frame and a write, and
+ * a payer needs none while it has credit.
+ */
+const ACK_PAUSE_MS = 10
+const PACKETS_PER_ACK = 32
 /** Frames of one peer that are treated before the turn of the others: some milliseconds of opening. */
 const FRAMES_PER_TURN = 64
 /** Refusals that a peer has not been told of before its link is read on. */
 const REFUSED_LIMIT = 2_000
-/** Between acknowledgements: each is a whole frame, and nobody waits for one of a packet. */
-const ACK_PAUSE_MS = 2
 /** Frames that wait for a peer before the next acknowledgement; it says more then. */
 const WRITER_LIMIT = 16
 /** Packets that wait for the disk before the link is read on: about 2,000. */
@@ -104,6 +108,10 @@ export class PayeeLink {
   #lastAckMs = Number.NEGATIVE_INFINITY
   /** The newest voucher that the peer was told of. */
   #creditAcknowledged = 0
+  /** The newest packet that the peer was told of. */
+  #acknowledged = 0
+  /** Ends the pause before an acknowledgement. */
+  #urge = () => {}
   #acking: Promise<void> | undefined
   #subscription: Subscription | undefined
 
@@ -172,6 +180,7 @@ export class PayeeLink {
 
   #end(): void {
     this.#ended = true
+    this.#urge()
     clearTimeout(this.#deadline)
     if (this.#subscription) this.#host.subscriptions.remove(this.#subscription)
     if (this.#account?.boundTo === this) this.#account.boundTo = undefined
@@ -279,15 +288,26 @@ export class PayeeLink {
 
   #acknowledge(): void {
     this.#ackDue = true
+    if (this.#isAckUrgent) this.#urge()
     this.#acking ??= this.#acknowledgeInTurn()
   }
 
   /** At least a turn, so that what came together is acknowledged together; a voucher waits no longer. */
   async #untilAckIsWorthwhile(): Promise<void> {
     const pauseMs = this.#lastAckMs + ACK_PAUSE_MS - Date.now()
+    if (pauseMs > 0 && !this.#isAckUrgent) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const timer = setTimeout(resolve, pauseMs)
+      this.#urge = resolve
+      await promise
+      clearTimeout(timer)
+    }
+    await setImmediate()
+  }
+
+  get #isAckUrgent(): boolean {
     const isVerdict = this.#creditSequence !== this.#creditAcknowledged
-    if (pauseMs > 0 && !isVerdict) await new Promise((resolve) => setTimeout(resolve, pauseMs))
-    else await setImmediate()
+    return isVerdict || this.#ended || this.#received - this.#acknowledged >= PACKETS_PER_ACK
   }
 
   /** None before what it says is durable. */
@@ -302,6 +322,7 @@ export class PayeeLink {
         for (const ack of acks) {
           this.#writer.write({ type: 'ack', body: encodeAck(ack) })
           this.#creditAcknowledged = ack.creditSequence
+          this.#acknowledged = ack.processed
         }
         this.#lastAckMs = Date.now()
       }

@@ -199,7 +199,7 @@ export class Router {
       case 'held':
       case 'respread': {
         const { header, copies, opened } = verdict
-        if (verdict.outcome === 'held') this.#options.holds.append(arrival.packet, header)
+        if (verdict.outcome === 'held') this.#hold(arrival.packet, header)
         this.#act(opened)
         for (const copy of copies) {
           this.#send({ packet: arrival.packet, header, copy, attempts: 0, dueMs: 0 })
@@ -207,6 +207,13 @@ export class Router {
         return
       }
     }
+  }
+
+  /** Subscribers are told once it is durable, and not every packet has a link to acknowledge it to. */
+  #hold(packet: Uint8Array, header: PacketHeader): void {
+    const { holds, onFailure } = this.#options
+    holds.append(packet, header)
+    holds.flush().catch(onFailure)
   }
 
   /** Obeys what was opened. Nothing of it is told to anybody. */
@@ -228,8 +235,6 @@ export class Router {
     const shipment = attempts === 0 ? { ...sent, packet: this.#options.pad(sent.packet) } : sent
     const account: Account = { durableUnits: shipment.postageUnits, spentUnits: 0 }
     const outcome = this.#treat({ ...shipment, account })
-    // no link acknowledges this packet, so none would make it durable
-    if (outcome === 'held') this.#options.holds.flush().catch(this.#options.onFailure)
     if (TAKEN.includes(outcome)) return
     const isTemporary = (TEMPORARY as readonly PacketOutcome[]).includes(outcome)
     const again: Inner = { kind: 'inner', shipment, attempts: attempts + 1 }
