@@ -1,7 +1,6 @@
 /** libp2p: TCP and WebSocket, Noise, Yamux, and streams of the packet protocol (PROTOCOL.md §3). */
 import { generateKeyPairFromSeed, publicKeyFromRaw } from '@libp2p/crypto/keys'
 import type { Connection, Libp2p, Stream } from '@libp2p/interface'
-import { noise } from '@libp2p/noise'
 import { peerIdFromPublicKey } from '@libp2p/peer-id'
 import { tcp } from '@libp2p/tcp'
 import { webSockets } from '@libp2p/websockets'
@@ -17,7 +16,7 @@ import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { AddressLookup, type AddressLookupOptions } from './address-lookup.ts'
 import type { HostComponents } from './dht-host.ts'
-import { noiseCrypto } from './noise-crypto.ts'
+import { relayNoise } from './noise.ts'
 
 export interface NetworkOptions {
   /** 32-byte Ed25519 seed of the node key, which is the libp2p identity. */
@@ -129,7 +128,7 @@ async function create(options: NetworkOptions): Promise<Host> {
     privateKey: await generateKeyPairFromSeed('Ed25519', options.nodeSeed),
     addresses: { listen: [...options.listen], announce: [...(options.announce ?? [])] },
     transports: [tcp(), webSockets()],
-    connectionEncrypters: [noise({ crypto: noiseCrypto })],
+    connectionEncrypters: [relayNoise()],
     streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES } })],
     connectionManager: {
       maxConnections: options.maxConnections,
