@@ -26,12 +26,12 @@ export interface NetworkFigures {
 const SIZES = [8, 16, 32]
 const HOPS = [0, 3]
 const SUBSCRIPTIONS = 2
-const UNDER_WAY = 256
+const UNDER_WAY = 512
 const SLOW_RATE = 5
-const SLOW_COUNT = 60
+const SLOW_COUNT = 50
 const WARM_UP = 1_000
 /** Messages of a fast series: some ten seconds for each size. */
-const FAST_COUNT = { most: 8_000, perRelay: 64_000 }
+const FAST_COUNT = { most: 4_000, perRelay: 32_000 }
 const SETTLE_MS = 15_000
 
 export async function benchNetwork(tell: (progress: string) => void): Promise<NetworkFigures[]> {

@@ -30,7 +30,7 @@ const COUNTS = { forward: 40_000, unwrap: 20_000, latency: 5_000, warmUp: 5_000 
 const RATE = 1_000
 /** A deposit that lasts for the whole run: topping up waits for the chain. */
 const FLAGS = ['--deposit-units', '5000000000']
-const ROUNDS = 1
+const ROUNDS = 3
 
 type Tell = (progress: string) => void
 

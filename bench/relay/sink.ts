@@ -2,7 +2,7 @@
  * The end of the line: a relay in all but one thing, that it takes every packet for its postage and
  * neither opens nor holds it. So what is measured is the relay before it.
  */
-import { createLogger, loadConfig, Relay } from '@mainframe/node'
+import { createLogger, loadConfig, Relay } from '../../node/src/index.ts'
 import { Router } from '../../node/src/routing/router.ts'
 import type { Arrival } from '../../node/src/routing/rule.ts'
 import { onNote, settingsOf, tellBench } from '../world/child.ts'

@@ -75,7 +75,7 @@ const CLOSE_TIMEOUT_MS = 2_000
  * Between acknowledgements, unless so many packets wait for one: each is a whole frame and a write, and
  * a payer needs none while it has credit.
  */
-const ACK_PAUSE_MS = 10
+const ACK_PAUSE_MS = 50
 const PACKETS_PER_ACK = 32
 /** Frames of one peer that are treated before the turn of the others: some milliseconds of opening. */
 const FRAMES_PER_TURN = 64
@@ -108,8 +108,8 @@ export class PayeeLink {
   #lastAckMs = Number.NEGATIVE_INFINITY
   /** The newest voucher that the peer was told of. */
   #creditAcknowledged = 0
-  /** The newest packet that the peer was told of. */
-  #acknowledged = 0
+  /** The newest packet and the total that the peer was told of. */
+  #acknowledged = { sequence: 0, spentUnits: 0 }
   /** Ends the pause before an acknowledgement. */
   #urge = () => {}
   #acking: Promise<void> | undefined
@@ -305,9 +305,15 @@ export class PayeeLink {
     await setImmediate()
   }
 
+  /** A verdict, the end, many packets, or half of the credit that the payer knows of is spent. */
   get #isAckUrgent(): boolean {
     const isVerdict = this.#creditSequence !== this.#creditAcknowledged
-    return isVerdict || this.#ended || this.#received - this.#acknowledged >= PACKETS_PER_ACK
+    const { spentUnits = 0, durableUnits = 0 } = this.#boundAccount() ?? {}
+    const told = this.#acknowledged
+    const spentSince = spentUnits - told.spentUnits
+    const isCreditLow = spentSince > 0 && 2 * spentSince >= durableUnits - told.spentUnits
+    const areMany = this.#received - told.sequence >= PACKETS_PER_ACK
+    return isVerdict || isCreditLow || areMany || this.#ended
   }
 
   /** None before what it says is durable. */
@@ -322,7 +328,7 @@ export class PayeeLink {
         for (const ack of acks) {
           this.#writer.write({ type: 'ack', body: encodeAck(ack) })
           this.#creditAcknowledged = ack.creditSequence
-          this.#acknowledged = ack.processed
+          this.#acknowledged = { sequence: ack.processed, spentUnits: ack.spentUnits }
         }
         this.#lastAckMs = Date.now()
       }

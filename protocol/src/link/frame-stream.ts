@@ -111,17 +111,17 @@ export async function* readFrames(
   for await (const chunk of stream) {
     const bytes = chunk instanceof Uint8Array ? chunk : chunk.subarray()
     const all = rest.length === 0 ? bytes : concatBytes(rest, bytes)
-    // A copy, because packets outlive the chunk that the transport may reuse; one for all of them.
-    const whole = all.slice(0, all.length - (all.length % FRAME_BYTES))
     const frames: (Frame | undefined)[] = []
-    for (let offset = 0; offset < whole.length; offset += FRAME_BYTES) {
-      const frame = decodeFrame(whole.subarray(offset, offset + FRAME_BYTES))
+    let offset = 0
+    for (; offset + FRAME_BYTES <= all.length; offset += FRAME_BYTES) {
+      // A copy each: one packet that waits somewhere must not keep the whole chunk in memory.
+      const frame = decodeFrame(all.slice(offset, offset + FRAME_BYTES))
       frames.push(frame)
       if (!frame) break
     }
     if (frames.length > 0) yield frames
     if (frames.at(-1) === undefined && frames.length > 0) return
-    rest = all.slice(whole.length)
+    rest = all.slice(offset)
   }
   if (rest.length > 0) yield [undefined]
 }
