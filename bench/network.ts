@@ -37,9 +37,9 @@ const SETTLE_MS = 15_000
 export async function benchNetwork(tell: (progress: string) => void): Promise<NetworkFigures[]> {
   const rows: NetworkFigures[] = []
   for (const size of SIZES) {
-    rows.push(
-      ...(await withNetwork({ count: size, tell }, (network) => measureSize(network, tell))),
-    )
+    const ofSize = await withNetwork({ count: size, tell }, (network) => measureSize(network, tell))
+    tell(JSON.stringify(ofSize)) // a larger network may ask too much of this machine
+    rows.push(...ofSize)
   }
   return rows
 }

@@ -112,7 +112,7 @@ export async function createWorld(connection: NetworkConnection) {
   return { connection, ...contracts, mft, treasury, payee, payers, termsOf, row, release }
 }
 
-export const hex = (text: string) => text.toLowerCase() as `0x${string}`
+const hex = (text: string) => text.toLowerCase() as `0x${string}`
 
 function split(signature: Uint8Array) {
   return { r: toHex(signature.subarray(0, 32)), vs: toHex(signature.subarray(32)) }
