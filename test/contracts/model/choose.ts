@@ -90,7 +90,7 @@ export function rowFor(turn: Turn, place: Place): ClaimRow {
   const fresh = claimed + (rest > 0n ? 1n + dice.part(rest - 1n) : 0n)
   const amount = good
     ? dice.pick([fresh, fresh, deposit, deposit < MOST ? deposit + 1n : MOST, MOST])
-    : dice.pick([0n, 1n, claimed, claimed + 1n, fresh, deposit, MOST])
+    : dice.pick([0n, 1n, claimed, claimed < MOST ? claimed + 1n : MOST, fresh, deposit, MOST])
   const row = { payer: accountOf(place.payer), signer: place.terms.signer, amount }
   if (good) return { ...row, ...signed(turn, { place, epoch, amount }) }
   if (dice.chance(1, 12)) return { ...row, ...UNSIGNED, signer: COIN }
