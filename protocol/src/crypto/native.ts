@@ -1,5 +1,6 @@
 /** The primitives from libsodium, for Node. */
 import sodium from 'sodium-native'
+import { MainframeError } from '../errors.ts'
 import type { AeadInput, Primitives } from './primitives.ts'
 import { TAG_BYTES } from './primitives.ts'
 
@@ -151,7 +152,9 @@ let paddingUsed = padding.length
  * libsodium's expansion of a seed (ChaCha20) is as unpredictable, and nobody can ask for a byte twice.
  */
 function randomFill(target: Uint8Array): void {
-  if (target.length > padding.length) throw new RangeError('Padding is less than 64 KiB')
+  if (target.length > padding.length) {
+    throw new MainframeError('VALIDATION_FAILED', 'Padding is at most 64 KiB')
+  }
   if (paddingUsed + target.length > padding.length) {
     sodium.randombytes_buf_deterministic(asBuffer(padding), asBuffer(randomBytes(32)))
     paddingUsed = 0
