@@ -56,7 +56,7 @@ export interface OverlayRow {
   copiesPerDestination: number
   /** Of the live destinations: reached while nobody has noticed yet which peers are dead, */
   reachedAtOnce: number
-  /** and after others took their places and got what was kept. and what was stranded was sent again. */
+  /** and after others took their places and got what was kept, and what was stranded was sent again. */
   reached: number
 }
 

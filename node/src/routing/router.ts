@@ -76,23 +76,16 @@ const LONGEST_WAIT_MS = 60_000
 
 /** What was in a FORWARD: a layer while it waits for its delay, then a packet. */
 interface Inner {
-  kind: 'inner'
   shipment: Shipment
   attempts: number
 }
 
-/** A packet on its way that no peer could take when it was last tried. */
-interface Stranded {
-  kind: 'stranded'
-  dispatch: Dispatch
-}
-
 export class Router {
   readonly #options: Required<RouterOptions>
-  /** What waits for its delay. */
-  readonly #delayed: DelayQueue<Inner | Stranded>
-  /** What waits for a way. */
-  readonly #stranded: DelayQueue<Inner | Stranded>
+  /** What was opened and waits, for its delay or for a way: its number is no one's to see at once. */
+  readonly #delayed: DelayQueue<Inner>
+  /** What is on its way, and no peer could take when it was last tried. */
+  readonly #stranded: DelayQueue<Dispatch>
   readonly #outbox: Outbox
   #stopped = false
   readonly outcomes: Counts<PacketOutcome> = createCounts(PACKET_OUTCOMES)
@@ -106,10 +99,10 @@ export class Router {
   constructor(options: RouterOptions) {
     this.#options = { now: Date.now, random: randomInt, pad: padPacket, ...options }
     const { limits, now, random } = this.#options
-    const onDue = (item: Inner | Stranded) =>
-      item.kind === 'inner' ? this.#inject(item) : this.#resend(item.dispatch)
-    this.#delayed = new DelayQueue({ capacity: limits.delayed, onDue, now })
-    this.#stranded = new DelayQueue({ capacity: limits.owed, onDue, now })
+    const inject = (inner: Inner) => this.#inject(inner)
+    this.#delayed = new DelayQueue({ capacity: limits.delayed, onDue: inject, now })
+    const resend = (dispatch: Dispatch) => this.#resend(dispatch)
+    this.#stranded = new DelayQueue({ capacity: limits.owed, onDue: resend, now })
     const retry = (owed: OwedCopy) => this.#send(owed)
     this.#outbox = new Outbox({ capacity: limits.owed, retry, now, random })
   }
@@ -226,7 +219,7 @@ export class Router {
     const { delayMs, postageUnits, inner } = opened.forward
     const dueMs = this.#options.now() + delayMs
     const shipment = { packet: inner, postageUnits, level: 0 }
-    const waits = this.#delayed.push(dueMs, { kind: 'inner', shipment, attempts: 0 })
+    const waits = this.#delayed.push(dueMs, { shipment, attempts: 0 })
     this.opened[waits ? 'forward' : 'crowded'] += 1
   }
 
@@ -237,16 +230,16 @@ export class Router {
     const outcome = this.#treat({ ...shipment, account })
     if (TAKEN.includes(outcome)) return
     const isTemporary = (TEMPORARY as readonly PacketOutcome[]).includes(outcome)
-    const again: Inner = { kind: 'inner', shipment, attempts: attempts + 1 }
-    if (!isTemporary || !this.#wait(attempts, again)) this.opened.lost += 1
+    const waits = isTemporary && !this.#stopped
+    const again = { shipment, attempts: attempts + 1 }
+    if (!waits || !this.#delayed.push(this.#waitUntil(attempts), again)) this.opened.lost += 1
   }
 
-  /** False when there is no room to wait in. */
-  #wait(attempts: number, item: Inner | Stranded): boolean {
-    if (this.#stopped) return false
+  /** When to try again, in milliseconds since the Unix epoch. */
+  #waitUntil(attempts: number): number {
     const wholeMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(attempts, 16))
-    const waitMs = wholeMs / 2 + this.#options.random(Math.ceil(wholeMs / 2))
-    return this.#stranded.push(this.#options.now() + waitMs, item)
+    const { now, random } = this.#options
+    return now() + wholeMs / 2 + random(Math.ceil(wholeMs / 2))
   }
 
   #ship(to: LinkedPeer, dispatch: Dispatch): boolean {
@@ -312,7 +305,7 @@ export class Router {
   }
 
   #strand(dispatch: Dispatch, attempts: number): void {
-    if (!this.#wait(attempts, { kind: 'stranded', dispatch })) this.undeliverable += 1
+    if (!this.#stranded.push(this.#waitUntil(attempts), dispatch)) this.undeliverable += 1
   }
 }
 

@@ -101,8 +101,11 @@ describe('The router', () => {
     return { router, links, link, receive, self }
   }
 
-  function forward(self: Uint8Array, { delayMs = 0, postageUnits = RICH / 2 } = {}) {
-    const instruction = forwardOf(postageUnits, delayMs)
+  function forward(
+    self: Uint8Array,
+    { delayMs = 0, postageUnits = RICH / 2, innerBits = '' } = {},
+  ) {
+    const instruction = forwardOf(postageUnits, delayMs, innerBits)
     return namedPacket({ address: self, sealKey: sealKey.publicKey, instruction })
   }
 
@@ -165,6 +168,18 @@ describe('The router', () => {
       mock.timers.tick(1)
       assert.equal(poor.router.opened.lost, 1)
     })
+  })
+
+  it('keeps what it opened and finds no way for among the delayed, which are not shown at once', () => {
+    const { router, receive, self, link } = create('0', [relay('1')])
+    link('1').works = false
+    assert.equal(receive(forward(self, { delayMs: 1, innerBits: '1' })), 'named')
+    mock.timers.tick(1)
+    assert.deepEqual([router.delayedCount, router.owedCount, router.opened.lost], [1, 0, 0])
+    link('1').works = true
+    mock.timers.tick(1_000)
+    assert.equal(link('1').shipped.length, 1)
+    assert.equal(router.delayedCount, 0)
   })
 
   describe('a packet on its way', () => {

@@ -118,9 +118,9 @@ export function namedPacket(options: {
 }
 
 /** A FORWARD around a DROP under no disclosed bits. */
-export function forwardOf(postageUnits: number, delayMs = 0): Forward {
+export function forwardOf(postageUnits: number, delayMs = 0, innerBits = ''): Forward {
   const inner = sealLayer({
-    header: headerFor(''),
+    header: headerFor(innerBits),
     publicKey: createKeyPair().publicKey,
     content: encodeInstruction({ kind: 'drop' }),
   })
