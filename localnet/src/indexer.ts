@@ -6,8 +6,10 @@ import { claimPort } from './ports.ts'
 import { Service } from './service.ts'
 import type { Shutdown } from './shutdown.ts'
 
-/** The first start of the embedded database takes seconds on a busy machine. */
-const START_TIMEOUT_MS = 60_000
+/** The first start of the embedded database takes a minute where several networks start at once. */
+const START_TIMEOUT_MS = 180_000
+/** A small chain does not repay what it costs to optimise the database's code: half of the start. */
+const NODE_FLAGS = ['--liftoff-only']
 const POLL_INTERVAL_MS = 300
 /** The local chain never reorganises by itself; a short window keeps the undo journal small. */
 const FINALITY_DEPTH = 8
@@ -31,6 +33,7 @@ export async function startIndexer(options: IndexerOptions): Promise<Indexer> {
   const service = new Service({
     name: 'indexer',
     args: [
+      ...NODE_FLAGS,
       repositoryFile('indexer/src/cli.ts'),
       '--json',
       ...['--rpc-url', chain.rpcUrl],

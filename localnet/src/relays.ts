@@ -14,7 +14,7 @@ const MFT = 10n ** 18n
 const STAKE_BASE = 1_000n * MFT
 /** What a relay may lock in channels to the others. */
 const WORKING_CAPITAL_BASE = 10n * MFT
-const READY_TIMEOUT_MS = 90_000
+const READY_TIMEOUT_MS = 180_000
 const POLL_INTERVAL_MS = 100
 
 /** Around these, relays ask a little more or less: a market, not a tariff. In units of 10^-9 MFT. */
