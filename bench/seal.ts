@@ -12,6 +12,7 @@ import {
   sealLayer,
 } from '@mainframe/protocol'
 import sodium from 'sodium-native'
+import { quantile, rounded } from './world/statistics.ts'
 
 export interface SealFigures {
   /** One X25519 of libsodium. */
@@ -97,13 +98,6 @@ function measure<Name extends string>(run: Record<Name, () => unknown>): Record<
       if (round >= 0) rounds.get(name)?.push(us) // the first rounds warm up
     }
   }
-  const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
-  return Object.fromEntries(names.map((name) => [name, median(rounds.get(name) ?? [])])) as Record<
-    Name,
-    number
-  >
-}
-
-function rounded(value: number): number {
-  return Math.round(value * 100) / 100
+  const medians = names.map((name) => [name, quantile(rounds.get(name) ?? [], 0.5)])
+  return Object.fromEntries(medians) as Record<Name, number>
 }

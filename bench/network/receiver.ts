@@ -41,7 +41,6 @@ setInterval(() => {
   if (latenciesMs.size !== reported) tellBench('delivered', { count: latenciesMs.size })
   reported = latenciesMs.size
 }, REPORT_MS)
-onNote('stop', () => void client.stop())
 tellBench('ready')
 
 function receive(packet: Uint8Array): void {
