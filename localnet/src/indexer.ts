@@ -2,7 +2,6 @@
 import { join } from 'node:path'
 import type { Chain } from './chain.ts'
 import { repositoryFile } from './paths.ts'
-import { claimPort } from './ports.ts'
 import { Service } from './service.ts'
 import type { Shutdown } from './shutdown.ts'
 
@@ -29,7 +28,6 @@ export interface Indexer {
 
 export async function startIndexer(options: IndexerOptions): Promise<Indexer> {
   const { chain, folder, port, shutdown } = options
-  await claimPort(port, 'indexer')
   const service = new Service({
     name: 'indexer',
     args: [

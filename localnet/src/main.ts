@@ -3,11 +3,11 @@ import { flushCompileCache } from 'node:module'
 import { errorCode } from '@mainframe/protocol'
 import { CommanderError } from 'commander'
 import { Listr } from 'listr2'
-import { prepareFolder } from './data-folder.ts'
 import { readOptions, type StartOptions } from './options.ts'
-import { type Report, toJson, toText } from './report.ts'
+import { claimPort } from './ports.ts'
+import type { Report } from './report.ts'
 import { Shutdown } from './shutdown.ts'
-import { createStory, type Step } from './story.ts'
+import type { Step } from './story.ts'
 
 /** What the user can mend: exit code 2. Everything else that fails is 1. */
 const USER_ERRORS = ['CONFIG_INVALID', 'CONFIG_IN_USE', 'MESSAGE_TOO_LONG', 'STORE_LOCKED']
@@ -35,9 +35,16 @@ async function run(
   shutdown: Shutdown,
 ): Promise<{ options: StartOptions; report: Report }> {
   const options = await readOptions(argv)
-  flushCompileCache() // for the processes that are about to start
+  // loaded only now: a typing error is answered without the code of a network
+  const [{ prepareFolder }, { createStory }] = await Promise.all([
+    import('./data-folder.ts'),
+    import('./story.ts'),
+  ])
   const lock = await prepareFolder(options.dataFolder)
   shutdown.add(async () => lock.release())
+  await claimPort(options.chainPort, 'chain')
+  await claimPort(options.indexerPort, 'indexer')
+  flushCompileCache() // for the processes that are about to start
   const story = createStory({ ...options, folder: options.dataFolder, shutdown })
   await runSteps(story.steps, options.json, shutdown)
   return { options, report: await story.report() }
@@ -49,6 +56,7 @@ async function finish(
   { json, once }: StartOptions,
   interrupted: Promise<'interrupted'>,
 ): Promise<number> {
+  const { toJson, toText } = await import('./report.ts')
   console.log(json ? toJson(report) : `\n${toText(report)}`)
   if (!report.ok && !json) console.error(`\nNot as it must be: ${report.reason}.`)
   if (!once) {
