@@ -61,7 +61,7 @@ export interface OverlayRow {
 }
 
 /** Copies that the messages to everybody of one row may make together. */
-const EVERYBODY_FRAMES = 30_000
+const EVERYBODY_FRAMES = 200_000
 /** Relays whose links are counted. */
 const SAMPLE = 50
 /** Any moment does; it stands still. */

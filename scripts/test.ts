@@ -57,7 +57,7 @@ async function runContracts(): Promise<Counts> {
 
 async function runNode(folders: readonly string[], filesAtATime: number): Promise<Counts> {
   const patterns = folders.map((folder) => `test/${folder}/**/*.test.ts`)
-  // Short databases do not repay what V8 spends on optimising PGlite's wasm: half of their time.
+  // Short databases do not repay what V8 spends on optimising PGlite's wasm: a third of the indexer's tests.
   const flags = [
     '--liftoff-only',
     ...['--test', `--test-concurrency=${filesAtATime}`],

@@ -32,7 +32,6 @@ export class Station {
   /** Whether it holds the packet. */
   holds = false
   readonly #options: StationOptions
-  #whole: Outlook | undefined
   #noticed: boolean
   #links: ReadonlyMap<string, PacketLink> | undefined
 
@@ -76,14 +75,9 @@ export class Station {
     }
   }
 
-  /** Forgets the network: ten thousand stations with the whole of it each fill any memory. */
-  rest(): void {
-    if (!this.isWaiting) this.#whole = undefined
-  }
-
+  /** Looked up each time: ten thousand stations with the whole network each fill any memory. */
   get #outlook(): Outlook {
-    this.#whole ??= outlookOf(this.#options.network, this.relay)
-    return this.#whole
+    return outlookOf(this.#options.network, this.relay)
   }
 
   #hold(): void {

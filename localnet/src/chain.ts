@@ -16,7 +16,7 @@ import type { Shutdown } from './shutdown.ts'
 
 const HARDHAT = createRequire(import.meta.url).resolve('hardhat/package.json')
 const HARDHAT_CLI = join(HARDHAT, '..', 'dist', 'src', 'cli.js')
-const START_TIMEOUT_MS = 120_000
+const START_TIMEOUT_MS = 30_000
 const POLL_MS = 50
 
 export interface Chain {

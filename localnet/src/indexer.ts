@@ -7,7 +7,7 @@ import type { Shutdown } from './shutdown.ts'
 
 /** The first start of the embedded database takes a minute where several networks start at once. */
 const START_TIMEOUT_MS = 180_000
-/** A small chain does not repay what it costs to optimise the database's code: half of the start. */
+/** A small chain does not repay what it costs to optimise the database's code: two fifths of a start. */
 const NODE_FLAGS = ['--liftoff-only']
 const POLL_INTERVAL_MS = 300
 /** The local chain never reorganises by itself; a short window keeps the undo journal small. */

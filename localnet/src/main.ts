@@ -35,15 +35,16 @@ async function run(
   shutdown: Shutdown,
 ): Promise<{ options: StartOptions; report: Report }> {
   const options = await readOptions(argv)
-  // loaded only now: a typing error is answered without the code of a network
+  // before the folder is emptied for nothing
+  await claimPort(options.chainPort, 'chain')
+  await claimPort(options.indexerPort, 'indexer')
+  // loaded only now: what cannot work is answered without the code of a network
   const [{ prepareFolder }, { createStory }] = await Promise.all([
     import('./data-folder.ts'),
     import('./story.ts'),
   ])
   const lock = await prepareFolder(options.dataFolder)
   shutdown.add(async () => lock.release())
-  await claimPort(options.chainPort, 'chain')
-  await claimPort(options.indexerPort, 'indexer')
   flushCompileCache() // for the processes that are about to start
   const story = createStory({ ...options, folder: options.dataFolder, shutdown })
   await runSteps(story.steps, options.json, shutdown)

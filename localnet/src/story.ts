@@ -1,18 +1,13 @@
 /** The main job, step by step: what `npm start` shows and the end-to-end tests run. */
 import { createHash } from 'node:crypto'
-import {
-  encodeContactCode,
-  equalBytes,
-  formatMft,
-  type Hex,
-  MainframeError,
-} from '@mainframe/protocol'
+import { encodeContactCode, equalBytes, formatMft, MainframeError } from '@mainframe/protocol'
 import type { Mainframe, ReceivedMessage, Sent } from '@mainframe/sdk'
 import { type Chain, startChain } from './chain.ts'
+import { claimAll } from './claims.ts'
 import { type Indexer, startIndexer } from './indexer.ts'
 import { observeHeldPackets, traceMessages } from './observer.ts'
 import { createPeople, openClient, type Person } from './people.ts'
-import { claimEarnings, fetchStatus, type RelayProcess, startRelays } from './relays.ts'
+import { fetchStatus, type RelayProcess, startRelays } from './relays.ts'
 import type { MessageReport, RelayReport, Report } from './report.ts'
 import { readConservation, shortId } from './settlement.ts'
 import type { Shutdown } from './shutdown.ts'
@@ -57,10 +52,6 @@ interface MessageRecord {
 
 const HOPS = 3
 const DELIVERY_TIMEOUT_MS = 120_000
-/** Longer than the interval at which relays publish what they opened. */
-const PUBLICATION_MS = 1_200
-/** How often relays that earn while the others claim are asked to claim again. */
-const CLAIM_ROUNDS = 5
 
 /** The steps in order, and the report that they fill. */
 export function createStory(options: StoryOptions): { steps: Step[]; report(): Promise<Report> } {
@@ -262,36 +253,8 @@ async function withTimeout<T>(promise: Promise<T>, failure: string): Promise<T> 
 async function settle(world: World, tell: (text: string) => void): Promise<RelayReport[]> {
   for (const client of world.clients.values()) await client.close()
   world.clients.clear()
-  tell('Each relay claims its vouchers in one transaction')
-  const reports = new Map<RelayProcess, RelayReport>()
-  let due = world.relays
-  for (let round = 0; round < CLAIM_ROUNDS && due.length > 0; round++) {
-    const txs = await Promise.all(due.map(claimEarnings))
-    await new Promise((resolve) => setTimeout(resolve, PUBLICATION_MS))
-    const claimed = new Map(due.map((relay, i) => [relay, txs[i]]))
-    for (const relay of world.relays) {
-      const tx = claimed.get(relay) ?? reports.get(relay)?.tx ?? null
-      reports.set(relay, await relayReport(relay, tx))
-    }
-    // Copies that were still under way between relays have earned them something meanwhile.
-    due = world.relays.filter((relay) => {
-      const report = reports.get(relay)
-      return report && report.earned !== report.claimed
-    })
-  }
-  return [...reports.values()]
-}
-
-async function relayReport(relay: RelayProcess, tx: Hex | null): Promise<RelayReport> {
-  const status = await fetchStatus(relay)
-  return {
-    nodeId: relay.nodeId,
-    packets: status.carried,
-    opened: status.opened.forward,
-    earned: BigInt(status.earnedBase),
-    claimed: BigInt(status.claimedBase),
-    tx,
-  }
+  tell('Each relay claims its vouchers, many in a transaction')
+  return await claimAll(world.relays)
 }
 
 /** Joins what the senders know with what an outsider finds at the relays. */

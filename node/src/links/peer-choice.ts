@@ -43,12 +43,12 @@ export class PeerChoice {
   ): R[] {
     const candidates = bin.map((relay) => {
       const known = failures.get(relay.peerKey)
-      return { relay, isNew: known ? 0 : 1, failures: known?.failures ?? 0 }
+      return { relay, untried: known ? 0 : 1, failures: known?.failures ?? 0 }
     })
     const good = candidates
       .filter((candidate) => candidate.failures < FAILURES_TO_REPLACE)
       .map((candidate) => ({ ...candidate, turn: this.#turnOf(candidate.relay) }))
-      .sort((a, b) => a.isNew - b.isNew || a.failures - b.failures || a.turn - b.turn)
+      .sort((a, b) => a.untried - b.untried || a.failures - b.failures || a.turn - b.turn)
     const failing = candidates
       .filter((candidate) => candidate.failures >= FAILURES_TO_REPLACE)
       .sort((a, b) => a.failures - b.failures)
