@@ -2,6 +2,7 @@
  * The overlay in one process: the relay's own views, routers and choice of peers, without sockets
  * and cryptography, for networks larger than one machine could run (PROTOCOL.md §6).
  */
+import { setImmediate } from 'node:timers/promises'
 import {
   encodeHeader,
   HOLD_CLASS_MINUTES,
@@ -68,7 +69,7 @@ const SAMPLE = 50
 const NOW_MS = Date.UTC(2026, 0, 1)
 
 /** Runs every combination. Throws `VALIDATION_FAILED` when there is nothing to run. */
-export function runOverlay(options: OverlayOptions): OverlayRow[] {
+export async function runOverlay(options: OverlayOptions): Promise<OverlayRow[]> {
   const { seed, sizes, deadShares, messages } = options
   if (messages < 1 || sizes.some((size) => size < 2) || deadShares.some(isNoShare)) {
     throw new MainframeError(
@@ -76,31 +77,38 @@ export function runOverlay(options: OverlayOptions): OverlayRow[] {
       'Simulate at least 1 message and 2 relays of which not all are dead',
     )
   }
-  return sizes.flatMap((size) =>
-    deadShares.flatMap((deadShare) => {
+  const rows: OverlayRow[] = []
+  for (const size of sizes) {
+    for (const deadShare of deadShares) {
       const network = createNetwork({ size, deadShare, seed: seed + size })
+      const { luminosity } = network
+      if (luminosity > 0) {
+        rows.push(await runRow(network, { deadShare, disclosed: luminosity, messages }))
+      }
       const fewer = Math.min(messages, Math.ceil(EVERYBODY_FRAMES / size))
-      const all = runRow(network, { deadShare, disclosed: 0, messages: fewer })
-      if (network.luminosity === 0) return [all]
-      return [runRow(network, { deadShare, disclosed: network.luminosity, messages }), all]
-    }),
-  )
+      rows.push(await runRow(network, { deadShare, disclosed: 0, messages: fewer }))
+    }
+  }
+  return rows
 }
 
 function isNoShare(share: number): boolean {
   return !(share >= 0 && share < 1)
 }
 
-function runRow(
+async function runRow(
   network: SimulatedNetwork,
   row: { deadShare: number; disclosed: number; messages: number },
-): OverlayRow {
+): Promise<OverlayRow> {
   const { relays, luminosity, seed } = network
   const random = createRandom(seed ^ row.disclosed)
   const live = relays.filter(({ dead }) => !dead)
-  const trips = Array.from({ length: row.messages }, () =>
-    travel(network, pick(live, random), { disclosed: row.disclosed, random }),
-  )
+  const trips: Trip[] = []
+  while (trips.length < row.messages) {
+    trips.push(travel(network, pick(live, random), { disclosed: row.disclosed, random }))
+    // promises that nobody has settled yet keep every router of the journey in memory
+    await setImmediate()
+  }
   return { relays: relays.length, luminosity, ...row, ...linksOf(network, live), ...summary(trips) }
 }
 

@@ -7,26 +7,26 @@ const DEAD_SHARES = [0, 0.1, 0.3]
 
 describe(`The simulated overlay (seed ${SEED})`, () => {
   let rows: OverlayRow[] = []
-  before(() => {
+  before(async () => {
     const options = { seed: SEED, sizes: [100, 1_000], deadShares: DEAD_SHARES, messages: 30 }
-    rows = runOverlay(options)
+    rows = await runOverlay(options)
   })
 
   const targeted = () => rows.filter(({ disclosed }) => disclosed > 0)
   const toEverybody = () => rows.filter(({ disclosed }) => disclosed === 0)
 
-  it('refuses to run nothing', () => {
+  it('refuses to run nothing', async () => {
     const options = { seed: SEED, sizes: [100], deadShares: [0], messages: 1 }
     const nothing = { code: 'VALIDATION_FAILED' }
-    assert.throws(() => runOverlay({ ...options, messages: 0 }), nothing)
-    assert.throws(() => runOverlay({ ...options, sizes: [1] }), nothing)
-    assert.throws(() => runOverlay({ ...options, deadShares: [1] }), nothing)
-    assert.throws(() => runOverlay({ ...options, deadShares: [-0.1] }), nothing)
+    await assert.rejects(runOverlay({ ...options, messages: 0 }), nothing)
+    await assert.rejects(runOverlay({ ...options, sizes: [1] }), nothing)
+    await assert.rejects(runOverlay({ ...options, deadShares: [1] }), nothing)
+    await assert.rejects(runOverlay({ ...options, deadShares: [-0.1] }), nothing)
   })
 
-  it('gives the same rows for the same seed', () => {
+  it('gives the same rows for the same seed', async () => {
     const options = { seed: SEED, sizes: [100], deadShares: [0.3], messages: 10 }
-    assert.deepEqual(runOverlay(options), runOverlay(options))
+    assert.deepEqual(await runOverlay(options), await runOverlay(options))
   })
 
   it('has a row for each network, share of dead relays and luminosity', () => {
