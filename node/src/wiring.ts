@@ -82,6 +82,9 @@ export async function openStores({ config, keys, log, closers }: Base): Promise<
   closers.add('vouchers', () => vouchers.close())
   const signed = await openSignedLog(join(dataFolder, 'signed.log'))
   closers.add('signed amounts', () => signed.close())
+  for (const [file, { cutBytes }] of Object.entries({ vouchers, signed })) {
+    if (cutBytes > 0) log.warn({ cutBytes }, `${file}.log ended in a write that was not finished`)
+  }
   const holds = await HoldStore.open({ folder: join(dataFolder, 'holds'), quotaBytes })
   closers.add('holds', () => holds.close())
   const folder = join(dataFolder, 'routing')
