@@ -64,6 +64,13 @@ export const SettingsSchema = Type.Object(
       default: 12,
       description: 'blocks on top of one until the relay believes it',
     }),
+    maxChainAgeSeconds: Type.Integer({
+      minimum: 60,
+      maximum: 15 * 86_400,
+      default: 1_800,
+      description:
+        'age of the newest confirmed block above which no voucher is accepted; at most half of noticeSeconds',
+    }),
     pollIntervalMs: Type.Integer({
       minimum: 20,
       maximum: 600_000,

@@ -161,6 +161,7 @@ function createLedger(
   { side, domain }: { side: ChainSide; domain: ChannelsDomain },
 ): CreditLedger {
   const { maxWindowUnits, noticeSeconds: minNoticeSeconds, deployment } = config
+  const { maxChainAgeSeconds: maxViewAgeSeconds } = config
   const terms = {
     token: deployment.token,
     minDepositBase: unitsToBase(maxWindowUnits) * WINDOWS_PER_DEPOSIT,
@@ -168,8 +169,15 @@ function createLedger(
     maxWindowUnits,
     baseUnitsPerUnit: BASE_PER_UNIT,
   }
-  const payee = keys.hotAccount
-  const ledger = new CreditLedger({ directory: side.directory, vouchers, payee, domain, terms })
+  const ledger = new CreditLedger({
+    directory: side.directory,
+    viewAgeSeconds: () => side.follower.age.viewSeconds,
+    maxViewAgeSeconds,
+    vouchers,
+    payee: keys.hotAccount,
+    domain,
+    terms,
+  })
   closers.add('ledger', () => ledger.close())
   return ledger
 }
