@@ -127,7 +127,10 @@ export class Relay {
       holds,
       opened,
       lag,
-      chainAge: () => parts.side.follower.age,
+      chainView: () => ({
+        block: parts.side.directory.confirmedBlock,
+        ageSeconds: parts.side.follower.age.viewSeconds,
+      }),
       lastClaim: () => this.#lastClaim,
       isReady: () => this.#isReady,
     })

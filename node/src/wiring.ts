@@ -133,6 +133,7 @@ export function createParts(base: Base, stores: Stores, side: ChainSide, hooks: 
     addressesOf: createAddressesOf(stores.book, network),
     boardPrices: ({ peerKey }) => side.directory.byPeerKey(peerKey)?.prices,
     retryMs: Math.max(100, config.pollIntervalMs),
+    answerTimeoutMs: config.answerTimeoutSeconds * 1_000,
     onFailure: linkComplaints(base.log),
   })
   closers.add('peers', () => peers.stop())
