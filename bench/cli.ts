@@ -20,6 +20,13 @@ const BENCHES = {
         messages: 200,
       }),
   },
+  payments: {
+    what: 'vouchers, credit and the log, and a relay paid beside the same one free (minutes)',
+    run: async () => {
+      const { benchPayments, PAYMENTS_SIZE } = await import('./payments.ts')
+      return await benchPayments(PAYMENTS_SIZE, tell)
+    },
+  },
   network: {
     what: 'whole networks of relay processes on this machine (minutes)',
     run: async () => (await import('./network.ts')).benchNetwork(tell),

@@ -1,11 +1,11 @@
 /** One relay process between a source and a sink, payment checks on, beside bare libp2p. */
-import { join } from 'node:path'
-import { fetchStatus, type RelayProcess, Shutdown } from '@mainframe/localnet'
+import { Shutdown } from '@mainframe/localnet'
 import { echoRate } from './relay/bare.ts'
+import { runBatch, spanMs, startLine, type Trip } from './relay/line.ts'
 import type { Batch, Kind } from './relay/source.ts'
 import { benchSeal } from './seal.ts'
 import { Child } from './world/child.ts'
-import { createAccount, rssMb, withNetwork } from './world/network.ts'
+import { rssMb, withNetwork } from './world/network.ts'
 import { quantile, rounded } from './world/statistics.ts'
 
 export interface RelayFigures {
@@ -55,18 +55,9 @@ export async function benchRelay(tell: Tell): Promise<RelayFigures> {
 async function measureLine(tell: Tell) {
   return await withNetwork(
     { count: 2, flags: FLAGS, tell },
-    async ({ chain, relays, shutdown }) => {
-      const [relay, end] = relays
-      if (!relay || !end) throw new TypeError('Two relays were started')
-      await end.service.stop()
-      const configFile = join(end.folder, 'config.json')
-      const sink = new Child('relay/sink.ts', { configFile }, shutdown)
-      await sink.next('listening')
-      const [relayKey, sinkKey] = [relay.nodeKey, end.nodeKey]
-      const settings = { ...(await createAccount(chain)), relayKey, sinkKey }
-      const source = new Child('relay/source.ts', settings, shutdown)
-      await source.next('ready')
-      const run = (batch: Batch) => runBatch({ source, relay, sink }, batch)
+    async (network) => {
+      const line = await startLine(network)
+      const run = (batch: Batch) => runBatch(line, batch)
       await run({ kind: 'forward', count: COUNTS.warmUp })
       await run({ kind: 'unwrap', count: COUNTS.warmUp })
       // rounds that take turns, so that a busy moment of the machine falls on all alike
@@ -88,7 +79,7 @@ async function measureLine(tell: Tell) {
         unwrap: quantile(rates.unwrap, 0.5),
         addedP50Ms: quantile(over, 0.5) - base,
         addedP99Ms: quantile(over, 0.99) - base,
-        rssMb: rssMb(relay.service.pid ?? 0),
+        rssMb: rssMb(line.relay.service.pid ?? 0),
       }
     },
   )
@@ -107,51 +98,8 @@ async function bestEcho(): Promise<number> {
   }
 }
 
-interface Trip {
-  /** Packets that the relay was too busy for, and that were sent again. */
-  refusals: number
-  departures: number[]
-  arrivals: { index: number; atMs: number }[]
-}
-
-/** Sends a batch and waits until the sink has all of it. Throws when a packet is missing. */
-async function runBatch(
-  { source, relay, sink }: { source: Child; relay: RelayProcess; sink: Child },
-  batch: Batch,
-): Promise<Trip> {
-  const sent = source.next('sent')
-  source.send('run', { batch })
-  const { departures, refusals } = await sent
-  const deadline = performance.now() + 10_000
-  for (;;) {
-    const counted = sink.next('count')
-    sink.send('count')
-    const { count } = await counted
-    if (count === batch.count) break
-    if (performance.now() > deadline) {
-      const { outcomes, opened, undeliverable, queues } = await fetchStatus(relay)
-      const why = JSON.stringify({ refusals, outcomes, opened, undeliverable, queues })
-      throw new Error(`${count} of ${batch.count} packets arrived: ${why}`)
-    }
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-  const taken = sink.next('arrivals')
-  sink.send('take')
-  const { arrivals } = await taken
-  return { departures, arrivals, refusals } as Trip
-}
-
-function rateOf({ arrivals }: Trip): number {
-  const times = arrivals.map(({ atMs }) => atMs)
-  const spanMs = Math.max(...pieces(times, Math.max)) - Math.min(...pieces(times, Math.min))
-  return (times.length - 1) / (spanMs / 1_000)
-}
-
-/** Reduces a long list in pieces, as an argument list has a limit. */
-function pieces(values: number[], reduce: (...values: number[]) => number): number[] {
-  const found: number[] = []
-  for (let i = 0; i < values.length; i += 1_000) found.push(reduce(...values.slice(i, i + 1_000)))
-  return found
+function rateOf(trip: Trip): number {
+  return (trip.arrivals.length - 1) / (spanMs(trip) / 1_000)
 }
 
 function latencies({ departures, arrivals }: Trip): number[] {

@@ -15,6 +15,8 @@ export interface Batch {
   kind: Kind
   count: number
   perSecond?: number
+  /** The most that are on their way to the relay at a time; as many as the link takes unless given. */
+  underWay?: number
 }
 
 interface SourceSettings extends AccountSettings {
@@ -65,7 +67,7 @@ const LONGEST_RUN_MS = 60_000
 onNote('run', (note) => void run(note['batch'] as Batch))
 tellBench('ready')
 
-async function run({ kind, count, perSecond }: Batch): Promise<void> {
+async function run({ kind, count, perSecond, underWay = count }: Batch): Promise<void> {
   ;[accepted, refusals] = [0, 0]
   waiting = Array.from({ length: count }, (_, i) => numbered(kind, count - 1 - i))
   const link = kind === 'direct' ? links.sink : links.relay
@@ -79,7 +81,8 @@ async function run({ kind, count, perSecond }: Batch): Promise<void> {
     }
     const next = waiting.at(-1)
     if (next && perSecond) await until(start + (next.index * 1_000) / perSecond)
-    if (next && link.enqueue(next)) {
+    const { queued, unacknowledged } = link.backlog
+    if (next && queued + unacknowledged < underWay && link.enqueue(next)) {
       waiting.pop()
       departures[next.index] = preciseNowMs()
     } else await sleep(1) // the processor is needed elsewhere

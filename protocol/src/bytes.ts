@@ -45,8 +45,15 @@ export function fromHex(hex: string, length?: number): Uint8Array {
     throw new MainframeError('CODEC_INVALID', `Not ${length ?? 'whole'} bytes of 0x-hex`)
   }
   const out = new Uint8Array(hex.length / 2 - 1)
-  for (let i = 0; i < out.length; i++) out[i] = Number.parseInt(hex.slice(2 + 2 * i, 4 + 2 * i), 16)
+  for (let i = 0; i < out.length; i++) {
+    out[i] = (nibble(hex.charCodeAt(2 + 2 * i)) << 4) | nibble(hex.charCodeAt(3 + 2 * i))
+  }
   return out
+}
+
+/** The value of a hex digit in ASCII: letters have bit 6 set and count from 10. */
+function nibble(code: number): number {
+  return (code & 0xf) + 9 * (code >> 6)
 }
 
 export function viewOf(bytes: Uint8Array): DataView {
@@ -70,7 +77,13 @@ export function bigintToBytes(value: bigint, length: number): Uint8Array {
   if (value < 0n || value >= 1n << BigInt(8 * length)) {
     throw new MainframeError('CODEC_INVALID', `The number does not fit ${length} bytes`)
   }
-  return fromHex(`0x${value.toString(16).padStart(2 * length, '0')}`)
+  const out = new Uint8Array(length)
+  let rest = value
+  for (let end = length; rest > 0n; end -= 4, rest >>= 32n) {
+    let word = Number(BigInt.asUintN(32, rest))
+    for (let i = end - 1; i >= 0 && word > 0; i--, word >>>= 8) out[i] = word & 0xff
+  }
+  return out
 }
 
 export function bytesToBigint(bytes: Uint8Array): bigint {

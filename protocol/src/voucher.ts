@@ -1,7 +1,8 @@
 /** Channel ids and cumulative vouchers, as PaymentChannels.sol computes them (PROTOCOL.md §4). */
+import { primitives } from '#primitives'
 import { secp256k1 } from '@noble/curves/secp256k1.js'
-import { keccak_256 } from '@noble/hashes/sha3.js'
-import { bigintToBytes, concatBytes, exactBytes, utf8 } from './bytes.ts'
+import { bigintToBytes, concatBytes, exactBytes, utf8, viewOf } from './bytes.ts'
+import { MainframeError } from './errors.ts'
 
 /** What identifies a channel; nothing of it is stored on chain, its hash is the id. */
 export interface ChannelTerms {
@@ -42,21 +43,22 @@ export interface Release {
 export const MAX_AMOUNT = (1n << 96n) - 1n
 export const SIGNATURE_BYTES = 64
 
+const { keccak256 } = primitives
 const word = (value: bigint) => bigintToBytes(value, 32)
 const addressWord = (account: Uint8Array) =>
   concatBytes(new Uint8Array(12), exactBytes(account, 20))
 
-const DOMAIN_TYPE = keccak_256(
+const DOMAIN_TYPE = keccak256(
   utf8('EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)'),
 )
-const VOUCHER_TYPE = keccak_256(utf8('Voucher(bytes32 channelId,uint24 epoch,uint96 amount)'))
-const RELEASE_TYPE = keccak_256(utf8('Release(bytes32 channelId,uint24 epoch,uint96 finalAmount)'))
-const NAME = keccak_256(utf8('Mainframe PaymentChannels'))
-const VERSION = keccak_256(utf8('1'))
+const VOUCHER_TYPE = keccak256(utf8('Voucher(bytes32 channelId,uint24 epoch,uint96 amount)'))
+const RELEASE_TYPE = keccak256(utf8('Release(bytes32 channelId,uint24 epoch,uint96 finalAmount)'))
+const NAME = keccak256(utf8('Mainframe PaymentChannels'))
+const VERSION = keccak256(utf8('1'))
 
 /** keccak256(abi.encode(payer, payee, token, signer, notice)). */
 export function channelId(terms: ChannelTerms): Uint8Array {
-  return keccak_256(
+  return keccak256(
     concatBytes(
       addressWord(terms.payer),
       addressWord(terms.payee),
@@ -69,7 +71,7 @@ export function channelId(terms: ChannelTerms): Uint8Array {
 
 /** The EIP-712 domain separator; compute it once per deployment. */
 export function domainSeparator({ chainId, contract }: ChannelsDomain): Uint8Array {
-  return keccak_256(concatBytes(DOMAIN_TYPE, NAME, VERSION, word(chainId), addressWord(contract)))
+  return keccak256(concatBytes(DOMAIN_TYPE, NAME, VERSION, word(chainId), addressWord(contract)))
 }
 
 /** The 32-byte digest that the channel's signer signs. */
@@ -82,16 +84,29 @@ export function releaseDigest(separator: Uint8Array, release: Release): Uint8Arr
   return typedDigest(separator, RELEASE_TYPE, { ...release, total: release.finalAmount })
 }
 
+/** What the two hashes of a digest read, reused: a relay computes one for every voucher. */
+const structInput = new Uint8Array(4 * 32)
+const structView = viewOf(structInput)
+const digestInput = new Uint8Array(2 + 2 * 32)
+digestInput.set([0x19, 0x01])
+
 /** EIP-712's digest of a channel, an epoch and an amount, which both structs consist of. */
 function typedDigest(
   separator: Uint8Array,
   type: Uint8Array,
   { channelId, epoch, total }: { channelId: Uint8Array; epoch: number; total: bigint },
 ): Uint8Array {
-  const struct = keccak_256(
-    concatBytes(type, exactBytes(channelId, 32), word(BigInt(epoch)), word(total)),
-  )
-  return keccak_256(concatBytes(Uint8Array.of(0x19, 0x01), separator, struct))
+  if (total < 0n || total > MAX_AMOUNT) {
+    throw new MainframeError('CODEC_INVALID', 'An amount is below 2^96 base units')
+  }
+  structInput.set(type)
+  structInput.set(exactBytes(channelId, 32), 32)
+  structView.setUint32(3 * 32 - 4, epoch)
+  structView.setBigUint64(4 * 32 - 16, total >> 64n)
+  structView.setBigUint64(4 * 32 - 8, total) // its lower 64 bits
+  digestInput.set(exactBytes(separator, 32), 2)
+  digestInput.set(keccak256(structInput), 34)
+  return keccak256(digestInput)
 }
 
 /** 64-byte compact signature (EIP-2098): r, then s with the recovery bit on top; s is low. */
@@ -119,7 +134,7 @@ export function recoverSigner(digest: Uint8Array, signature: Uint8Array): Uint8A
 
 /** The 20-byte account of an uncompressed (65-byte) secp256k1 public key. */
 export function publicKeyAccount(publicKey: Uint8Array): Uint8Array {
-  return keccak_256(publicKey.subarray(1)).slice(12)
+  return keccak256(publicKey.subarray(1)).slice(12)
 }
 
 /** The 20-byte account of a 32-byte secret key. */

@@ -7,14 +7,13 @@ import {
   type CreditOutcome,
   channelId,
   domainSeparator,
-  equalBytes,
   fromHex,
   type Hex,
   toHex,
   voucherDigest,
 } from '@mainframe/protocol'
 import type { Directory } from '../chain/directory.ts'
-import { SignatureQueue } from './signatures.ts'
+import { SignatureQueue, type Signer } from './signatures.ts'
 import type { VoucherLog } from './voucher-log.ts'
 
 /** What a relay takes for payment; its quotes say the same. */
@@ -79,6 +78,17 @@ interface LedgerAccount extends ChannelAccount {
   acceptedBase: bigint
 }
 
+/** What of a channel's terms a voucher can vary, and what follows from it. */
+interface NamedChannel {
+  payer: Uint8Array
+  signer: Signer
+  noticeSeconds: number
+  idBytes: Uint8Array
+  id: Hex
+  payerHex: Hex
+  signerHex: Hex
+}
+
 /** About a tenth of a second of checking. */
 const DEFAULT_MAX_PENDING = 1_024
 
@@ -89,6 +99,8 @@ export class CreditLedger {
   readonly #separator: Uint8Array
   readonly #queue: SignatureQueue
   readonly #accounts = new Map<Hex, LedgerAccount>()
+  /** The channel that each link named last: hashing its terms costs as much as the digest. */
+  readonly #named = new WeakMap<object, NamedChannel>()
   readonly #unsubscribe: () => void
 
   constructor(options: CreditLedgerOptions) {
@@ -105,13 +117,14 @@ export class CreditLedger {
    * `STORE_FAILED` when the disk refuses, never for what a peer sent.
    */
   async offer(credit: Credit, link: object): Promise<Offer> {
-    const id = this.#idOf(credit)
-    if (id === undefined) return refuse('wrong-terms')
+    const named = this.#channelOf(credit, link)
+    if (named === undefined) return refuse('wrong-terms')
+    const { id } = named
     const early = this.#judge(id, credit)
     if (typeof early === 'string') return refuse(early)
-    const { epoch, amount, signature, signer } = credit
-    const digest = voucherDigest(this.#separator, { channelId: fromHex(id), epoch, amount })
-    const isSigned = await this.#queue.check({ digest, signature, signer })
+    const { epoch, amount, signature } = credit
+    const digest = voucherDigest(this.#separator, { channelId: named.idBytes, epoch, amount })
+    const isSigned = await this.#queue.check({ digest, signature, signer: named.signer })
     if (isSigned === undefined) return refuse('busy')
     if (!isSigned) return refuse('bad-signature')
     // chain, credit and other links went on meanwhile
@@ -123,8 +136,8 @@ export class CreditLedger {
       epoch,
       amount,
       signature,
-      payer: toHex(credit.payer),
-      signer: toHex(signer),
+      payer: named.payerHex,
+      signer: named.signerHex,
       noticeSeconds: credit.noticeSeconds,
     })
     if (this.#accounts.get(id) !== account) return refuse('wrong-epoch')
@@ -154,10 +167,24 @@ export class CreditLedger {
   }
 
   /** The channel that a voucher speaks of, if it is one of ours and of our token and notice. */
-  #idOf({ payer, token, signer, noticeSeconds }: Credit): Hex | undefined {
-    if (!equalBytes(token, this.#token)) return undefined
+  #channelOf(credit: Credit, link: object): NamedChannel | undefined {
+    const { payer, token, signer, noticeSeconds } = credit
+    if (Buffer.compare(token, this.#token) !== 0) return undefined
     if (noticeSeconds < this.#options.terms.minNoticeSeconds) return undefined
-    return toHex(channelId({ payer, payee: this.#payee, token, signer, noticeSeconds }))
+    const last = this.#named.get(link)
+    if (last && isOf(last, credit)) return last
+    const idBytes = channelId({ payer, payee: this.#payee, token, signer, noticeSeconds })
+    const named = {
+      payer: payer.slice(),
+      signer: { account: signer.slice() },
+      noticeSeconds,
+      idBytes,
+      id: toHex(idBytes),
+      payerHex: toHex(payer),
+      signerHex: toHex(signer),
+    }
+    this.#named.set(link, named)
+    return named
   }
 
   /** The account that a voucher is for, or why it cannot become credit; all but the signature. */
@@ -222,6 +249,11 @@ export function unclaimedOf(row: ChannelRow, vouchers: Pick<VoucherLog, 'entries
   if (!voucher || voucher.epoch !== row.epoch || row.state === 'closed') return 0n
   const due = voucher.amount < row.deposit ? voucher.amount : row.deposit
   return due > row.claimed ? due - row.claimed : 0n
+}
+
+function isOf({ payer, signer, noticeSeconds }: NamedChannel, credit: Credit): boolean {
+  if (noticeSeconds !== credit.noticeSeconds || Buffer.compare(payer, credit.payer) !== 0) return false
+  return Buffer.compare(signer.account, credit.signer) === 0
 }
 
 function refuse(outcome: Exclude<CreditOutcome, 'accepted'>): Offer {

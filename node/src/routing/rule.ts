@@ -24,6 +24,16 @@ export interface Account {
   spentUnits: number
 }
 
+/** Whether what is prepaid and not spent pays for this much. Without an account nothing is prepaid. */
+export function hasCredit(account: Account | undefined, units: number): account is Account {
+  return account !== undefined && account.durableUnits - account.spentUnits >= units
+}
+
+/** All that a packet costs a link's account once it is taken. */
+export function debit(account: Account, units: number): void {
+  account.spentUnits += units
+}
+
 /** A packet that asks for treatment. Without an account it has no credit. */
 export interface Arrival extends Shipment {
   account: Account | undefined
@@ -64,9 +74,7 @@ export function treat(state: RuleState, arrival: Arrival): Verdict {
   const header = decodePacket(arrival.packet, minutesNow(nowMs))
   if (typeof header === 'string') return { outcome: header }
   const { account } = arrival
-  if (!account || account.durableUnits - account.spentUnits < arrival.postageUnits) {
-    return { outcome: 'no-credit' }
-  }
+  if (!hasCredit(account, arrival.postageUnits)) return { outcome: 'no-credit' }
   const way = chooseWay(state, arrival, header)
   if (typeof way === 'string') return { outcome: way }
   if (seen.isFull(nowMs)) return { outcome: 'busy' }
@@ -74,10 +82,10 @@ export function treat(state: RuleState, arrival: Arrival): Verdict {
   const level = spreadLevel(header, arrival.level)
   const seenLevel = seen.levelOf(id, nowMs)
   if (seenLevel !== undefined && level >= seenLevel) {
-    account.spentUnits += routeFee(state.prices) // a free duplicate would be a free flood
+    debit(account, routeFee(state.prices)) // a free duplicate would be a free flood
     return { outcome: 'seen' }
   }
-  account.spentUnits += arrival.postageUnits
+  debit(account, arrival.postageUnits)
   return take(state, { arrival, header, id, level, seenLevel }, way)
 }
 
