@@ -1,6 +1,14 @@
 /** `npm run bench -- <name>`: how fast the parts are, as ratios within one run. */
 import { parseArgs } from 'node:util'
+import type { EconomySize } from './economy.ts'
 
+const OPTIONS = {
+  json: { type: 'boolean' },
+  help: { type: 'boolean' },
+  relays: { type: 'string' },
+  clients: { type: 'string' },
+  messages: { type: 'string' },
+} as const
 const BENCHES = {
   seal: {
     what: 'sealing and opening packets, beside one X25519',
@@ -27,6 +35,13 @@ const BENCHES = {
       return await benchPayments(PAYMENTS_SIZE, tell)
     },
   },
+  economy: {
+    what: 'a market of relay processes, and where every base unit of it goes (minutes)',
+    run: async (size: Partial<EconomySize>) => {
+      const { benchEconomy, ECONOMY_SIZE } = await import('./economy.ts')
+      return await benchEconomy({ ...ECONOMY_SIZE, ...size }, tell)
+    },
+  },
   network: {
     what: 'whole networks of relay processes on this machine (minutes)',
     run: async () => (await import('./network.ts')).benchNetwork(tell),
@@ -35,12 +50,14 @@ const BENCHES = {
 type BenchName = keyof typeof BENCHES
 
 const NAMES = Object.keys(BENCHES) as BenchName[]
+const SIZES = ['relays', 'clients', 'messages'] as const
 const HELP = `npm run bench -- <name> [--json]
 
 ${NAMES.map((name) => `  ${name.padEnd(10)}${BENCHES[name].what}`).join('\n')}
 
   --json    the figures alone, as one line of JSON
   --help    this text
+  --relays <count> --clients <count> --messages <count>    of the economy
 
 Absolute figures are those of this machine and its load; compare what one run measured side by side.
 docs/benchmarks.md says what each figure covers.
@@ -58,8 +75,7 @@ try {
 }
 
 async function main(): Promise<number> {
-  const options = { json: { type: 'boolean' }, help: { type: 'boolean' } } as const
-  const { values, positionals } = parseArgs({ options, allowPositionals: true })
+  const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true })
   const [name, ...rest] = positionals
   if (values.help || !name) {
     console.log(HELP)
@@ -69,10 +85,31 @@ async function main(): Promise<number> {
     console.error(`There is no bench "${positionals.join(' ')}"; there are: ${NAMES.join(', ')}`)
     return 2
   }
-  const figures = await BENCHES[name].run()
-  if (values.json) console.log(JSON.stringify(figures))
-  else console.table(figures)
+  const given = SIZES.filter((size) => values[size] !== undefined)
+  const bad = given.find((size) => name !== 'economy' || !/^[1-9]\d{0,5}$/.test(values[size] ?? ''))
+  if (bad) {
+    console.error(`--${bad} is a whole number above 0, for the bench "economy"`)
+    return 2
+  }
+  const size = Object.fromEntries(given.map((name) => [name, Number(values[name])]))
+  show(await BENCHES[name].run(size), values.json ?? false)
   return 0
+}
+
+/** Rows within the figures get a table of their own. */
+function show(figures: object, asJson: boolean): void {
+  if (asJson) {
+    console.log(JSON.stringify(figures))
+    return
+  }
+  const entries = Object.entries(figures)
+  const isTable = ([, value]: [string, unknown]) => Array.isArray(value)
+  if (Array.isArray(figures)) {
+    console.table(figures)
+    return
+  }
+  console.table(Object.fromEntries(entries.filter((entry) => !isTable(entry))))
+  for (const [, rows] of entries.filter(isTable)) console.table(rows)
 }
 
 function isBench(name: string): name is BenchName {

@@ -53,36 +53,33 @@ export async function benchRelay(tell: Tell): Promise<RelayFigures> {
 }
 
 async function measureLine(tell: Tell) {
-  return await withNetwork(
-    { count: 2, flags: FLAGS, tell },
-    async (network) => {
-      const line = await startLine(network)
-      const run = (batch: Batch) => runBatch(line, batch)
-      await run({ kind: 'forward', count: COUNTS.warmUp })
-      await run({ kind: 'unwrap', count: COUNTS.warmUp })
-      // rounds that take turns, so that a busy moment of the machine falls on all alike
-      const rates = { libp2p: [] as number[], forward: [] as number[], unwrap: [] as number[] }
-      for (let round = 1; round <= ROUNDS; round++) {
-        tell(`round ${round} of ${ROUNDS}`)
-        rates.libp2p.push(await bestEcho())
-        for (const kind of ['forward', 'unwrap'] as const) {
-          rates[kind].push(rateOf(await run({ kind, count: COUNTS[kind] })))
-        }
+  return await withNetwork({ count: 2, flags: FLAGS, tell }, async (network) => {
+    const line = await startLine(network)
+    const run = (batch: Batch) => runBatch(line, batch)
+    await run({ kind: 'forward', count: COUNTS.warmUp })
+    await run({ kind: 'unwrap', count: COUNTS.warmUp })
+    // rounds that take turns, so that a busy moment of the machine falls on all alike
+    const rates = { libp2p: [] as number[], forward: [] as number[], unwrap: [] as number[] }
+    for (let round = 1; round <= ROUNDS; round++) {
+      tell(`round ${round} of ${ROUNDS}`)
+      rates.libp2p.push(await bestEcho())
+      for (const kind of ['forward', 'unwrap'] as const) {
+        rates[kind].push(rateOf(await run({ kind, count: COUNTS[kind] })))
       }
-      tell('latency')
-      const paced = (kind: Kind) => run({ kind, count: COUNTS.latency, perSecond: RATE })
-      const [direct, over] = [latencies(await paced('direct')), latencies(await paced('forward'))]
-      const base = quantile(direct, 0.5)
-      return {
-        libp2p: quantile(rates.libp2p, 0.5),
-        forward: quantile(rates.forward, 0.5),
-        unwrap: quantile(rates.unwrap, 0.5),
-        addedP50Ms: quantile(over, 0.5) - base,
-        addedP99Ms: quantile(over, 0.99) - base,
-        rssMb: rssMb(line.relay.service.pid ?? 0),
-      }
-    },
-  )
+    }
+    tell('latency')
+    const paced = (kind: Kind) => run({ kind, count: COUNTS.latency, perSecond: RATE })
+    const [direct, over] = [latencies(await paced('direct')), latencies(await paced('forward'))]
+    const base = quantile(direct, 0.5)
+    return {
+      libp2p: quantile(rates.libp2p, 0.5),
+      forward: quantile(rates.forward, 0.5),
+      unwrap: quantile(rates.unwrap, 0.5),
+      addedP50Ms: quantile(over, 0.5) - base,
+      addedP99Ms: quantile(over, 0.99) - base,
+      rssMb: rssMb(line.relay.service.pid ?? 0),
+    }
+  })
 }
 
 async function bestEcho(): Promise<number> {

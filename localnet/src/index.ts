@@ -1,6 +1,7 @@
 /** The local network as a library, for end-to-end tests and benches. */
 export { fundAccounts, type Grant } from './accounts.ts'
 export { type Chain, localProvider, startChain } from './chain.ts'
+export { claimAll } from './claims.ts'
 export { type Indexer, startIndexer } from './indexer.ts'
 export { observeHeldPackets, traceMessages } from './observer.ts'
 export { createPeople, openClient, type Person } from './people.ts'

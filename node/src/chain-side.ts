@@ -8,7 +8,7 @@ import type { Closers } from './closers.ts'
 import type { RelayConfig } from './config.ts'
 import type { Logger } from './log.ts'
 import type { RelayKeys } from './operator/keys.ts'
-import { setPrices } from './operator/prices.ts'
+import { askedPrices, setPrices } from './operator/prices.ts'
 import { updateRelay } from './operator/register.ts'
 
 export interface ChainSide {
@@ -101,14 +101,14 @@ async function announce(
   { rpc, sender }: ChainSide,
   self: RelayEntry,
 ): Promise<void> {
-  const { deployment, routeUnits, holdUnitsPerHour, announce: multiaddrs } = config
+  const { deployment, announce: multiaddrs } = config
   const node = self.row
   const metadata = Buffer.from(fromHex(node.metadata)).toString()
   const report = (what: string) => (hash: Hex | undefined) => {
     if (hash) log.info({ transaction: hash }, `${what} changed`)
   }
   const complain = (error: Error) => log.warn(error.message)
-  const prices = { routeUnits, holdUnitsPerHour }
+  const prices = askedPrices(config)
   await setPrices({ rpc, deployment, sender, node, prices }).then(report('Prices'), complain)
   if (multiaddrs.length === 0) return
   await updateRelay(node, { multiaddrs, metadata }, { sender, deployment }).then(

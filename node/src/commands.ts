@@ -14,7 +14,7 @@ import { Rpc } from './chain/rpc.ts'
 import { TransactionSender } from './chain/transactions.ts'
 import type { RelayConfig } from './config.ts'
 import { createKeys, loadKeys, type RelayKeys } from './operator/keys.ts'
-import { setPrices } from './operator/prices.ts'
+import { askedPrices, setPrices } from './operator/prices.ts'
 import { fetchNode, registerRelay } from './operator/register.ts'
 
 /** What `init` shows; no secret. */
@@ -66,11 +66,10 @@ export async function register(config: RelayConfig, input: RegisterInput): Promi
     metadata: '',
     pollMs,
   })
-  const { routeUnits, holdUnitsPerHour } = config
   const { chainId } = deployment
   const sender = new TransactionSender({ rpc, chainId, secretKey: keys.hotSecret, pollMs })
   const node = await untilRegistered(rpc, config, nodeId)
-  const prices = { routeUnits, holdUnitsPerHour }
+  const prices = askedPrices(config)
   const pricesHash = await setPrices({ rpc, deployment, sender, node, prices })
   return {
     ...identityOf(keys),

@@ -44,8 +44,20 @@ export const SettingsSchema = Type.Object(
       default: 0,
       description: 'loopback port of metrics and status; 0 takes a free one, see admin.json',
     }),
-    routeUnits: units(1_000, 'price of routing a packet, in units of 10^-9 MFT'),
-    holdUnitsPerHour: units(50, 'price of holding a packet for an hour, in units of 10^-9 MFT'),
+    routeUnits: units(
+      1_000,
+      'least to ask for routing a packet, in units of 10^-9 MFT: what it costs you',
+    ),
+    holdUnitsPerHour: units(
+      50,
+      'least to ask for holding a packet for an hour, in units of 10^-9 MFT',
+    ),
+    marginPercent: Type.Integer({
+      minimum: 0,
+      maximum: 10_000,
+      default: 0,
+      description: 'what the prices on the board are above these two, in percent',
+    }),
     maxWindowUnits: units(10_000_000, 'most that a payer may prepay and not have spent, in units'),
     depositUnits: units(100_000_000, 'deposit of a channel to another relay, in units'),
     maxDepositUnits: units(

@@ -70,6 +70,8 @@ export interface RelayStatus {
   peerFailures: Record<string, number>
   /** Postage debited since the start, in units; what was earned runs ahead by what is prepaid. */
   debitedUnits: number
+  /** Postage of what peers took since the start, in units; the rest of the debits is earned. */
+  passedOnUnits: number
   earnedBase: bigint
   claimedBase: bigint
   unclaimedBase: bigint
@@ -133,6 +135,7 @@ export function relayStatus(parts: Observed): RelayStatus {
     linkFaults: { ...incoming.faults },
     peerFailures: { ...peers.failures },
     debitedUnits: router.debitedUnits,
+    passedOnUnits: router.passedOnUnits,
     ...parts.ledger.earned(),
     lastClaim: claim ? { txHash: claim.txHash, rows: claim.rows, paidBase: claim.paidBase } : null,
   }

@@ -260,6 +260,7 @@ function linkComplaints(log: Logger): (error: unknown) => void {
 /** The router's ear for its links, with news of each that works. */
 function withNews(router: Router, { onLinkUp }: Hooks) {
   return {
+    onAccepted: router.onAccepted.bind(router),
     onRefused: router.onRefused.bind(router),
     onLost: router.onLost.bind(router),
     onLinkUp: (peerKey: string) => {

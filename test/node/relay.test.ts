@@ -142,6 +142,25 @@ describe('Four relays on a chain', () => {
     assert.equal((await statusOf(relay(1))).queues.owed, 0)
   })
 
+  it('changes its prices on the board when it starts with other settings', async () => {
+    const changed = relay(3)
+    await changed.relay?.stop()
+    changed.config = { ...changed.config, routeUnits: 800, marginPercent: 10 }
+    await startTestRelay(changed)
+    const isAsked = () => {
+      const { routeUnits, holdUnitsPerHour } = client.entry(changed).prices ?? {}
+      return routeUnits === 880 && holdUnitsPerHour === 55
+    }
+    await until(isAsked, 15_000)
+    assert.match(changed.log.join(''), /"msg":"Prices changed"/)
+    await until(async () => (await statusOf(changed)).ready, 15_000)
+  })
+
+  it('counts what went on to peers apart from what it was paid', async () => {
+    const { debitedUnits, passedOnUnits } = await statusOf(relay(0))
+    assert.ok(passedOnUnits > 0 && passedOnUnits < debitedUnits)
+  })
+
   it('logs no payload, address or peer at info level', async () => {
     const lines = relays.flatMap(({ log }) => log).join('')
     assert.match(lines, /"msg":"Listening"/)

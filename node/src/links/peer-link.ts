@@ -20,7 +20,7 @@ import type { Network } from './network.ts'
 export interface PeerLinkOptions {
   network: Pick<Network, 'open'>
   channels: Pick<PayerChannels, 'ensure' | 'topUp'>
-  router: Pick<Router, 'onRefused' | 'onLost' | 'onLinkUp'>
+  router: Pick<Router, 'onAccepted' | 'onRefused' | 'onLost' | 'onLinkUp'>
   domain: ChannelsDomain
   /** Prices on the board as of now; they may have changed since the quote. */
   boardPrices(relay: RelayEntry): RelayPrices | undefined
@@ -82,9 +82,10 @@ export class PeerLink implements PacketLink {
     this.relay = relay
     this.#options = options
     this.#link = new PayerLink(stream, {
-      onAccepted: () => {
+      onAccepted: (dispatch) => {
         this.#tookPackets = true
         this.#answeredMs = performance.now()
+        router.onAccepted(dispatch)
       },
       onRefused: (dispatch, reason) => {
         this.#answeredMs = performance.now()

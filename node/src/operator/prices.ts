@@ -4,6 +4,7 @@ import {
   bodyHash,
   type Deployment,
   type Hex,
+  MainframeError,
   type NodeRow,
   type RelayPrices,
   SERVICE_NAMES,
@@ -14,6 +15,22 @@ import {
 import { boardContract, callView } from '../chain/contracts.ts'
 import type { Rpc } from '../chain/rpc.ts'
 import type { TransactionSender } from '../chain/transactions.ts'
+
+/** How an operator comes to prices. */
+export interface PriceRule extends RelayPrices {
+  /** On top of both, in percent. */
+  marginPercent: number
+}
+
+/** The prices for the board: with the margin, rounded up to units. Throws `CONFIG_INVALID`. */
+export function askedPrices({ routeUnits, holdUnitsPerHour, marginPercent }: PriceRule) {
+  const withMargin = (units: number) => {
+    const asked = (BigInt(units) * BigInt(100 + marginPercent) + 99n) / 100n
+    if (asked <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(asked)
+    throw new MainframeError('CONFIG_INVALID', 'A price with its margin is 2^53 units or more')
+  }
+  return { routeUnits: withMargin(routeUnits), holdUnitsPerHour: withMargin(holdUnitsPerHour) }
+}
 
 export interface SetPricesOptions {
   rpc: Rpc

@@ -252,7 +252,8 @@ export function unclaimedOf(row: ChannelRow, vouchers: Pick<VoucherLog, 'entries
 }
 
 function isOf({ payer, signer, noticeSeconds }: NamedChannel, credit: Credit): boolean {
-  if (noticeSeconds !== credit.noticeSeconds || Buffer.compare(payer, credit.payer) !== 0) return false
+  if (noticeSeconds !== credit.noticeSeconds || Buffer.compare(payer, credit.payer) !== 0)
+    return false
   return Buffer.compare(signer.account, credit.signer) === 0
 }
 

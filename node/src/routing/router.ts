@@ -95,6 +95,8 @@ export class Router {
   undeliverable = 0
   /** Postage debited from links since the start; vouchers run ahead of it by what is prepaid. */
   debitedUnits = 0
+  /** Postage of what peers took since the start: what of the debits went on to others. */
+  passedOnUnits = 0
 
   constructor(options: RouterOptions) {
     this.#options = { now: Date.now, random: randomInt, pad: padPacket, ...options }
@@ -130,6 +132,11 @@ export class Router {
     this.outcomes[outcome] += 1
     this.debitedUnits += (arrival.account?.spentUnits ?? 0) - spentBefore
     return outcome
+  }
+
+  /** A peer took a packet. A duplicate cost less than this, the route fee. */
+  onAccepted({ postageUnits }: Dispatch): void {
+    this.passedOnUnits += postageUnits
   }
 
   /** A peer refused a packet; nothing was paid for it. */

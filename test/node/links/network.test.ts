@@ -39,7 +39,7 @@ describe('The network of a relay', () => {
     const peers = new Peers({
       network: self.network,
       channels: { ensure: never, topUp: never },
-      router: { onRefused: () => {}, onLost: () => {}, onLinkUp: () => {} },
+      router: { onAccepted: () => {}, onRefused: () => {}, onLost: () => {}, onLinkUp: () => {} },
       domain: DOMAIN,
       addressesOf: async ({ multiaddrs }) => multiaddrs,
       boardPrices: ({ prices }) => prices,

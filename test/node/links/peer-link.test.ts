@@ -53,7 +53,7 @@ async function openTo(answer: Partial<Hello>): Promise<PeerLink> {
   const options = {
     network: { open: async () => stream },
     channels: { ensure: never, topUp: never },
-    router: { onRefused: () => {}, onLost: () => {}, onLinkUp: () => {} },
+    router: { onAccepted: () => {}, onRefused: () => {}, onLost: () => {}, onLinkUp: () => {} },
     domain: DOMAIN,
     boardPrices: () => PRICES,
     retryMs: 10,

@@ -35,7 +35,7 @@ describe('The peers that a relay dials', () => {
         },
       },
       channels: { ensure: never, topUp: never },
-      router: { onRefused: () => {}, onLost: () => {}, onLinkUp: () => {} },
+      router: { onAccepted: () => {}, onRefused: () => {}, onLost: () => {}, onLinkUp: () => {} },
       domain: DOMAIN,
       addressesOf: async ({ multiaddrs }) => multiaddrs,
       boardPrices: ({ prices }) => prices,

@@ -43,7 +43,12 @@ describe('The use of a link to a peer', () => {
       {
         network: { open: () => payee.openStream() },
         channels: { ensure: async () => channel, topUp: async () => channel },
-        router: { onRefused: () => {}, onLost: () => {}, onLinkUp: () => isUp.resolve() },
+        router: {
+          onAccepted: () => {},
+          onRefused: () => {},
+          onLost: () => {},
+          onLinkUp: () => isUp.resolve(),
+        },
         domain: DOMAIN,
         boardPrices: () => PRICES,
         retryMs: 10,

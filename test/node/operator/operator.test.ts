@@ -11,7 +11,7 @@ import {
 } from '@mainframe/protocol'
 import { Rpc } from '../../../node/src/chain/rpc.ts'
 import { createKeys, loadKeys } from '../../../node/src/operator/keys.ts'
-import { setPrices } from '../../../node/src/operator/prices.ts'
+import { askedPrices, setPrices } from '../../../node/src/operator/prices.ts'
 import { fetchNode, registerRelay, updateRelay } from '../../../node/src/operator/register.ts'
 import { startChain, type TestChain } from '../../helpers/chain.ts'
 import { createRelay, MFT, newFolder, newKeys, POLL_MS, senderOf } from '../chain-support.ts'
@@ -59,6 +59,26 @@ describe('the keys of a relay', () => {
         return true
       })
     }
+  })
+})
+
+describe('the prices of a relay', () => {
+  const least = { routeUnits: 1_001, holdUnitsPerHour: 3 }
+
+  it('are refused where the margin makes them more than anybody can pay', () => {
+    const priceless = { ...least, routeUnits: Number.MAX_SAFE_INTEGER }
+    const asked = () => askedPrices({ ...priceless, marginPercent: 1 })
+    assert.throws(asked, (error) => errorCode(error) === 'CONFIG_INVALID')
+    assert.deepEqual(askedPrices({ ...priceless, marginPercent: 0 }), priceless)
+  })
+
+  it('are what packets cost it, with the margin, rounded up', () => {
+    assert.deepEqual(askedPrices({ ...least, marginPercent: 0 }), least)
+    assert.deepEqual(askedPrices({ ...least, marginPercent: 10 }), {
+      routeUnits: 1_102,
+      holdUnitsPerHour: 4,
+    })
+    assert.equal(askedPrices({ ...least, marginPercent: 10_000 }).routeUnits, 101_101)
   })
 })
 

@@ -279,6 +279,47 @@ describe('The rule, step 4: price', () => {
     })
   }
 
+  it('refuses before the debit what a dear next hop would cost more than is left of', () => {
+    const dear = { ...PRICES, routeUnits: 10 * PRICES.routeUnits }
+    const state = world({ self: '0', luminosity: 1, others: [relay('1', dear)] })
+    const hopFee = HOLD_FEE - PRICES.routeUnits + dear.routeUnits
+    const payer = account()
+    const packet = inboxPacket('1')
+    for (const postageUnits of [PRICES.routeUnits, hopFee, hopFee + PRICES.routeUnits - 1]) {
+      const verdict = treat(state, arrival(packet, { postageUnits, account: payer }))
+      assert.equal(verdict.outcome, 'underpaid', `${postageUnits}`)
+    }
+    assert.equal(payer.spentUnits, 0)
+    const verdict = treat(state, arrival(packet, { postageUnits: 2 * hopFee, account: payer }))
+    assert.equal(verdict.outcome, 'forwarded')
+  })
+
+  it('never passes on more than came in less its own fee, whatever anybody asks', () => {
+    const price = fc.record({
+      routeUnits: fc.integer({ min: 1, max: 1_000_000 }),
+      holdUnitsPerHour: fc.integer({ min: 1, max: 1_000 }),
+    })
+    const property = fc.property(
+      fc.integer({ min: 0, max: 10_000_000 }),
+      price,
+      fc.array(price, { minLength: 1, maxLength: 6 }),
+      fc.constantFrom('', '0', '1'),
+      (postageUnits, prices, others, bits) => {
+        const peers = others.map((other, i) => relay(i.toString(2).padStart(4, '0'), other))
+        const state = world({ self: '01111', luminosity: 1, others: peers, overrides: { prices } })
+        const payer = account(postageUnits)
+        const verdict = treat(state, arrival(inboxPacket(bits), { postageUnits, account: payer }))
+        const isCopied = verdict.outcome === 'held' || verdict.outcome === 'respread'
+        const copies = isCopied ? verdict.copies.map((copy) => copy.postageUnits) : []
+        const passed = verdict.outcome === 'forwarded' ? [verdict.shipment.postageUnits] : copies
+        const passedUnits = passed.reduce((sum, units) => sum + units, 0)
+        if (payer.spentUnits === 0) assert.equal(passedUnits, 0)
+        else assert.ok(payer.spentUnits - passedUnits >= prices.routeUnits)
+      },
+    )
+    fc.assert(property)
+  })
+
   it('refuses to hold when the quota is used up, before the debit', () => {
     const state = world({ overrides: { holdHasRoom: false } })
     const payer = account()
