@@ -6,7 +6,7 @@ import {
   type RelayStatusJson,
   readConservation,
 } from '@mainframe/localnet'
-import { type Hex, MainframeError } from '@mainframe/protocol'
+import { type Hex, MainframeError, unitsToBase } from '@mainframe/protocol'
 import type { Mainframe } from '@mainframe/sdk'
 import { goOnLine, invite, startNetwork, type TestNetwork } from '../test/e2e/support/network.ts'
 import { readChannelGas } from './economy/gas.ts'
@@ -45,8 +45,12 @@ export interface RelayFigures extends Tariff {
   /** Postage debited for packets that it took, and postage of packets that peers took from it. */
   debitedUnits: number
   passedOnUnits: number
-  /** On chain: what prepaid windows between relays have moved, both ways, is in it. */
+  /** The difference: what relaying has brought. */
+  keptUnits: number
+  /** On chain. */
   netBase: string
+  /** The difference of these two: windows that were paid ahead and not spent, received less given. */
+  windowsBase: string
 }
 
 /** How many there are unless told otherwise. */
@@ -91,13 +95,7 @@ async function measure(
   const users = people.map(({ account }) => account)
   const { money, statuses } = await settle(network, { clients, users })
   const gas = await readChannelGas(network.chain)
-  const market = statuses.map((status, place) => ({
-    ...tariffOf(place),
-    packets: takenBy(status),
-    debitedUnits: status.debitedUnits,
-    passedOnUnits: status.passedOnUnits,
-    netBase: `${money.nets[place]}`,
-  }))
+  const market = statuses.map((status, place) => relayFigures(status, place, money))
   const packetsSettled = market.reduce((sum, { packets }) => sum + packets, 0)
   return {
     ...size,
@@ -106,12 +104,27 @@ async function measure(
     relaysNetBase: `${money.relaysNet}`,
     unsignedBase: `${money.unsigned}`,
     isBalanced: money.deposited === money.relaysNet + money.unsigned,
-    relaysAtALoss: market.filter((row) => row.debitedUnits < row.passedOnUnits).length,
+    relaysAtALoss: market.filter(({ keptUnits }) => keptUnits < 0).length,
     packetsSettled,
     claimGas: Number(gas.claims),
     depositGas: Number(gas.deposits),
     gasPer1000Packets: Math.round((1_000 * Number(gas.claims)) / packetsSettled),
     market,
+  }
+}
+
+function relayFigures(status: RelayStatusJson, place: number, { nets }: Money): RelayFigures {
+  const { debitedUnits, passedOnUnits } = status
+  const keptUnits = debitedUnits - passedOnUnits
+  const netBase = nets[place] ?? 0n
+  return {
+    ...tariffOf(place),
+    packets: takenBy(status),
+    debitedUnits,
+    passedOnUnits,
+    keptUnits,
+    netBase: `${netBase}`,
+    windowsBase: `${netBase - unitsToBase(keptUnits)}`,
   }
 }
 

@@ -22,7 +22,7 @@ export interface PaymentsSize {
 
 /** A few minutes on a machine that does nothing else. */
 export const PAYMENTS_SIZE: PaymentsSize = {
-  verifyRounds: 400,
+  verifyRounds: 800,
   creditRounds: 100,
   vouchersOfEachPayer: 400,
   traffic: { rounds: 24, packetsOfRound: 10_000 },

@@ -13,7 +13,7 @@ export interface VerifyFigures {
 }
 
 /** Vouchers of one round, each of another payer: a few milliseconds. */
-const PAYERS = 64
+const PAYERS = 32
 const WARM_UP = 50
 
 export async function measureVerify(rounds: number): Promise<VerifyFigures> {
