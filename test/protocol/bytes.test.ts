@@ -58,6 +58,17 @@ describe('numbers', () => {
         assert.equal(bytesToBigint(bigintToBytes(value, 17)), value)
       }),
     )
+    for (const [value, length] of [
+      [1n << 32n, 5],
+      [(1n << 96n) - 1n, 12],
+      [0n, 0],
+    ] as const) {
+      const hex = value
+        .toString(16)
+        .padStart(2 * length, '0')
+        .slice(0, 2 * length)
+      assert.equal(toHex(bigintToBytes(value, length)), `0x${hex}`)
+    }
     assert.equal(bytesToBigint(new Uint8Array(0)), 0n)
     assert.throws(() => bigintToBytes(256n, 1), { code: 'CODEC_INVALID' })
     assert.throws(() => bigintToBytes(-1n, 4), { code: 'CODEC_INVALID' })

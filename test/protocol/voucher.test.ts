@@ -84,6 +84,10 @@ describe('vouchers: what is refused', () => {
     })
     const odd = { channelId: new Uint8Array(31), epoch: 1, amount: 1n }
     assert.throws(() => voucherDigest(digest, odd), { code: 'CODEC_INVALID' })
+    for (const amount of [-1n, MAX_AMOUNT + 1n]) {
+      const unfit = { channelId: digest, epoch: 1, amount }
+      assert.throws(() => voucherDigest(digest, unfit), { code: 'CODEC_INVALID' })
+    }
   })
 })
 

@@ -152,9 +152,27 @@ describe('a voucher', () => {
       ],
     })
     assert.deepEqual([...each], [good.amount, ...bent.map(() => 0n)])
+    bent.push(good.signature.subarray(1))
+    // over a link of which nothing is known, and over one whose signer's key is
+    const known = {}
     for (const signature of bent) await expectOutcome({ ...good, signature }, 'bad-signature')
-    await expectOutcome({ ...good, signature: good.signature.subarray(1) }, 'bad-signature')
-    await expectOutcome(good, 'accepted')
+    await expectOutcome(credit(payer, units - 1), 'accepted', known)
+    for (const signature of bent) {
+      await expectOutcome({ ...good, signature }, 'bad-signature', known)
+    }
+    await expectOutcome(good, 'accepted', known)
+  })
+
+  it('is of the channel that it names, whichever the link named before', async () => {
+    const [payer, other] = [await paying(), await paying()]
+    const link = {}
+    const first = await expectOutcome(credit(payer, 10), 'accepted', link)
+    const second = await expectOutcome(credit(other, 10), 'accepted', link)
+    assert.notEqual(first?.channelId, second?.channelId)
+    const swapped = { ...credit(payer, 20), signature: credit(other, 20).signature }
+    await expectOutcome(swapped, 'bad-signature', link)
+    assert.equal(await expectOutcome(credit(payer, 20), 'accepted', link), first)
+    assert.equal(first?.durableUnits, 20)
   })
 
   it('is refused when replayed or lower, and does not move the credit to another link', async () => {

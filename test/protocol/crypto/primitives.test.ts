@@ -174,6 +174,22 @@ describe('primitives: native equals portable equals node:crypto', () => {
     }
   })
 
+  it('Keccak-256 agrees for any length and any part of a buffer, and is not SHA-3', () => {
+    const empty = 'c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470'
+    for (const [, p] of both) {
+      assert.equal(buffer(p.keccak256(new Uint8Array(0))).toString('hex'), empty)
+    }
+    fc.assert(
+      fc.property(bytesUpTo(500), fc.nat(3), (data, from) => {
+        const digest = portable.keccak256(data.slice(from))
+        assert.deepEqual(native.keccak256(data.subarray(from)), digest)
+        assert.deepEqual(native.keccak256(buffer(data).subarray(from)), digest)
+        assert.notDeepEqual(buffer(digest), createHash('sha3-256').update(data).digest())
+      }),
+      { numRuns: 300 },
+    )
+  })
+
   it('AEAD boxes of one open with the other', () => {
     fc.assert(
       fc.property(
