@@ -53,7 +53,7 @@ export class BenchPayee {
       relays: new Map(),
       channels: this.#channels,
       earlierClaims: new Map(),
-      users: 0,
+      epoch: undefined,
       confirmedBlock: 0,
       byPeerKey: () => undefined,
       subscribe: () => () => {},

@@ -37,7 +37,7 @@ const REMIND_MS = 15_000
 /** Follows the chain; resolves when caught up. Errors as `ChainFollower.start`. */
 export async function followChain(options: ChainSideOptions): Promise<ChainSide> {
   const { config, keys, log, closers, onFailed, signal } = options
-  const { deployment, rpcUrl: url, pollIntervalMs: pollMs, confirmations } = config
+  const { deployment, rpcUrl: url, pollIntervalMs: pollMs, confirmations, epochSeconds } = config
   const stop = new AbortController()
   const rpc = new Rpc({ url, signal: stop.signal })
   closers.add('rpc', () => stop.abort())
@@ -49,6 +49,7 @@ export async function followChain(options: ChainSideOptions): Promise<ChainSide>
     deployment,
     directory,
     confirmations,
+    epochSeconds,
     pollMs,
     onTrouble: (error) => log.warn({ code: error.code }, error.message),
     onFailed,

@@ -107,6 +107,12 @@ export {
 } from './directory/reduce.ts'
 export { decodeSchedule, encodeSchedule, type PriceSchedule } from './directory/schedule.ts'
 export {
+  DEFAULT_EPOCH_SECONDS,
+  epochOf,
+  findEpochBlock,
+  type TimedBlock,
+} from './epoch.ts'
+export {
   ERROR_CODES,
   type ErrorCode,
   errorCode,

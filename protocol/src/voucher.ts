@@ -1,6 +1,7 @@
 /** Channel ids and cumulative vouchers, as PaymentChannels.sol computes them (PROTOCOL.md §4). */
-import { primitives } from '#primitives'
+
 import { secp256k1 } from '@noble/curves/secp256k1.js'
+import { primitives } from '#primitives'
 import { bigintToBytes, concatBytes, exactBytes, utf8, viewOf } from './bytes.ts'
 import { MainframeError } from './errors.ts'
 

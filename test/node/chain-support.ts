@@ -86,7 +86,14 @@ export function follow(
   const { deployment } = chain
   const directory = new ChainDirectory({ deployment, account })
   const rpc = new Rpc({ url: chain.rpcUrl })
-  const defaults = { rpc, deployment, directory, confirmations: 2, pollMs: POLL_MS }
+  const defaults = {
+    rpc,
+    deployment,
+    directory,
+    confirmations: 2,
+    epochSeconds: 86_400,
+    pollMs: POLL_MS,
+  }
   return { directory, follower: new ChainFollower({ ...defaults, ...options }) }
 }
 

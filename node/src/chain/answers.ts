@@ -2,10 +2,11 @@
 import { type Hex, MainframeError, type RawLog } from '@mainframe/protocol'
 
 export interface Header {
+  number: number
   hash: Hex
   parentHash: Hex
   /** Unix seconds. */
-  timestampSeconds: number
+  time: number
 }
 
 /** What became of a mined transaction. */
@@ -33,9 +34,14 @@ export function parseQuantity(answer: unknown, what: string): bigint {
 /** A block without its transactions; `undefined` for none. Throws `CHAIN_MISMATCH`, retryable. */
 export function parseHeader(answer: unknown): Header | undefined {
   if (answer === null) return undefined
-  const { hash, parentHash, timestamp } = fieldsOf(answer, 'a block')
+  const { number, hash, parentHash, timestamp } = fieldsOf(answer, 'a block')
   if (!isHash(hash) || !isHash(parentHash)) throw senseless('a block')
-  return { hash, parentHash, timestampSeconds: parseCount(timestamp, 'a block') }
+  return {
+    number: parseCount(number, 'a block'),
+    hash,
+    parentHash,
+    time: parseCount(timestamp, 'a block'),
+  }
 }
 
 /** `undefined` while a transaction is not mined. Throws `CHAIN_MISMATCH`, retryable. */

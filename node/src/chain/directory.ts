@@ -40,6 +40,16 @@ export interface RelayEntry {
   peerKey: string
 }
 
+/** The two numbers that the luminosity follows from, after an epoch's block (PROTOCOL.md §1.4). */
+export interface EpochCounts {
+  /** Number of that block. */
+  block: number
+  /** Active relays. */
+  relays: number
+  /** Accounts with an open channel that are not the payee of an active relay. */
+  users: number
+}
+
 /** What the relay reads of the chain. All of it is `confirmations` blocks deep. */
 export interface Directory {
   /** By node id: active, signed, seed block known. */
@@ -48,8 +58,8 @@ export interface Directory {
   readonly channels: ReadonlyMap<Hex, ChannelRow>
   /** By channel id: base units claimed in epochs before the channel's present one. */
   readonly earlierClaims: ReadonlyMap<Hex, bigint>
-  /** Accounts with an open channel that are not the payee of an active relay. */
-  readonly users: number
+  /** As of the newest epoch's block; `undefined` before the first. */
+  readonly epoch: EpochCounts | undefined
   /** The last block taken in; -1 before the first. */
   readonly confirmedBlock: number
   /** By hex of the node key. */
@@ -73,6 +83,7 @@ export class ChainDirectory implements Directory {
   readonly channels = new Map<Hex, ChannelRow>()
   readonly earlierClaims = new Map<Hex, bigint>()
   confirmedBlock = -1
+  epoch: EpochCounts | undefined
   readonly #deployment: Deployment
   readonly #account: Hex
   readonly #nodes = new Map<Hex, NodeRow>()
@@ -80,11 +91,11 @@ export class ChainDirectory implements Directory {
   readonly #seeds = new Map<Hex, Hex>()
   /** Nodes that no signature makes relays: their owners cannot mend it, the id is used up. */
   readonly #unsigned = new Set<Hex>()
-  /** Payer of every open channel of the network. */
+  /** Payers of the network's channels: of those that are open, and of those that are closing. */
   readonly #openChannels = new Map<Hex, Hex>()
+  readonly #closingChannels = new Map<Hex, Hex>()
   readonly #byPeerKey = new Map<string, RelayEntry>()
   readonly #listeners = new Set<() => void>()
-  #users: number | undefined
   /** When the next announced price takes effect, Unix seconds. */
   #nextPriceAt = Number.POSITIVE_INFINITY
 
@@ -93,9 +104,12 @@ export class ChainDirectory implements Directory {
     this.#account = account.toLowerCase() as Hex
   }
 
+  /** Accounts with an open channel that are not the payee of an active relay, as of now. */
   get users(): number {
-    this.#users ??= this.#countUsers()
-    return this.#users
+    const payees = new Set<Hex>()
+    for (const { row } of this.relays.values()) payees.add(row.payee)
+    const users = new Set(this.#openChannels.values())
+    return [...users].filter((payer) => !payees.has(payer)).length
   }
 
   byPeerKey(peerKey: string): RelayEntry | undefined {
@@ -140,7 +154,16 @@ export class ChainDirectory implements Directory {
     if (touched.size > 0) this.#nextPriceAt = this.#findNextPrice(batch.nowSeconds)
     this.confirmedBlock = batch.toBlock
     if (touched.size === 0 && batch.events.length === 0) return
-    this.#users = undefined
+    this.#tell()
+  }
+
+  /** Counts what there is after an epoch's block, up to which everything has been taken in. */
+  openEpoch(): void {
+    this.epoch = { block: this.confirmedBlock, relays: this.relays.size, users: this.users }
+    this.#tell()
+  }
+
+  #tell(): void {
     for (const listener of this.#listeners) listener()
   }
 
@@ -175,8 +198,7 @@ export class ChainDirectory implements Directory {
 
   #applyChannel(event: ChannelEvent): void {
     const { channelId } = event
-    if (event.type === 'Opened') this.#openChannels.set(channelId, event.payer)
-    if (event.type === 'Closed') this.#openChannels.delete(channelId)
+    this.#applyPayer(event)
     const previous = this.channels.get(channelId)
     const isOurs =
       event.type === 'Opened' && (event.payer === this.#account || event.payee === this.#account)
@@ -187,6 +209,18 @@ export class ChainDirectory implements Directory {
     }
     const next = reduceChannel(previous, event)
     if (next) this.channels.set(channelId, next)
+  }
+
+  #applyPayer(event: ChannelEvent): void {
+    const { type, channelId } = event
+    const [open, closing] = [this.#openChannels, this.#closingChannels]
+    if (type === 'Opened') open.set(channelId, event.payer)
+    if (type === 'CloseRequested') move(channelId, open, closing)
+    if (type === 'CloseCancelled') move(channelId, closing, open)
+    if (type === 'Closed') {
+      open.delete(channelId)
+      closing.delete(channelId)
+    }
   }
 
   #isSigned({ nodeKey, signature, operator }: NodeRow): boolean {
@@ -234,13 +268,11 @@ export class ChainDirectory implements Directory {
     }
     return earliest
   }
+}
 
-  #countUsers(): number {
-    const payees = new Set<Hex>()
-    for (const { row } of this.relays.values()) payees.add(row.payee)
-    const users = new Set(this.#openChannels.values())
-    return [...users].filter((payer) => !payees.has(payer)).length
-  }
+function move(channelId: Hex, from: Map<Hex, Hex>, to: Map<Hex, Hex>): void {
+  const payer = from.get(channelId)
+  if (payer !== undefined && from.delete(channelId)) to.set(channelId, payer)
 }
 
 function relayEntry({

@@ -6,12 +6,15 @@ import {
   type Deployment,
   decodeLog,
   decodeLogHead,
+  epochOf,
   errorCode,
+  findEpochBlock,
   GENESIS_HEAD,
   type Hex,
   type LogHead,
   MainframeError,
   type RawLog,
+  type TimedBlock,
 } from '@mainframe/protocol'
 import { toQuantity } from 'ethers'
 import { type Header, parseCount, parseHeader, parseLogs } from './answers.ts'
@@ -33,6 +36,8 @@ export interface FollowerOptions {
   directory: ChainDirectory
   /** Depth k: a block counts when this many are built on it. */
   confirmations: number
+  /** Length of the network's epochs. */
+  epochSeconds: number
   pollMs: number
   /** Told of every failure that will be tried again. */
   onTrouble?: (error: MainframeError) => void
@@ -58,7 +63,8 @@ export class ChainFollower {
   #loop: Promise<void> | undefined
   #registryHead: LogHead = GENESIS_HEAD
   #boardHead: LogHead = GENESIS_HEAD
-  #last: { number: number; hash: Hex; timestampSeconds: number } | undefined
+  #last: { number: number; hash: Hex; time: number } | undefined
+  #epochBlock: TimedBlock | undefined
   #range = MAX_RANGE
   #headsCheckedAt = 0
   #isChecked = false
@@ -79,9 +85,7 @@ export class ChainFollower {
     return {
       silentSeconds: seconds(this.#answeredAt),
       headSeconds: seconds(this.#head.sinceMs),
-      viewSeconds: this.#last
-        ? seconds(1000 * this.#last.timestampSeconds)
-        : Number.POSITIVE_INFINITY,
+      viewSeconds: this.#last ? seconds(1000 * this.#last.time) : Number.POSITIVE_INFINITY,
     }
   }
 
@@ -139,21 +143,39 @@ export class ChainFollower {
     const confirmed = head - confirmations
     const from = (this.#last?.number ?? deployment.block - 1) + 1
     if (confirmed < from) return true
-    const to = Math.min(confirmed, from + this.#range - 1)
-    const header = await this.#header(to)
+    const newest = await this.#header(confirmed)
+    const epochBlock = await this.#findEpochBlock(newest)
+    // the state after the epoch's block is looked at, so a range ends there
+    const end = epochBlock < from ? confirmed : epochBlock
+    const to = Math.min(end, from + this.#range - 1)
+    const header = to === confirmed ? newest : await this.#header(to)
     await this.#assertSameChain(from, { to, header })
     const events = await this.#events(from, { to, header })
     if (!events) return false
     const heads = this.#continue(events)
     await this.#compareHeads(heads, { header, isMoved: heads.moved })
-    const { hash, timestampSeconds } = header
-    const nowSeconds = Math.max(timestampSeconds, Math.floor(this.#now() / 1000))
+    const { hash, time } = header
+    const nowSeconds = Math.max(time, Math.floor(this.#now() / 1000))
     this.#registryHead = heads.registry
     this.#boardHead = heads.board
-    this.#last = { number: to, hash, timestampSeconds }
+    this.#last = { number: to, hash, time }
     directory.advance({ events, seeds: new Map(), toBlock: to, nowSeconds })
     await this.#addSeeds(to, nowSeconds)
+    if (to === epochBlock) directory.openEpoch()
     return to === confirmed
+  }
+
+  /** Number of the block of the epoch that the newest confirmed block lies in (PROTOCOL.md §1.4). */
+  async #findEpochBlock(newest: Header): Promise<number> {
+    const { deployment, epochSeconds } = this.#options
+    const known = this.#epochBlock
+    const isCurrent =
+      known && epochOf(known.time, epochSeconds) === epochOf(newest.time, epochSeconds)
+    if (isCurrent) return known.number
+    const from = known ? known.number + 1 : deployment.block
+    const header = (number: number) => this.#header(number)
+    this.#epochBlock = await findEpochBlock({ from, newest, epochSeconds, header })
+    return this.#epochBlock.number
   }
 
   async #checkDeployment(): Promise<void> {

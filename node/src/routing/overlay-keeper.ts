@@ -1,18 +1,16 @@
-/** Keeps the relay's view of the network current: with the directory, and once an epoch. */
+/** Keeps the relay's view of the network current with the directory, and with its epochs. */
 import { networkLuminosity, type RelayPrices, toHex } from '@mainframe/protocol'
-import type { Directory, RelayEntry } from '../chain/directory.ts'
+import type { Directory, EpochCounts, RelayEntry } from '../chain/directory.ts'
 import { createView, type OverlayView } from './overlay.ts'
 
 export interface OverlayKeeperOptions {
   directory: Directory
   nodeKey: Uint8Array
-  /** The luminosity changes at whole multiples of this since the Unix epoch. */
+  /** The luminosity changes no more often than this. */
   epochSeconds: number
   onChange(view: OverlayView<RelayEntry>): void
 }
 
-/** setTimeout takes a signed 32-bit number of milliseconds. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1
 /** How long links for the value before are kept, where an epoch is not shorter. */
 const LONGEST_CHANGE_MS = 86_400_000
 
@@ -20,8 +18,9 @@ export class OverlayKeeper {
   readonly #options: OverlayKeeperOptions
   readonly #peerKey: string
   #unsubscribe: (() => void) | undefined
-  #timer: NodeJS.Timeout | undefined
   #settling: NodeJS.Timeout | undefined
+  /** The epoch whose luminosity it is. */
+  #epoch: EpochCounts | undefined
   #luminosity = 0
   /** The value of the epoch before, as long as packets under it may need its links. */
   #previous: number | undefined
@@ -47,33 +46,29 @@ export class OverlayKeeper {
   }
 
   start(): void {
-    this.#unsubscribe = this.#options.directory.subscribe(() => this.#rebuild())
-    this.#beginEpoch()
+    this.#unsubscribe = this.#options.directory.subscribe(() => this.#update())
+    this.#update()
   }
 
   stop(): void {
     this.#unsubscribe?.()
-    clearTimeout(this.#timer)
     clearTimeout(this.#settling)
   }
 
-  #beginEpoch(): void {
-    const { epochSeconds } = this.#options
-    const epochMs = epochSeconds * 1000
-    this.#changeLuminosity(Math.min(epochMs, LONGEST_CHANGE_MS))
-    const waitMs = Math.min(epochMs - (Date.now() % epochMs), LONGEST_TIMER_MS)
-    this.#timer = setTimeout(() => this.#beginEpoch(), waitMs)
-    this.#timer.unref()
+  #update(): void {
+    const { epoch } = this.#options.directory
+    if (epoch && epoch !== this.#epoch) this.#beginEpoch(epoch)
+    this.#rebuild()
   }
 
-  #changeLuminosity(keepMs: number): void {
-    const { directory } = this.#options
+  #beginEpoch(epoch: EpochCounts): void {
+    this.#epoch = epoch
     this.#previous = this.#view && this.#luminosity
-    this.#luminosity = networkLuminosity(directory.relays.size, directory.users)
+    this.#luminosity = networkLuminosity(epoch.relays, epoch.users)
+    const keepMs = Math.min(1_000 * this.#options.epochSeconds, LONGEST_CHANGE_MS)
     clearTimeout(this.#settling)
     this.#settling = setTimeout(() => this.#settle(), keepMs)
     this.#settling.unref()
-    this.#rebuild()
   }
 
   #settle(): void {

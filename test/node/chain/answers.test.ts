@@ -10,7 +10,7 @@ import {
 } from '../../../node/src/chain/answers.ts'
 
 const HASH = `0x${'ab'.repeat(32)}`
-const HEADER = { hash: HASH, parentHash: HASH, timestamp: '0x10' }
+const HEADER = { number: '0x1', hash: HASH, parentHash: HASH, timestamp: '0x10' }
 const LOG = {
   address: `0x${'11'.repeat(20)}`,
   topics: [HASH],
@@ -59,7 +59,7 @@ describe('An answer of a chain node', () => {
     assert.equal(parseHeader(null), undefined)
     assert.equal(parseReceipt(null), undefined)
     assert.equal(parseReceipt({ ...RECEIPT, blockNumber: null }), undefined)
-    assert.equal(parseHeader(HEADER)?.timestampSeconds, 16)
+    assert.equal(parseHeader(HEADER)?.time, 16)
     assert.deepEqual(parseLogs([LOG]), [LOG])
     assert.equal(parseReceipt(RECEIPT)?.hasSucceeded, true)
     assert.equal(parseReceipt({ ...RECEIPT, status: '0x0' })?.hasSucceeded, false)

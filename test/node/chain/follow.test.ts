@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, it } from 'node:test'
-import { errorCode, fromHex, type Hex, relayAddress, toHex, utf8 } from '@mainframe/protocol'
-import { AbiCoder } from 'ethers'
+import {
+  epochOf,
+  errorCode,
+  fromHex,
+  type Hex,
+  relayAddress,
+  toHex,
+  utf8,
+} from '@mainframe/protocol'
+import { AbiCoder, toQuantity } from 'ethers'
 import {
   channelsContract,
   registryContract,
@@ -175,9 +183,52 @@ describe('following the chain', () => {
     }
     await chain.mine(DEPTH + 1)
     await until(() => directory.users === before + 2)
+    const [leaving] = payers
+    const exit = async (method: 'requestClose' | 'cancelClose', signer?: Hex) => {
+      const terms = [relays[0]?.keys.hotAccount, deployment.token, signer ?? leaving, 3600]
+      const data = channelsContract.encodeFunctionData(method, [terms]) as Hex
+      await chain.transact(leaving ?? NOBODY, deployment.channels, data)
+      await chain.mine(DEPTH + 1)
+    }
+    await exit('requestClose')
+    await exit('requestClose', NOBODY)
+    await until(() => directory.users === before + 1)
+    await exit('cancelClose')
+    await until(() => directory.users === before + 2)
     assert.equal(directory.channels.size, 0)
     const payee = await started({}, relays[0]?.keys.hotAccount)
     assert.equal(payee.channels.size, 6)
+  })
+
+  it('counts an epoch by its first block, whenever it is looked at', async () => {
+    const epochSeconds = 100_000
+    const live = await started({ epochSeconds })
+    const first = live.epoch
+    assert.ok(first)
+    await createRelay(chain)
+    await chain.mine(DEPTH + 1)
+    const late = await started({ epochSeconds })
+    assert.deepEqual([late.epoch, live.epoch], [first, first])
+    const relays = late.relays.size
+    assert.ok(relays > first.relays, 'more than at the epoch’s block')
+
+    await chain.passTime(epochSeconds)
+    await createRelay(chain)
+    await chain.mine(DEPTH + 1)
+    await until(() => [live, late].every((each) => each.relays.size === relays + 1))
+    const { block, ...counts } = live.epoch ?? assert.fail()
+    assert.deepEqual(counts, { relays, users: live.users })
+    const times = [block - 1, block].map(async (number) => {
+      const header = await chain.request<{ timestamp: Hex }>('eth_getBlockByNumber', [
+        toQuantity(number),
+        false,
+      ])
+      return epochOf(Number(header.timestamp), epochSeconds)
+    })
+    const [before, after] = await Promise.all(times)
+    assert.equal(after, (before ?? 0) + 1)
+    assert.deepEqual((await started({ epochSeconds })).epoch, live.epoch)
+    assert.deepEqual(late.epoch, live.epoch)
   })
 
   for (const withheld of ['first', 'last'] as const) {

@@ -30,7 +30,8 @@ async function run({ chain, payee, payer, path }: Task): Promise<void> {
   const { deployment, rpcUrl } = chain
   const directory = new ChainDirectory({ deployment, account: payee })
   const rpc = new Rpc({ url: rpcUrl })
-  const options = { rpc, deployment, directory, confirmations: DEPTH, pollMs: 1_000 }
+  const times = { epochSeconds: 86_400, pollMs: 1_000 }
+  const options = { rpc, deployment, directory, confirmations: DEPTH, ...times }
   const follower = new ChainFollower(options)
   await follower.start()
   const vouchers = await openVoucherLog(path)

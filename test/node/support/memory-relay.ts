@@ -187,7 +187,7 @@ export class MemoryRelay {
       relays: new Map(),
       channels: this.channels,
       earlierClaims: new Map(),
-      users: 0,
+      epoch: undefined,
       confirmedBlock: 1,
       byPeerKey: () => undefined,
       subscribe: () => () => {},

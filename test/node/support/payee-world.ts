@@ -197,7 +197,7 @@ export async function createPayee(options: { maxLinks?: number; quotaBytes?: num
     relays: new Map(),
     channels,
     earlierClaims: new Map(),
-    users: 0,
+    epoch: undefined,
     confirmedBlock: 1,
     byPeerKey: () => undefined,
     subscribe: (listener) => {
