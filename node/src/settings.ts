@@ -1,4 +1,5 @@
 /** Every setting of a relay: its form, default and meaning. `config.ts` reads them. */
+import { DEFAULT_EPOCH_SECONDS } from '@mainframe/protocol'
 import { type Static, Type } from 'typebox'
 import { LOG_LEVELS } from './log.ts'
 
@@ -97,7 +98,10 @@ export const SettingsSchema = Type.Object(
       default: 10 * GIB,
       description: 'bytes of held packets on disk from which new ones are refused',
     }),
-    epochSeconds: count(86_400, 'the network parameter: how often the luminosity may change'),
+    epochSeconds: count(
+      DEFAULT_EPOCH_SECONDS,
+      'the network parameter: how often the luminosity may change',
+    ),
     openedIntervalMs: Type.Integer({
       minimum: 100,
       maximum: 86_400_000,

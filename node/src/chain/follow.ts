@@ -65,6 +65,8 @@ export class ChainFollower {
   #boardHead: LogHead = GENESIS_HEAD
   #last: { number: number; hash: Hex; time: number } | undefined
   #epochBlock: TimedBlock | undefined
+  /** What a search for it has read: a node that fails now and then must not make it begin anew. */
+  readonly #searched = new Map<number, Header>()
   #range = MAX_RANGE
   #headsCheckedAt = 0
   #isChecked = false
@@ -173,8 +175,13 @@ export class ChainFollower {
       known && epochOf(known.time, epochSeconds) === epochOf(newest.time, epochSeconds)
     if (isCurrent) return known.number
     const from = known ? known.number + 1 : deployment.block
-    const header = (number: number) => this.#header(number)
+    const header = async (number: number) => {
+      const seen = this.#searched.get(number) ?? (await this.#header(number))
+      this.#searched.set(number, seen)
+      return seen
+    }
     this.#epochBlock = await findEpochBlock({ from, newest, epochSeconds, header })
+    this.#searched.clear()
     return this.#epochBlock.number
   }
 
