@@ -33,6 +33,8 @@ export interface FollowerOptions {
   /** Depth k: a block counts when this many are built on it. */
   confirmations: number
   pollMs: number
+  /** No block after this one is taken in, and that counts as caught up. */
+  untilBlock?: number
   /** Told of every failure that will be tried again. */
   onTrouble?: (error: MainframeError) => void
   /** Told once when following has ended for good: `CHAIN_MISMATCH`. */
@@ -116,11 +118,11 @@ export class ChainFollower {
 
   /** Takes in the next range of blocks; true when there is no further one now. */
   async #step(): Promise<boolean> {
-    const { rpc, deployment, directory, confirmations } = this.#options
+    const { rpc, deployment, directory, confirmations, untilBlock } = this.#options
     if (!this.#isChecked) await this.#checkDeployment()
     const head = Number(await rpc.request<Hex>('eth_blockNumber'))
     if (head !== this.#head.number) this.#head = { number: head, sinceMs: Date.now() }
-    const confirmed = head - confirmations
+    const confirmed = Math.min(head - confirmations, untilBlock ?? head)
     const from = (this.#last?.number ?? deployment.block - 1) + 1
     if (confirmed < from) return true
     const to = Math.min(confirmed, from + this.#range - 1)

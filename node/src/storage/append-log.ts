@@ -13,7 +13,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { setImmediate } from 'node:timers/promises'
 import { crc32 } from 'node:zlib'
 import { MainframeError, viewOf } from '@mainframe/protocol'
-import { createDurably, diskFailure } from './durable-file.ts'
+import { createDurably, diskFailure, isErrno } from './durable-file.ts'
 
 const MAGIC = Uint8Array.of(0x4d, 0x46, 0x4c, 0x4f, 0x47, 0x00, 0x00, 0x01) // "MFLOG", version 1
 const FILE_HEADER_BYTES = 16
@@ -174,6 +174,28 @@ export class AppendLog {
       this.#batch?.done.promise.catch(() => {})
       this.#batch?.done.reject(this.#failure)
     }
+  }
+}
+
+/**
+ * Hands over what a log holds and leaves the file as it is, also while a process appends to it.
+ * Answers the bytes of an unfinished batch at its end, `undefined` when there is no file. Throws
+ * `STORE_CORRUPT` after the records before the damage, `STORE_FAILED` when the disk refuses.
+ */
+export async function scanLog(
+  path: string,
+  onRecord: (record: Uint8Array, offset: number) => void,
+): Promise<number | undefined> {
+  try {
+    const file = await open(path, 'r')
+    try {
+      return (await new Scan(path, file).run(onRecord)).cutBytes
+    } finally {
+      await file.close()
+    }
+  } catch (cause) {
+    if (isErrno(cause, 'ENOENT')) return undefined
+    throw cause instanceof MainframeError ? cause : diskFailure(path, cause)
   }
 }
 

@@ -1,7 +1,7 @@
 /** The latest entry of each key, kept in an append-only log that is rewritten when it grows stale. */
 import { unlink } from 'node:fs/promises'
-import { MainframeError } from '@mainframe/protocol'
-import { AppendLog } from './append-log.ts'
+import { errorCode, MainframeError } from '@mainframe/protocol'
+import { AppendLog, scanLog } from './append-log.ts'
 import { diskFailure, isErrno, renameDurably } from './durable-file.ts'
 
 /** How entries are written and told apart. */
@@ -51,6 +51,18 @@ export class LatestLog<T> {
     return opened
   }
 
+  /** A log that holds these entries from its first moment, in the place of any other. Errors as `flush`. */
+  static async create<T>(
+    path: string,
+    form: LatestLogForm<T>,
+    entries: Iterable<T>,
+  ): Promise<LatestLog<T>> {
+    await removeIfThere(rewrittenPath(path))
+    await write(rewrittenPath(path), form, entries)
+    await renameDurably(rewrittenPath(path), path)
+    return await LatestLog.open(path, form)
+  }
+
   /** Resolves when the entry is durable; concurrent entries share one fsync. Errors as `flush`. */
   async put(entry: T): Promise<void> {
     while (this.#rewriting) await this.#rewriting
@@ -82,14 +94,46 @@ export class LatestLog<T> {
 
   /** Entries that are not durable yet come along: the old log is given up once it is flushed. */
   async #rewrite(): Promise<void> {
-    const rewritten = await AppendLog.open(rewrittenPath(this.#path), () => {})
-    for (const entry of this.#appended.values()) rewritten.append(this.#form.encode(entry))
-    await rewritten.close()
+    await write(rewrittenPath(this.#path), this.#form, this.#appended.values())
     await this.#log.close()
     await renameDurably(rewrittenPath(this.#path), this.#path)
     this.#log = await AppendLog.open(this.#path, () => {})
     this.#records = this.#appended.size
   }
+}
+
+/** What a log on disk holds; read beside the process that writes it, which is not disturbed. */
+export interface LatestCopy<T> {
+  entries: Map<string, T>
+  /** What is wrong with the file; what stands before the damage is among the entries. */
+  damage: MainframeError | undefined
+  /** Of an unfinished batch at the end, which counts for nothing. */
+  cutBytes: number
+  isMissing: boolean
+}
+
+/** Reads a log without opening it. Throws `STORE_FAILED` when the disk refuses. */
+export async function readLatest<T>(path: string, form: LatestLogForm<T>): Promise<LatestCopy<T>> {
+  const entries = new Map<string, T>()
+  let damage: MainframeError | undefined
+  let cutBytes: number | undefined = 0
+  try {
+    cutBytes = await scanLog(path, (record, offset) => {
+      const entry = form.decode(record)
+      if (entry) keepLatest(entries, form, entry)
+      else damage ??= foreignRecord(path, offset)
+    })
+  } catch (cause) {
+    if (errorCode(cause) !== 'STORE_CORRUPT') throw cause
+    damage = cause as MainframeError
+  }
+  return { entries, damage, cutBytes: cutBytes ?? 0, isMissing: cutBytes === undefined }
+}
+
+async function write<T>(path: string, form: LatestLogForm<T>, entries: Iterable<T>): Promise<void> {
+  const log = await AppendLog.open(path, () => {})
+  for (const entry of entries) log.append(form.encode(entry))
+  await log.close()
 }
 
 function rewrittenPath(path: string): string {
@@ -114,8 +158,12 @@ async function read<T>(path: string, form: LatestLogForm<T>): Promise<Read<T>> {
   })
   if (unreadableAt === undefined) return { log, entries, records }
   await log.close()
-  const message = `${path} holds something else at byte ${unreadableAt}: it is another log's file`
-  throw new MainframeError('STORE_CORRUPT', message, { details: { path, offset: unreadableAt } })
+  throw foreignRecord(path, unreadableAt)
+}
+
+function foreignRecord(path: string, offset: number): MainframeError {
+  const message = `${path} holds something else at byte ${offset}: it is another log's file`
+  return new MainframeError('STORE_CORRUPT', message, { details: { path, offset } })
 }
 
 function keepLatest<T>(entries: Map<string, T>, form: LatestLogForm<T>, entry: T): void {
