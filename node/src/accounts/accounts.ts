@@ -1,13 +1,12 @@
 /** The relay's double-entry ledger: gathers what happened now and then, and enters it durably. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Deployment, Hex } from '@mainframe/protocol'
+import type { Hex } from '@mainframe/protocol'
 import type { Directory } from '../chain/directory.ts'
-import type { Rpc } from '../chain/rpc.ts'
 import type { CreditLedger } from '../payments/credit-ledger.ts'
 import type { SignedAmount } from '../payments/signed-log.ts'
 import type { StoredVoucher } from '../payments/voucher-log.ts'
 import { balanceOf } from './book.ts'
-import { type Cash, COIN, readCash, settleCash } from './cash.ts'
+import { type Cash, settleCash } from './cash.ts'
 import type { ChargeMeter } from './charges.ts'
 import { dayOf, startOfDay } from './days.ts'
 import { type Facts, gatherFacts, type IncomingFacts } from './facts.ts'
@@ -16,24 +15,24 @@ import type { Journal } from './journal.ts'
 import { type Earned, settleIncoming, settleOutgoing } from './settle.ts'
 
 export interface AccountsOptions {
-  journal: Journal
-  directory: Directory
+  journal: Pick<Journal, 'book' | 'dayAt' | 'write'>
+  directory: Pick<Directory, 'channels' | 'earlierClaims' | 'confirmedBlock'>
   /** What is durable of vouchers received and amounts signed, by channel id. */
   vouchers: ReadonlyMap<string, StoredVoucher>
   signed: ReadonlyMap<string, SignedAmount>
   ledger: Pick<CreditLedger, 'creditOf'>
   charges: ChargeMeter
   gas: GasMeter
-  rpc: Rpc
-  deployment: Deployment
-  /** The hot account, in lower case. */
+  /** Wallet, vault and stake as of a block; may reject. */
+  cashAt(block: number): Promise<Cash>
+  /** The hot account and the token of the stake, in lower case. */
   account: Hex
-  nodeId: Hex | undefined
+  token: Hex
   /** What one unit of postage is in the channels of this relay. */
   baseUnitsPerUnit: bigint
   /** The disk refused: the relay cannot go on. */
   onFailure(error: unknown): void
-  /** Told what the ledger had not known of at the start, in base units of the deployment's token. */
+  /** Told what the ledger had not known of at the start, in base units of the token. */
   onUnattributed?(base: bigint): void
   /** How often to write; a kill makes nameless at most what was earned in this time. */
   flushMs?: number
@@ -57,7 +56,6 @@ const MIDNIGHT_SLACK_MS = 20
 
 export class Accounts {
   readonly #options: AccountsOptions
-  readonly #token: Hex
   readonly #now: () => number
   #timer: NodeJS.Timeout | undefined
   #tail: Promise<unknown> = Promise.resolve()
@@ -69,7 +67,6 @@ export class Accounts {
 
   constructor(options: AccountsOptions) {
     this.#options = options
-    this.#token = options.deployment.token.toLowerCase() as Hex
     this.#now = options.now ?? Date.now
     this.#sinceMs = this.#now()
     this.#leftover = options.journal.book.sheet?.isClosing ? 'retired' : 'unattributed'
@@ -77,8 +74,8 @@ export class Accounts {
 
   /** Enters what happened while nobody kept the ledger, then goes on by itself. Errors as {@link flush}. */
   async start(): Promise<void> {
-    const { journal, onUnattributed } = this.#options
-    const unattributed = () => balanceOf(journal.book, this.#token, 'unattributed')
+    const { journal, token, onUnattributed } = this.#options
+    const unattributed = () => balanceOf(journal.book, token, 'unattributed')
     const before = unattributed()
     await this.flush()
     const foundBase = unattributed() - before
@@ -119,21 +116,17 @@ export class Accounts {
   }
 
   async #flush(isClosing: boolean): Promise<Moment> {
-    const { journal, directory, gas } = this.#options
+    const { journal, vouchers, signed, token, gas } = this.#options
     const { block, channels } = gatherFacts(this.#options)
-    const { vouchers, signed } = this.#options
     const moment = { block, vouchers: new Map(vouchers), signed: new Map(signed) }
     // a node that lags behind tells what was: it is not listened to until it has caught up
     const isBehind = block < Math.max(0, journal.book.sheet?.block ?? 0)
-    if (isBehind || directory.confirmedBlock < 0) return { ...moment, hasCash: false }
+    if (isBehind) return { ...moment, hasCash: false }
     const day = journal.dayAt(this.#sinceMs)
     this.#sinceMs = this.#now()
     this.#settleChannels(day, channels)
     const cash = await this.#readCash(block)
-    if (cash) {
-      const gasBase = gas.take(block)
-      settleCash(journal.book, day, { ...cash, token: this.#token, gasBase })
-    }
+    if (cash) settleCash(journal.book, day, { ...cash, token, gasBase: gas.take(block) })
     await journal.write(day, { block, isClosing })
     return { ...moment, hasCash: cash !== undefined }
   }
@@ -160,12 +153,9 @@ export class Accounts {
 
   /** `undefined` when the chain does not answer, or not of this block: the next look makes up for it. */
   async #readCash(block: number): Promise<Cash | undefined> {
-    const { rpc, deployment, account, nodeId } = this.#options
     const timer = new AbortController()
-    const media = [this.#token, COIN]
-    const reading = readCash({ rpc, deployment, account, nodeId, media, block })
     const late = sleep(CASH_TIMEOUT_MS, undefined, { signal: timer.signal, ref: false })
-    return await Promise.race([reading, late])
+    return await Promise.race([this.#options.cashAt(block), late])
       .catch(() => undefined)
       .finally(() => timer.abort())
   }

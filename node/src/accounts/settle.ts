@@ -1,5 +1,5 @@
 /** From facts to entries: what the ledger lacks is posted, so that nothing is lost or entered twice. */
-import { type Book, type ChannelBalances, post } from './book.ts'
+import { type Book, post } from './book.ts'
 import { type AccountName, CHARGED_SERVICES, type ChargedService, type Service } from './chart.ts'
 import type { IncomingFacts, OutgoingFacts } from './facts.ts'
 
@@ -25,8 +25,7 @@ export function settleIncoming(
   facts: IncomingFacts & { earned: Earned },
 ): void {
   const { earned, epoch, earlierBase } = facts
-  const channel = channelIn(book, facts)
-  if (epoch > channel.epoch && channel.balances.size > 0) {
+  if (epoch > epochIn(book, facts)) {
     const ended = { ...facts, epoch: epoch - 1, claimedBase: earlierBase, vouchersBase: 0n }
     const rest = { ...earned, charged: earned.chargedEarlier, unspentBase: 0n }
     settleEpoch(book, day, { ...ended, earned: rest, isExplained: true })
@@ -61,7 +60,7 @@ function settleEpoch(
 /** Enters a channel from which this relay pays. */
 export function settleOutgoing(book: Book, day: number, facts: OutgoingFacts): void {
   const { claimedBase, restBase, signedBase, isClosed, epoch } = facts
-  const isExplained = isClosed || epoch > channelIn(book, facts).epoch
+  const isExplained = isClosed || epoch > epochIn(book, facts)
   const { move, of } = mover(book, day, facts)
   if (claimedBase > of('paid')) move('paid', 'signed', claimedBase - of('paid'))
   const signedMore = signedBase - of('signed')
@@ -69,11 +68,9 @@ export function settleOutgoing(book: Book, day: number, facts: OutgoingFacts): v
   move('unsigned', 'vault', restBase - of('unsigned') - of('signed'))
 }
 
-function channelIn(
-  { channels }: Book,
-  { id, peer, medium, epoch }: IncomingFacts | OutgoingFacts,
-): ChannelBalances {
-  return channels.get(id) ?? { id, peer, medium, epoch, balances: new Map() }
+/** The newest epoch of a channel that the ledger knows of; 0 for none. */
+function epochIn({ channels }: Book, { id }: IncomingFacts | OutgoingFacts): number {
+  return channels.get(id)?.epoch ?? 0
 }
 
 /** Moves amounts of one channel, and says how its accounts stand. */

@@ -1,5 +1,5 @@
 /** How the ledger of a relay is put together with what it is told by. */
-import { BASE_PER_UNIT, formatMft, toHex } from '@mainframe/protocol'
+import { BASE_PER_UNIT, formatMft, type Hex, toHex } from '@mainframe/protocol'
 import type { Directory } from '../chain/directory.ts'
 import type { Rpc } from '../chain/rpc.ts'
 import type { Closers } from '../closers.ts'
@@ -10,6 +10,7 @@ import type { CreditLedger } from '../payments/credit-ledger.ts'
 import type { SignedLog } from '../payments/signed-log.ts'
 import type { VoucherLog } from '../payments/voucher-log.ts'
 import { Accounts } from './accounts.ts'
+import { COIN, readCash } from './cash.ts'
 import type { ChargeMeter } from './charges.ts'
 import type { GasMeter } from './gas-meter.ts'
 import type { Journal } from './journal.ts'
@@ -42,14 +43,19 @@ export function createAccounts(
   { journal, vouchers, signed }: Logs,
   wires: Wires,
 ): Accounts {
+  const { rpc, directory } = wires
+  const { deployment } = config
+  const [account, token] = [keys.hotAccount, deployment.token.toLowerCase() as Hex]
+  const nodeId = directory.byPeerKey(toHex(keys.nodeKey))?.row.nodeId
+  const query = { rpc, deployment, account, nodeId, media: [token, COIN] }
   const accounts = new Accounts({
     ...wires,
     journal,
     vouchers: vouchers.entries,
     signed: signed.entries,
-    deployment: config.deployment,
-    account: keys.hotAccount,
-    nodeId: wires.directory.byPeerKey(toHex(keys.nodeKey))?.row.nodeId,
+    cashAt: (block) => readCash({ ...query, block }),
+    account,
+    token,
     baseUnitsPerUnit: BASE_PER_UNIT,
     onUnattributed: (base) =>
       log.warn({ mft: formatMft(base) }, 'Entered as unattributed what the ledger did not know of'),
