@@ -145,6 +145,14 @@ export class Model {
     pick(what)()
   }
 
+  /** One payer promises and is served. */
+  trade(): void {
+    const [row] = this.channels.values()
+    if (!row) return
+    this.#promise({ ...row, state: 'open' })
+    this.#serve(row)
+  }
+
   /** What a process holds in memory is gone; what was durable counts as spent. */
   restart(): void {
     this.credits = new Map()
