@@ -133,6 +133,13 @@ describe('The command line of a relay', () => {
     assert.match(status.out, new RegExp(`node       ${nodeId}\n`))
     const claim = await run('claim', '--data', dataFolder)
     assert.match(claim.out, /nothing to claim/)
+    const [audit, earnings] = await Promise.all([
+      run('audit', '--data', dataFolder),
+      run('earnings', '--data', dataFolder, '--csv'),
+    ])
+    assert.deepEqual([audit.code, audit.out.split('\n').at(-2)], [0, 'balanced'], audit.err)
+    assert.match(audit.out, /\nwallet +10\.000000000\n/)
+    assert.match(earnings.out, /^day,token,account,channel,route,/)
 
     first.child.kill('SIGKILL')
     await first.exited
@@ -141,6 +148,33 @@ describe('The command line of a relay', () => {
     second.child.kill('SIGTERM')
     assert.deepEqual(await second.exited, [0, null])
     assert.equal((await run('status', '--data', dataFolder)).code, 2)
+  })
+
+  it('audits the folder of a relay that is stopped, and exits with 1 when something is missing', async () => {
+    const { dataFolder } = settings()
+    const [unset, wrongDay, earnings] = await Promise.all([
+      run('audit', '--data', dataFolder),
+      run('earnings', '--data', dataFolder, '--from', '2026-13-01'),
+      run('earnings', '--data', dataFolder),
+    ])
+    assert.deepEqual([unset.code, wrongDay.code, earnings.code], [2, 2, 0])
+    assert.match(unset.err, /rpcUrl is missing/)
+    assert.match(wrongDay.err, /"2026-13-01" is not a day such as/)
+    assert.match(earnings.out, /^Earned from /)
+    const audit = await run('audit', '--config', configFile)
+    assert.deepEqual([audit.code, audit.out.split('\n').at(-2)], [0, 'balanced'], audit.err)
+
+    await rm(join(dataFolder, 'accounts'), { recursive: true })
+    const [robbed, none] = await Promise.all([
+      run('audit', '--config', configFile),
+      run('earnings', '--data', dataFolder),
+    ])
+    assert.equal(robbed.code, 1)
+    const missing =
+      'wallet: 0.000000000 MFT by the entries of the ledger, 10.000000000 MFT by logs and chain'
+    assert.ok(robbed.out.includes(`\nnot balanced\n${missing}: 10.000000000 MFT not entered\n`))
+    assert.equal(none.code, 2)
+    assert.match(none.err, /There is no ledger/)
   })
 
   it('says when its port is taken', async () => {

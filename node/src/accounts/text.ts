@@ -90,7 +90,7 @@ function sentence(difference: Difference): string {
   const unit = medium === COIN ? 'coin' : 'MFT'
   return (
     `${place}: ${amount(ledgerBase)} ${unit} by the entries of the ledger, ` +
-    `${amount(foundBase)} ${source}: ${gap} ${isMissing ? 'missing' : 'not entered'}`
+    `${amount(foundBase)} ${unit} ${source}: ${gap} ${unit} ${isMissing ? 'missing' : 'not entered'}`
   )
 }
 
