@@ -5,7 +5,6 @@ import { type ErrorCode, errorCode, formatMft } from '@mainframe/protocol'
  * when their command runs: libp2p takes half a second.
  */
 import { Command, CommanderError, Option } from 'commander'
-import { auditText, earningsCsv, earningsText } from './accounts/text.ts'
 import { askRelay } from './admin-client.ts'
 import { type ConfigSources, loadConfig, loadSettings } from './config.ts'
 import { SETTINGS, type SettingName } from './settings.ts'
@@ -76,7 +75,10 @@ command('earnings', 'show what was earned: by service, by day, and by who paid',
   .addOption(new Option('--csv', 'print CSV, a line for each day and channel').conflicts('json'))
   .action(async (options: Options) => {
     const { dataFolder } = settingsOf(options)
-    const { earnings } = await import('./commands.ts')
+    const [{ earnings }, { earningsCsv, earningsText }] = await Promise.all([
+      import('./commands.ts'),
+      import('./accounts/text.ts'),
+    ])
     const report = await earnings(dataFolder, {
       from: text(options['from']),
       to: text(options['to']),
@@ -90,7 +92,10 @@ command('audit', 'recompute all money from logs, ledger and chain; exits with 1 
   'pollIntervalMs',
 ]).action(async (options: Options) => {
   const { dataFolder } = settingsOf(options)
-  const { auditRelay } = await import('./commands.ts')
+  const [{ auditRelay }, { auditText }] = await Promise.all([
+    import('./commands.ts'),
+    import('./accounts/text.ts'),
+  ])
   const report = await auditRelay(dataFolder, () => loadConfig(sources(options)))
   if (options['json']) print(options, report)
   else process.stdout.write(auditText(report))

@@ -4,10 +4,7 @@ import { toQuantity } from 'ethers'
 import { callView, channelsContract, registryContract, tokenContract } from '../chain/contracts.ts'
 import type { Rpc } from '../chain/rpc.ts'
 import { type Book, balanceOf, post } from './book.ts'
-import type { AccountName } from './chart.ts'
-
-/** The chain's coin as a medium. */
-export const COIN: Hex = `0x${'00'.repeat(20)}`
+import { type AccountName, COIN } from './chart.ts'
 
 export interface Cash {
   media: readonly { medium: Hex; walletBase: bigint; vaultBase: bigint }[]

@@ -2,6 +2,10 @@
  * The accounts of a relay's ledger. A base unit is in exactly one place and came from exactly one
  * source, so that for each medium of exchange all places together are all sources together.
  */
+import type { Hex } from '@mainframe/protocol'
+
+/** The chain's coin as a medium, beside tokens. */
+export const COIN: Hex = `0x${'00'.repeat(20)}`
 
 /** Where base units are, or where they went: what is entered as a debit raises these. */
 export const PLACES = [

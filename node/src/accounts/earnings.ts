@@ -1,8 +1,7 @@
 /** What a relay earned in some days: by service, by the account at the other end, and by day. */
 import { type Hex, MainframeError } from '@mainframe/protocol'
 import { balanceOf, createBook } from './book.ts'
-import { COIN } from './cash.ts'
-import { SERVICES, type Service } from './chart.ts'
+import { COIN, SERVICES, type Service } from './chart.ts'
 import { dayOf, formatDay, parseDay } from './days.ts'
 import { readDays, readNewest } from './journal.ts'
 import type { Entry } from './records.ts'

@@ -15,7 +15,8 @@ import { ChainFollower } from '../chain/follow.ts'
 import type { Rpc } from '../chain/rpc.ts'
 import { SignatureQueue } from '../payments/signatures.ts'
 import type { StoredVoucher } from '../payments/voucher-log.ts'
-import { type Cash, COIN, readCash } from './cash.ts'
+import { type Cash, readCash } from './cash.ts'
+import { COIN } from './chart.ts'
 
 export interface ChainQuery {
   rpc: Rpc

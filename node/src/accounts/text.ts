@@ -1,8 +1,7 @@
 /** Earnings and audits as text for people, and earnings as CSV. */
 import { formatMft } from '@mainframe/protocol'
 import type { AuditReport } from './audit.ts'
-import { COIN } from './cash.ts'
-import { SERVICES } from './chart.ts'
+import { COIN, SERVICES } from './chart.ts'
 import type { Difference } from './compare.ts'
 import type { EarningsReport, Figures, MediumEarnings } from './earnings.ts'
 

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Hex } from '@mainframe/protocol'
 import { type Book, balanceOf, balancesOf } from '../../../node/src/accounts/book.ts'
-import { COIN } from '../../../node/src/accounts/cash.ts'
 import {
   type AccountName,
   CHARGED_SERVICES,
+  COIN,
   PLACES,
   SOURCES,
 } from '../../../node/src/accounts/chart.ts'

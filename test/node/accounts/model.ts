@@ -9,9 +9,9 @@ import {
   toHex,
 } from '@mainframe/protocol'
 import { Accounts, type AccountsOptions } from '../../../node/src/accounts/accounts.ts'
-import { type Cash, COIN } from '../../../node/src/accounts/cash.ts'
+import type { Cash } from '../../../node/src/accounts/cash.ts'
 import { ChargeMeter } from '../../../node/src/accounts/charges.ts'
-import { CHARGED_SERVICES, type ChargedService } from '../../../node/src/accounts/chart.ts'
+import { CHARGED_SERVICES, type ChargedService, COIN } from '../../../node/src/accounts/chart.ts'
 import { GasMeter } from '../../../node/src/accounts/gas-meter.ts'
 import type { ChannelAccount } from '../../../node/src/payments/credit-ledger.ts'
 import type { SignedAmount } from '../../../node/src/payments/signed-log.ts'
