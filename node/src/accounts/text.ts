@@ -9,7 +9,7 @@ import type { EarningsReport, Figures, MediumEarnings } from './earnings.ts'
 const LEAST_DECIMALS = 9
 const FIGURES = [...SERVICES, 'earned', 'signedAway', 'lost', 'net'] as const
 
-/** Amounts in MFT, exact. */
+/** Amounts in MFT, exact; services are told apart in the sum of all days only. */
 export function earningsText(report: EarningsReport): string {
   const { from, to, media, gas, unseen } = report
   const title = `Earned from ${from} to ${to} (UTC), in MFT`
@@ -33,26 +33,17 @@ function mediumTables({ total, advances, peers, days }: MediumEarnings): string[
     ['net', amount(total.net)],
     ['prepaid', amount(advances), 'and not spent yet'],
   ]
-  const wide = (rows: readonly (Figures & { name: string })[], first: string) =>
+  const sums = (first: string, rows: readonly (Figures & { name: string })[]) =>
     table([
-      [first, 'earned', 'signed away', 'lost', 'net', ...SERVICES],
+      [first, 'earned', 'signed away', 'lost', 'net'],
       ...rows.map((row) => [
         row.name,
         ...[row.earned, row.signedAway, row.lost, row.net].map(amount),
-        ...SERVICES.map((service) => amount(row[service])),
       ]),
     ])
-  return [
-    table(totals),
-    wide(
-      days.map((row) => ({ ...row, name: row.day })),
-      'day',
-    ),
-    wide(
-      peers.map((row) => ({ ...row, name: row.account })),
-      'account',
-    ),
-  ]
+  const byDay = days.map((row) => ({ ...row, name: row.day }))
+  const byAccount = peers.map((row) => ({ ...row, name: row.account }))
+  return [table(totals), sums('day', byDay), sums('account', byAccount)]
 }
 
 /** A line for each day and channel, in base units. */
