@@ -62,6 +62,8 @@ export class BenchPayee {
     const put = async (voucher: StoredVoucher) => void stored.set(voucher.channelId, voucher)
     this.ledger = new CreditLedger({
       directory,
+      viewAgeSeconds: () => 0,
+      maxViewAgeSeconds: 1,
       vouchers: { entries: stored, put },
       payee: toHex(this.#account),
       domain: this.#domain,

@@ -16,6 +16,9 @@ export interface AdminHost {
   metrics(): Metric[]
   status(): object
   claim(): Promise<object | undefined>
+  /** What was earned from one day to another, both included. */
+  earnings(days: { from?: string | undefined; to?: string | undefined }): Promise<object>
+  audit(): Promise<object>
 }
 
 export interface AdminOptions {
@@ -80,7 +83,9 @@ export class Admin {
       return problem(401, 'the bearer token of admin.json is needed')
     }
     try {
-      switch (`${method} ${url}`) {
+      const { pathname, searchParams } = new URL(url, this.#url)
+      const day = (name: string) => searchParams.get(name) ?? undefined
+      switch (`${method} ${pathname}`) {
         case 'GET /healthz':
           return health(host.troubles())
         case 'GET /readyz':
@@ -95,8 +100,15 @@ export class Admin {
           return json(200, host.status())
         case 'POST /claim':
           return json(200, { claim: (await host.claim()) ?? null })
+        case 'GET /earnings':
+          return json(200, await host.earnings({ from: day('from'), to: day('to') }))
+        case 'POST /audit':
+          return json(200, await host.audit())
         default:
-          return problem(404, 'GET /healthz, /readyz, /metrics, /status or POST /claim')
+          return problem(
+            404,
+            'GET /healthz, /readyz, /metrics, /status, /earnings or POST /claim, /audit',
+          )
       }
     } catch (error) {
       const message = error instanceof MainframeError ? error.message : 'internal error'

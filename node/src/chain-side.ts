@@ -3,7 +3,7 @@ import { fromHex, type Hex, toHex } from '@mainframe/protocol'
 import { ChainDirectory, type RelayEntry } from './chain/directory.ts'
 import { ChainFollower } from './chain/follow.ts'
 import { Rpc } from './chain/rpc.ts'
-import { TransactionSender } from './chain/transactions.ts'
+import { type GasCost, TransactionSender } from './chain/transactions.ts'
 import type { Closers } from './closers.ts'
 import type { RelayConfig } from './config.ts'
 import type { Logger } from './log.ts'
@@ -27,6 +27,8 @@ export interface ChainSideOptions {
   signal: AbortSignal
   /** Following has ended for good. */
   onFailed(error: unknown): void
+  /** Told what every transaction cost. */
+  onMined?(cost: GasCost): void
 }
 
 /** How long a transaction under way may take when the relay stops. */
@@ -36,13 +38,14 @@ const REMIND_MS = 15_000
 
 /** Follows the chain; resolves when caught up. Errors as `ChainFollower.start`. */
 export async function followChain(options: ChainSideOptions): Promise<ChainSide> {
-  const { config, keys, log, closers, onFailed, signal } = options
+  const { config, keys, log, closers, onFailed, onMined = () => {}, signal } = options
   const { deployment, rpcUrl: url, pollIntervalMs: pollMs, confirmations, epochSeconds } = config
   const stop = new AbortController()
   const rpc = new Rpc({ url, signal: stop.signal })
   closers.add('rpc', () => stop.abort())
   const { chainId } = deployment
-  const sender = new TransactionSender({ rpc, chainId, secretKey: keys.hotSecret, pollMs })
+  const secretKey = keys.hotSecret
+  const sender = new TransactionSender({ rpc, chainId, secretKey, pollMs, onMined })
   const directory = new ChainDirectory({ deployment, account: keys.hotAccount })
   const follower = new ChainFollower({
     rpc,

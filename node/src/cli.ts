@@ -4,7 +4,7 @@ import { type ErrorCode, errorCode, formatMft } from '@mainframe/protocol'
  * The command line of a relay. Prints; everything else is done elsewhere, in modules that are loaded
  * when their command runs: libp2p takes half a second.
  */
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { askRelay } from './admin-client.ts'
 import { type ConfigSources, loadConfig, loadSettings } from './config.ts'
 import { SETTINGS, type SettingName } from './settings.ts'
@@ -66,6 +66,41 @@ command('claim', 'claim all earnings on chain now', []).action(async (options: O
   if (options['json']) print(options, { claim })
   else printLines(claim ?? { claim: 'nothing to claim' })
 })
+command('earnings', 'show what was earned: by service, by day, and by who paid', [])
+  .option(
+    '--from <day>',
+    'first day, such as 2026-08-01 (UTC); 30 days before the last if left out',
+  )
+  .option('--to <day>', 'last day; today if left out')
+  .addOption(new Option('--csv', 'print CSV, a line for each day and channel').conflicts('json'))
+  .action(async (options: Options) => {
+    const { dataFolder } = settingsOf(options)
+    const [{ earnings }, { earningsCsv, earningsText }] = await Promise.all([
+      import('./commands.ts'),
+      import('./accounts/text.ts'),
+    ])
+    const report = await earnings(dataFolder, {
+      from: text(options['from']),
+      to: text(options['to']),
+    })
+    if (options['json']) print(options, report)
+    else process.stdout.write(options['csv'] ? earningsCsv(report) : earningsText(report))
+  })
+command('audit', 'recompute all money from logs, ledger and chain; exits with 1 if it differs', [
+  ...NETWORK,
+  'confirmations',
+  'pollIntervalMs',
+]).action(async (options: Options) => {
+  const { dataFolder } = settingsOf(options)
+  const [{ auditRelay }, { auditText }] = await Promise.all([
+    import('./commands.ts'),
+    import('./accounts/text.ts'),
+  ])
+  const report = await auditRelay(dataFolder, () => loadConfig(sources(options)))
+  if (options['json']) print(options, report)
+  else process.stdout.write(auditText(report))
+  process.exitCode = report.balanced ? 0 : 1
+})
 
 await program.parseAsync().catch(fail)
 
@@ -100,6 +135,10 @@ function sources(options: Options): ConfigSources {
     environment: process.env,
     ...(typeof configFile === 'string' ? { configFile } : {}),
   }
+}
+
+function text(value: string | boolean | undefined): string | undefined {
+  return typeof value === 'string' ? value : undefined
 }
 
 function settingsOf(options: Options) {

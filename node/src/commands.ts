@@ -2,6 +2,7 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
+  errorCode,
   fromHex,
   type Hex,
   MainframeError,
@@ -10,6 +11,10 @@ import {
   secretKeyAccount,
   toHex,
 } from '@mainframe/protocol'
+import type { AuditReport } from './accounts/audit.ts'
+import type { EarningsQuery, EarningsReport } from './accounts/earnings.ts'
+import { auditFolder, savedEarnings } from './accounts/office.ts'
+import { askRelay } from './admin-client.ts'
 import { Rpc } from './chain/rpc.ts'
 import { TransactionSender } from './chain/transactions.ts'
 import type { RelayConfig } from './config.ts'
@@ -78,6 +83,31 @@ export async function register(config: RelayConfig, input: RegisterInput): Promi
     transaction: transactionHash ?? null,
     pricesTransaction: pricesHash ?? null,
   }
+}
+
+/** What the relay of a data folder earned, whether or not it runs. Errors as `savedEarnings`. */
+export async function earnings(dataFolder: string, days: EarningsQuery): Promise<EarningsReport> {
+  const query = new URLSearchParams(Object.entries(days).filter(([, day]) => day !== undefined))
+  const running = askRelay(dataFolder, `/earnings?${query}`) as Promise<unknown>
+  return (await running.catch((cause: unknown) => {
+    if (errorCode(cause) === 'CONFIG_INVALID') return savedEarnings(dataFolder, days)
+    throw cause
+  })) as EarningsReport
+}
+
+/**
+ * Audits the relay of a data folder, whether or not it runs; the settings are read only if not. Errors
+ * as `auditFolder`.
+ */
+export async function auditRelay(
+  dataFolder: string,
+  config: () => RelayConfig,
+): Promise<AuditReport> {
+  const running = askRelay(dataFolder, '/audit', 'POST') as Promise<unknown>
+  return (await running.catch((cause: unknown) => {
+    if (errorCode(cause) === 'CONFIG_INVALID') return auditFolder(config())
+    throw cause
+  })) as AuditReport
 }
 
 /** A node behind a load balancer may not have the block yet. */

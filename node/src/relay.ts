@@ -1,6 +1,8 @@
 /** A running relay: its parts, started in order and stopped in reverse. */
 import { mkdir } from 'node:fs/promises'
 import { type Hex, MainframeError, toHex } from '@mainframe/protocol'
+import { GasMeter } from './accounts/gas-meter.ts'
+import { createOffice, type Office } from './accounts/office.ts'
 import { Admin } from './admin.ts'
 import { type ChainSide, followChain, untilListed } from './chain-side.ts'
 import { Closers } from './closers.ts'
@@ -100,14 +102,22 @@ export class Relay {
       this.#hasFailed = true
       this.#failed.resolve(error)
     }
-    const side = await followChain({ ...base, onFailed, signal: this.#stop.signal })
+    const gas = new GasMeter()
+    const onMined = gas.note.bind(gas)
+    const side = await followChain({ ...base, onFailed, onMined, signal: this.#stop.signal })
     await untilListed(base, side, this.#stop.signal)
-    const parts = createParts(base, stores, side, {
-      onLinkUp: () => this.#checkReady(),
-      onClaimed: (result) => this.#onClaimed(result),
-      onFailure: onFailed,
-    })
+    const parts = createParts(
+      base,
+      stores,
+      { ...side, gas },
+      {
+        onLinkUp: () => this.#checkReady(),
+        onClaimed: (result) => this.#onClaimed(result),
+        onFailure: onFailed,
+      },
+    )
     this.#parts = parts
+    await parts.accounts.start()
     await this.#open(base, stores, { ...parts, side })
   }
 
@@ -124,6 +134,7 @@ export class Relay {
     const admin = await this.#startAdmin({
       ...parts,
       account: keys.hotAccount,
+      office: createOffice(parts.accounts, { config, keys, rpc: parts.side.rpc }),
       holds,
       opened,
       lag,
@@ -147,7 +158,7 @@ export class Relay {
     this.#log.info({ admin: admin.url }, 'Listening')
   }
 
-  async #startAdmin(observed: Observed & { side: ChainSide }): Promise<Admin> {
+  async #startAdmin(observed: Observed & { side: ChainSide; office: Office }): Promise<Admin> {
     const { dataFolder, adminPort: port, pollIntervalMs, maxChainAgeSeconds } = this.#config
     const { side, peers, holds } = observed
     const admin = new Admin({
@@ -167,6 +178,7 @@ export class Relay {
         metrics: () => relayMetrics(observed),
         status: () => relayStatus(observed),
         claim: () => this.#claim(),
+        ...observed.office,
       },
     })
     await admin.start()

@@ -8,6 +8,11 @@ import {
   toHex,
   unitsToBase,
 } from '@mainframe/protocol'
+import type { Accounts } from './accounts/accounts.ts'
+import { ChargeMeter } from './accounts/charges.ts'
+import type { GasMeter } from './accounts/gas-meter.ts'
+import { Journal } from './accounts/journal.ts'
+import { createAccounts } from './accounts/wiring.ts'
 import type { ChainSide } from './chain-side.ts'
 import type { Closers } from './closers.ts'
 import type { RelayConfig } from './config.ts'
@@ -29,6 +34,7 @@ import { openVoucherLog, type VoucherLog } from './payments/voucher-log.ts'
 import { openMemory, saveMemory } from './routing/memory.ts'
 import { OverlayKeeper } from './routing/overlay-keeper.ts'
 import { Router, type RouterOptions, type RoutingMemory } from './routing/router.ts'
+import { LEDGER_FOLDER, SIGNED_FILE, VOUCHER_FILE } from './storage/names.ts'
 
 /** What every part may need. */
 export interface Base {
@@ -42,6 +48,7 @@ export interface Base {
 export interface Stores {
   vouchers: VoucherLog
   signed: SignedLog
+  journal: Journal
   holds: HoldStore
   memory: RoutingMemory
   book: AddressBook
@@ -50,6 +57,7 @@ export interface Stores {
 /** The parts above chain and disk. */
 export interface Parts {
   ledger: CreditLedger
+  accounts: Accounts
   claims: Claims
   network: Network
   keeper: OverlayKeeper
@@ -78,13 +86,15 @@ const MAX_NOTICE_SECONDS = 30 * 86_400
 /** Opens what is on disk. Errors as `AppendLog.open`. */
 export async function openStores({ config, keys, log, closers }: Base): Promise<Stores> {
   const { dataFolder, holdQuotaBytes: quotaBytes, maxSeen: capacity } = config
-  const vouchers = await openVoucherLog(join(dataFolder, 'vouchers.log'))
+  const vouchers = await openVoucherLog(join(dataFolder, VOUCHER_FILE))
   closers.add('vouchers', () => vouchers.close())
-  const signed = await openSignedLog(join(dataFolder, 'signed.log'))
+  const signed = await openSignedLog(join(dataFolder, SIGNED_FILE))
   closers.add('signed amounts', () => signed.close())
   for (const [file, { cutBytes }] of Object.entries({ vouchers, signed })) {
     if (cutBytes > 0) log.warn({ cutBytes }, `${file}.log ended in a write that was not finished`)
   }
+  const journal = await Journal.open(join(dataFolder, LEDGER_FOLDER))
+  closers.add('journal', () => journal.close())
   const holds = await HoldStore.open({ folder: join(dataFolder, 'holds'), quotaBytes })
   closers.add('holds', () => holds.close())
   const folder = join(dataFolder, 'routing')
@@ -93,15 +103,23 @@ export async function openStores({ config, keys, log, closers }: Base): Promise<
   const onTrouble = (message: string) => log.warn(message)
   const book = await AddressBook.open({ path: join(dataFolder, 'peers.json'), onTrouble })
   closers.add('addresses', () => book.close())
-  return { vouchers, signed, holds, memory, book }
+  return { vouchers, signed, journal, holds, memory, book }
 }
 
 /** Builds the parts; nothing of them runs yet. Closers stop them in the right order. */
-export function createParts(base: Base, stores: Stores, side: ChainSide, hooks: Hooks): Parts {
+export function createParts(
+  base: Base,
+  stores: Stores,
+  side: ChainSide & { gas: GasMeter },
+  hooks: Hooks,
+): Parts {
   const { config, keys, closers } = base
   const { channels, chainId } = config.deployment
   const domain = { chainId: BigInt(chainId), contract: fromHex(channels, 20) }
-  const ledger = createLedger(base, stores, { side, domain })
+  const charges = new ChargeMeter()
+  const ledger = createLedger(base, stores, { side, domain, charges })
+  const { onFailure } = hooks
+  const accounts = createAccounts(base, stores, { ...side, ledger, charges, onFailure })
   const claims = createClaims(base, stores, { side, hooks })
   const payerChannels = createPayerChannels(base, stores, { side, hooks })
   const network = new Network({
@@ -153,14 +171,15 @@ export function createParts(base: Base, stores: Stores, side: ChainSide, hooks: 
     maxLinks: config.maxLinks,
   })
   closers.add('incoming links', () => incoming.stop())
-  return { ledger, claims, network, keeper, router, peers, subscriptions, incoming }
+  return { ledger, accounts, claims, network, keeper, router, peers, subscriptions, incoming }
 }
 
 function createLedger(
   { config, keys, closers }: Base,
   { vouchers }: Stores,
-  { side, domain }: { side: ChainSide; domain: ChannelsDomain },
+  wires: { side: ChainSide; domain: ChannelsDomain; charges: ChargeMeter },
 ): CreditLedger {
+  const { side, domain, charges } = wires
   const { maxWindowUnits, noticeSeconds: minNoticeSeconds, deployment } = config
   const { maxChainAgeSeconds: maxViewAgeSeconds } = config
   const terms = {
@@ -178,6 +197,7 @@ function createLedger(
     payee: keys.hotAccount,
     domain,
     terms,
+    chargesOf: charges.chargesOf.bind(charges),
   })
   closers.add('ledger', () => ledger.close())
   return ledger

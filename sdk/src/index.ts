@@ -6,7 +6,7 @@ export type { DiscoveredRelay, DiscoverParameters, DiscoverResult } from './acti
 export type { Estimate, EstimateParameters } from './actions/estimate.ts'
 export type { OpenedChannel } from './actions/open-channel.ts'
 export type { SendParameters, Sent } from './actions/send.ts'
-export type { ChannelSpending } from './actions/spending.ts'
+export type { ChannelSpending, ChannelTotals } from './actions/spending.ts'
 export { Mainframe } from './client.ts'
 export type { MessageHandler, ReceivedMessage } from './messages/deliveries.ts'
 export type { SendProgress, SendState } from './messages/outgoing.ts'

@@ -106,8 +106,17 @@ describe('the commands and files that documents name', () => {
     blocksOf(path, 'sh').flatMap((block) => block.split('\n').map((line) => ({ path, line }))),
   )
 
-  /** Flags that a command knows, by its own help. */
+  const known = new Map<string, string[]>()
+
+  /** Flags that a command knows, by its own help; each is asked once. */
   function flagsOf(cli: string, ...command: string[]): string[] {
+    const name = [cli, ...command].join(' ')
+    const flags = known.get(name) ?? askFlags(cli, ...command)
+    known.set(name, flags)
+    return flags
+  }
+
+  function askFlags(cli: string, ...command: string[]): string[] {
     const options = { cwd: ROOT, encoding: 'utf8' as const }
     const { stdout } = spawnSync(process.execPath, [cli, ...command, '--help'], options)
     return [...stdout.matchAll(/(?<=[\s,])--?[a-z][a-z-]*/g)].map(([flag]) => flag)

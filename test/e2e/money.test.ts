@@ -10,6 +10,7 @@ import {
 } from '@mainframe/localnet'
 import { minutesNow, roundUpExpiry } from '@mainframe/protocol'
 import type { ChannelSpending, CloseOutcome, Mainframe } from '@mainframe/sdk'
+import { askRelay } from '../../node/src/admin-client.ts'
 import { inboxPacket } from '../node/support/rule-world.ts'
 import { Mailbox } from './support/mailbox.ts'
 import {
@@ -53,6 +54,10 @@ describe('the money of a network', () => {
     const found = await readConservation(network.chain, network.relays, users)
     const { deposited, relaysNet, unsigned, ok } = found
     assert.ok(ok, `${deposited} = ${relaysNet} + ${unsigned}`)
+    for (const { folder } of network.relays) {
+      const { balanced, differences } = await askRelay(folder, '/audit', 'POST')
+      assert.ok(balanced, JSON.stringify(differences))
+    }
     return found
   }
 

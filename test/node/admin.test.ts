@@ -26,6 +26,8 @@ describe('The admin interface', () => {
     ],
     status: () => ({ earnedBase: 12n ** 20n }),
     claim: () => claim(),
+    earnings: async (days: object) => ({ asked: days }),
+    audit: async () => ({ balanced: true }),
   }
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'mainframe-admin-'))
@@ -95,6 +97,15 @@ describe('The admin interface', () => {
     assert.ok(body.includes('# TYPE a_total counter\na_total 3\n'))
     assert.ok(body.includes('b{outcome="busy"} 1\nb{outcome="held"} 2\n'))
     assert.equal(JSON.parse((await ask('/status')).body).earnedBase, (12n ** 20n).toString())
+  })
+
+  it('tells what was earned on the days asked for, and audits by POST', async () => {
+    const asked = await ask('/earnings?from=2026-08-01&to=2026-08-19')
+    assert.deepEqual(JSON.parse(asked.body), { asked: { from: '2026-08-01', to: '2026-08-19' } })
+    assert.deepEqual(JSON.parse((await ask('/earnings')).body), { asked: {} })
+    const audited = await ask('/audit', { method: 'POST' })
+    assert.deepEqual(JSON.parse(audited.body), { balanced: true })
+    assert.equal((await ask('/audit')).status, 404)
   })
 
   it('claims by POST, and passes on why a claim failed', async () => {

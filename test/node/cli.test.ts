@@ -133,6 +133,13 @@ describe('The command line of a relay', () => {
     assert.match(status.out, new RegExp(`node       ${nodeId}\n`))
     const claim = await run('claim', '--data', dataFolder)
     assert.match(claim.out, /nothing to claim/)
+    const [audit, earnings] = await Promise.all([
+      run('audit', '--data', dataFolder),
+      run('earnings', '--data', dataFolder, '--csv'),
+    ])
+    assert.deepEqual([audit.code, audit.out.split('\n').at(-2)], [0, 'balanced'], audit.err)
+    assert.match(audit.out, /\nwallet +10\.000000000\n/)
+    assert.match(earnings.out, /^day,token,account,channel,route,/)
 
     first.child.kill('SIGKILL')
     await first.exited
@@ -141,6 +148,26 @@ describe('The command line of a relay', () => {
     second.child.kill('SIGTERM')
     assert.deepEqual(await second.exited, [0, null])
     assert.equal((await run('status', '--data', dataFolder)).code, 2)
+  })
+
+  it('audits the folder of a relay that is stopped, and exits with 1 when something is missing', async () => {
+    const { dataFolder } = settings()
+    const [unset, wrongDay] = await Promise.all([
+      run('audit', '--data', dataFolder),
+      run('earnings', '--data', dataFolder, '--from', '2026-13-01'),
+    ])
+    assert.deepEqual([unset.code, wrongDay.code], [2, 2])
+    assert.match(unset.err, /rpcUrl is missing/)
+    assert.match(wrongDay.err, /"2026-13-01" is not a day such as/)
+    const audit = await run('audit', '--config', configFile)
+    assert.deepEqual([audit.code, audit.out.split('\n').at(-2)], [0, 'balanced'], audit.err)
+
+    await rm(join(dataFolder, 'accounts'), { recursive: true })
+    const robbed = await run('audit', '--config', configFile)
+    assert.equal(robbed.code, 1)
+    const missing =
+      'wallet: 0.000000000 MFT by the entries of the ledger, 10.000000000 MFT by logs and chain'
+    assert.ok(robbed.out.includes(`\nnot balanced\n${missing}: 10.000000000 MFT not entered\n`))
   })
 
   it('says when its port is taken', async () => {

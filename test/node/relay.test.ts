@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
+import { copyFile, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import {
@@ -8,8 +8,13 @@ import {
   type KeyPair,
   openPacket,
   type PayerLink,
+  unitsToBase,
 } from '@mainframe/protocol'
+import type { AuditReport } from '../../node/src/accounts/audit.ts'
+import type { EarningsReport } from '../../node/src/accounts/earnings.ts'
+import { auditFolder } from '../../node/src/accounts/office.ts'
 import { askRelay } from '../../node/src/admin-client.ts'
+import { readVouchers } from '../../node/src/payments/voucher-log.ts'
 import { startChain, type TestChain } from '../helpers/chain.ts'
 import { MFT, until } from './chain-support.ts'
 import {
@@ -203,5 +208,123 @@ describe('Four relays on a chain', () => {
     }, 30_000)
     const seconds = (performance.now() - start) / 1000
     t.diagnostic(`${Math.round(count / seconds)} packets a second to four relays of one process`)
+  })
+
+  const audit = async ({ config }: TestRelay) =>
+    (await askRelay(config.dataFolder, '/audit', 'POST')) as unknown as AuditReport
+  const earningsOf = async ({ config }: TestRelay) =>
+    (await askRelay(config.dataFolder, '/earnings')) as unknown as EarningsReport
+
+  it('knows where every base unit is, while packets come and go and when it is quiet', async () => {
+    const inbox = createKeyPair()
+    for (let round = 0; round < 3; round++) {
+      for (let i = 0; i < 20; i++) entry.enqueue(client.packet(inbox, `${round} ${i}`, [relay(2)]))
+      const { balanced, differences, channels } = await audit(relay(0))
+      assert.deepEqual([balanced, differences, channels], [true, [], 7])
+    }
+    const { balances } = await audit(relay(0))
+    const places = balances.filter(({ base }) => BigInt(base) > 0n).map(({ account }) => account)
+    for (const place of ['wallet', 'vault', 'stake', 'vouchers', 'unsigned', 'signed', 'gas']) {
+      assert.ok(places.includes(place as never), place)
+    }
+  })
+
+  it('knows what it earned, for what and from whom', async () => {
+    let status = await statusOf(relay(0))
+    let earnings: EarningsReport['media'][number] | undefined
+    await until(async () => {
+      const before = status
+      earnings = (await earningsOf(relay(0))).media[0]
+      status = await statusOf(relay(0))
+      return (
+        `${before.earnedBase} ${before.debitedUnits}` ===
+        `${status.earnedBase} ${status.debitedUnits}`
+      )
+    })
+    assert.ok(earnings)
+    const { total, peers, advances } = earnings
+    const base = (text: string) => BigInt(text)
+    assert.equal(base(total.earned) + base(advances), BigInt(status.earnedBase))
+    assert.equal(total.unattributed, '0')
+    const charged = [total.route, total.hold, total.onward, total.surplus].map(base)
+    assert.equal(
+      charged.reduce((sum, one) => sum + one, 0n),
+      unitsToBase(status.debitedUnits),
+    )
+    assert.ok(charged.every((one) => one > 0n))
+    assert.equal(peers[0]?.account, client.account)
+    assert.ok(base(total.signedAway) > 0n, 'it paid others for what it passed on')
+  })
+
+  it('is audited when it has stopped, and where something is missing that is named to the unit', async () => {
+    const stopped = relay(3)
+    await stopped.relay?.stop()
+    assert.deepEqual((await auditFolder(stopped.config)).differences, [])
+    const { dataFolder } = stopped.config
+    const ledger = join('accounts', (await readdir(join(dataFolder, 'accounts')))[0] ?? '')
+
+    /** What an audit finds when a file is not what it was. */
+    const without = async (name: string, tamper: (path: string) => Promise<void>) => {
+      const path = join(dataFolder, name)
+      await copyFile(path, `${path}.kept`)
+      await tamper(path)
+      const report = await auditFolder(stopped.config)
+      await rm(path, { force: true })
+      await copyFile(`${path}.kept`, path)
+      await rm(`${path}.kept`)
+      return report
+    }
+    const sums = ({ balances }: AuditReport, account: string) =>
+      balances.filter((row) => row.account === account).map(({ base }) => base)
+    const cutLast = async (path: string) => {
+      const bytes = await readFile(path)
+      bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1
+      await writeFile(path, bytes)
+    }
+
+    const whole = await auditFolder(stopped.config)
+    assert.equal(whole.balanced, true)
+    const noVouchers = await without('vouchers.log', (path) => rm(path))
+    const missing = noVouchers.differences.map(({ account, foundBase, differenceBase }) => {
+      assert.deepEqual([account, foundBase], ['vouchers', '0'])
+      return BigInt(differenceBase)
+    })
+    assert.deepEqual([`${-missing.reduce((a, b) => a + b, 0n)}`], sums(whole, 'vouchers'))
+    assert.ok(noVouchers.notes.includes('The log of vouchers is missing'))
+
+    let expected = {}
+    const before = await readVouchers(join(dataFolder, 'vouchers.log'))
+    const cut = await without('vouchers.log', async (path) => {
+      await cutLast(path)
+      const after = await readVouchers(path)
+      const [lost] = [...before.entries].filter(
+        ([id, { amount }]) => after.entries.get(id)?.amount !== amount,
+      )
+      assert.ok(lost)
+      const [channelId, { amount }] = lost
+      expected = {
+        channelId,
+        differenceBase: `${(after.entries.get(channelId)?.amount ?? 0n) - amount}`,
+      }
+    })
+    assert.equal(cut.differences.length, 1)
+    const { channelId, differenceBase } = cut.differences[0] ?? {}
+    assert.deepEqual({ channelId, differenceBase }, expected)
+
+    const noLedger = await without(ledger, (path) => rm(path))
+    assert.ok(noLedger.differences.every(({ ledgerBase }) => ledgerBase === '0'))
+    for (const place of ['wallet', 'stake', 'vouchers'] as const) {
+      const found = noLedger.differences.filter(({ account }) => account === place)
+      const sum = (of: readonly string[]) => of.reduce((total, base) => total + BigInt(base), 0n)
+      assert.equal(sum(found.map((one) => one.differenceBase)), sum(sums(whole, place)), place)
+    }
+    assert.ok(![noVouchers, cut, noLedger].some(({ balanced }) => balanced))
+    const noSheet = await without(ledger, cutLast)
+    assert.ok(noSheet.notes.some((note) => note.startsWith('The relay was killed')))
+    const noSigned = await without('signed.log', (path) => rm(path))
+    const accounts = new Set(noSigned.differences.map(({ account }) => account))
+    assert.deepEqual(accounts, new Set(['signed', 'unsigned']))
+    assert.equal(noSigned.balanced, false)
+    assert.deepEqual(await auditFolder(stopped.config), whole)
   })
 })

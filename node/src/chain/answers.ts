@@ -14,6 +14,8 @@ export interface MinedReceipt {
   transactionHash: Hex
   blockNumber: number
   gasUsed: bigint
+  /** Paid for each unit of gas, in base units of the chain's coin. */
+  gasPriceBase: bigint
   hasSucceeded: boolean
   logs: readonly RawLog[]
 }
@@ -47,13 +49,17 @@ export function parseHeader(answer: unknown): Header | undefined {
 /** `undefined` while a transaction is not mined. Throws `CHAIN_MISMATCH`, retryable. */
 export function parseReceipt(answer: unknown): MinedReceipt | undefined {
   if (answer === null) return undefined
-  const { transactionHash, blockNumber, gasUsed, status, logs } = fieldsOf(answer, 'a receipt')
+  const { transactionHash, blockNumber, gasUsed, effectiveGasPrice, status, logs } = fieldsOf(
+    answer,
+    'a receipt',
+  )
   if (blockNumber === null) return undefined
   if (!isHash(transactionHash)) throw senseless('a receipt')
   return {
     transactionHash,
     blockNumber: parseCount(blockNumber, 'a receipt'),
     gasUsed: parseQuantity(gasUsed, 'a receipt'),
+    gasPriceBase: parseQuantity(effectiveGasPrice, 'a receipt'),
     hasSucceeded: parseQuantity(status, 'a receipt') === 1n,
     logs: parseLogs(logs),
   }

@@ -39,6 +39,8 @@ export interface FollowerOptions {
   /** Length of the network's epochs. */
   epochSeconds: number
   pollMs: number
+  /** No block after this one is taken in, and that counts as caught up. */
+  untilBlock?: number
   /** Told of every failure that will be tried again. */
   onTrouble?: (error: MainframeError) => void
   /** Told once when following has ended for good: `CHAIN_MISMATCH`. */
@@ -138,11 +140,11 @@ export class ChainFollower {
 
   /** Takes in the next range of blocks; true when there is no further one now. */
   async #step(): Promise<boolean> {
-    const { rpc, deployment, directory, confirmations } = this.#options
+    const { rpc, deployment, directory, confirmations, untilBlock } = this.#options
     if (!this.#isChecked) await this.#checkDeployment()
     const head = parseCount(await rpc.request('eth_blockNumber'), 'its newest block')
     if (head !== this.#head.number) this.#head = { number: head, sinceMs: this.#now() }
-    const confirmed = head - confirmations
+    const confirmed = Math.min(head - confirmations, untilBlock ?? head)
     const from = (this.#last?.number ?? deployment.block - 1) + 1
     if (confirmed < from) return true
     const newest = await this.#header(confirmed)

@@ -27,6 +27,14 @@ export interface SenderOptions {
   pollMs?: number
   /** After how long an unmined transaction is sent anew with a higher fee. */
   replaceAfterMs?: number
+  /** Told what every mined transaction cost, the reverted ones too. */
+  onMined?(cost: GasCost): void
+}
+
+/** What a transaction cost, in base units of the chain's coin. */
+export interface GasCost {
+  blockNumber: number
+  costBase: bigint
 }
 
 /** What to send. */
@@ -61,9 +69,12 @@ export class TransactionSender {
   readonly #wallet: Wallet
   readonly #pollMs: number
   readonly #replaceAfterMs: number
+  readonly #onMined: SenderOptions['onMined']
   #tail: Promise<unknown> = Promise.resolve()
 
-  constructor({ rpc, chainId, secretKey, pollMs = 1_000, replaceAfterMs = 90_000 }: SenderOptions) {
+  constructor(options: SenderOptions) {
+    const { rpc, chainId, secretKey, pollMs = 1_000, replaceAfterMs = 90_000, onMined } = options
+    this.#onMined = onMined
     this.#rpc = rpc
     this.#chainId = chainId
     this.#wallet = new Wallet(toHex(secretKey))
@@ -91,6 +102,10 @@ export class TransactionSender {
     const gas = BigInt(parseCount(estimate, 'the gas of a call'))
     const gasLimit = (gas * GAS_MARGIN_PERCENT) / 100n
     const receipt = await this.#untilMined({ to, data, gasLimit }, what)
+    this.#onMined?.({
+      blockNumber: receipt.blockNumber,
+      costBase: receipt.gasUsed * receipt.gasPriceBase,
+    })
     if (receipt.hasSucceeded) return receipt
     throw await this.#revertReason(receipt, { call, what })
   }

@@ -13,6 +13,7 @@ import {
   voucherDigest,
 } from '@mainframe/protocol'
 import type { Directory } from '../chain/directory.ts'
+import type { Charges } from '../routing/rule.ts'
 import { SignatureQueue, type Signer } from './signatures.ts'
 import type { VoucherLog } from './voucher-log.ts'
 
@@ -39,6 +40,8 @@ export interface ChannelAccount {
   readonly channelId: Hex
   spentUnits: number
   durableUnits: number
+  /** What the debits were for; only where anybody keeps accounts. */
+  readonly charges?: Charges | undefined
   boundTo: object | undefined
 }
 
@@ -65,6 +68,8 @@ export interface CreditLedgerOptions {
   maxViewAgeSeconds: number
   /** The most vouchers that may wait to be checked. */
   maxPending?: number
+  /** Where what packets were charged for is counted. */
+  chargesOf?(channelId: Hex, epoch: number): Charges
 }
 
 /** What became of a voucher; an account goes with `accepted` only. */
@@ -147,6 +152,11 @@ export class CreditLedger {
     return { outcome: 'accepted', account }
   }
 
+  /** The credit of a channel; `undefined` when no voucher of its present epoch came since the start. */
+  creditOf(channelId: Hex): Readonly<ChannelAccount> | undefined {
+    return this.#accounts.get(channelId)
+  }
+
   earned(): Earnings {
     const { directory, vouchers, payee, terms } = this.#options
     const total: Earnings = { earnedBase: 0n, claimedBase: 0n, unclaimedBase: 0n }
@@ -222,6 +232,7 @@ export class CreditLedger {
       acceptedBase,
       spentUnits: units,
       durableUnits: units,
+      charges: this.#options.chargesOf?.(channelId, epoch),
       boundTo: undefined,
     }
     this.#accounts.set(channelId, account)

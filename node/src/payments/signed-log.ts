@@ -8,7 +8,12 @@ import {
   toHex,
   viewOf,
 } from '@mainframe/protocol'
-import { LatestLog, type LatestLogForm } from '../storage/latest-log.ts'
+import {
+  type LatestCopy,
+  LatestLog,
+  type LatestLogForm,
+  readLatest,
+} from '../storage/latest-log.ts'
 
 /** The greatest amount signed in an epoch of a channel. */
 export interface SignedAmount {
@@ -50,4 +55,9 @@ const signedForm: LatestLogForm<SignedAmount> = {
 /** Errors as `AppendLog.open`. */
 export async function openSignedLog(path: string): Promise<SignedLog> {
   return await LatestLog.open(path, signedForm)
+}
+
+/** The amounts of a file, which is left as it is. Errors as `readLatest`. */
+export async function readSignedAmounts(path: string): Promise<LatestCopy<SignedAmount>> {
+  return await readLatest(path, signedForm)
 }

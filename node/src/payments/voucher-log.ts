@@ -9,7 +9,12 @@ import {
   toHex,
   viewOf,
 } from '@mainframe/protocol'
-import { LatestLog, type LatestLogForm } from '../storage/latest-log.ts'
+import {
+  type LatestCopy,
+  LatestLog,
+  type LatestLogForm,
+  readLatest,
+} from '../storage/latest-log.ts'
 
 /** A voucher that was checked, with the terms that a claim needs beside it. */
 export interface StoredVoucher {
@@ -76,4 +81,9 @@ const voucherForm: LatestLogForm<StoredVoucher> = {
 /** Errors as `AppendLog.open`. */
 export async function openVoucherLog(path: string): Promise<VoucherLog> {
   return await LatestLog.open(path, voucherForm)
+}
+
+/** The vouchers of a file, which is left as it is. Errors as `readLatest`. */
+export async function readVouchers(path: string): Promise<LatestCopy<StoredVoucher>> {
+  return await readLatest(path, voucherForm)
 }

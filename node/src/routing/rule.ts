@@ -22,6 +22,19 @@ import { type Copy, coveredLevel, LAST_LEVEL, planSpread } from './spread.ts'
 export interface Account {
   readonly durableUnits: number
   spentUnits: number
+  /** What for, where anybody keeps accounts. */
+  readonly charges?: Charges | undefined
+}
+
+/**
+ * What was debited, in units, by what it was charged for: the route fee, the fee for holding, what is
+ * to be passed on, and what is left. None of it depends on what came of opening a packet.
+ */
+export interface Charges {
+  route: number
+  hold: number
+  onward: number
+  surplus: number
 }
 
 /** Whether what is prepaid and not spent pays for this much. Without an account nothing is prepaid. */
@@ -82,11 +95,39 @@ export function treat(state: RuleState, arrival: Arrival): Verdict {
   const level = spreadLevel(header, arrival.level)
   const seenLevel = seen.levelOf(id, nowMs)
   if (seenLevel !== undefined && level >= seenLevel) {
-    debit(account, routeFee(state.prices)) // a free duplicate would be a free flood
+    const fee = routeFee(state.prices) // a free duplicate would be a free flood
+    debit(account, fee)
+    if (account.charges) account.charges.route += fee
     return { outcome: 'seen' }
   }
   debit(account, arrival.postageUnits)
-  return take(state, { arrival, header, id, level, seenLevel }, way)
+  const verdict = take(state, { arrival, header, id, level, seenLevel }, way)
+  if (account.charges) charge(account.charges, { state, arrival, way, verdict })
+  return verdict
+}
+
+/** Counts what a packet's whole postage was debited for. */
+function charge(
+  charges: Charges,
+  taken: { state: RuleState; arrival: Arrival; way: Way; verdict: Verdict },
+): void {
+  const { way, verdict, arrival } = taken
+  const route = routeFee(taken.state.prices)
+  const restUnits = arrival.postageUnits - route
+  const hold = way.kind === 'destination' ? restUnits - way.budgetUnits : 0
+  const onward = onwardUnits(way, verdict)
+  charges.route += route
+  charges.hold += hold
+  charges.onward += onward
+  charges.surplus += restUnits - hold - onward
+}
+
+function onwardUnits(way: Way, verdict: Verdict): number {
+  if (way.kind === 'on') return way.postageUnits
+  if (way.kind === 'named') return way.budgetUnits // for whatever may be inside
+  let units = 0
+  if ('copies' in verdict) for (const copy of verdict.copies) units += copy.postageUnits
+  return units
 }
 
 /** Where a packet goes, once it is known that it can and that it pays enough. */

@@ -5,7 +5,7 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { setImmediate } from 'node:timers/promises'
 import { MainframeError } from '@mainframe/protocol'
-import { createDurably, diskFailure } from './durable-file.ts'
+import { createDurably, diskFailure, isErrno } from './durable-file.ts'
 import {
   corrupt,
   isIntact,
@@ -178,6 +178,29 @@ export class AppendLog {
       this.#batch?.done.promise.catch(() => {})
       this.#batch?.done.reject(this.#failure)
     }
+  }
+}
+
+/**
+ * Hands over what a log holds and leaves the file as it is, also while a process appends to it.
+ * Answers the bytes of an unfinished batch at its end, `undefined` when there is no file. Throws
+ * `STORE_CORRUPT` after the records before the damage, `STORE_FAILED` when the disk refuses.
+ */
+export async function scanLog(
+  path: string,
+  onRecord: (record: Uint8Array, offset: number) => void,
+  { maxRecordBytes = MAX_RECORD_BYTES }: AppendLogOptions = {},
+): Promise<number | undefined> {
+  try {
+    const file = await open(path, 'r')
+    try {
+      return (await new LogScan(path, file, maxRecordBytes).run(onRecord)).tornBytes
+    } finally {
+      await file.close()
+    }
+  } catch (cause) {
+    if (isErrno(cause, 'ENOENT')) return undefined
+    throw cause instanceof MainframeError ? cause : diskFailure(path, cause)
   }
 }
 

@@ -1,7 +1,7 @@
 /** The latest entry of each key, kept in an append-only log that is rewritten when it grows stale. */
 import { unlink } from 'node:fs/promises'
-import { MainframeError } from '@mainframe/protocol'
-import { AppendLog } from './append-log.ts'
+import { errorCode, MainframeError } from '@mainframe/protocol'
+import { AppendLog, scanLog } from './append-log.ts'
 import { diskFailure, isErrno, renameDurably } from './durable-file.ts'
 
 /** How entries are written and told apart. */
@@ -56,6 +56,18 @@ export class LatestLog<T> {
     return opened
   }
 
+  /** A log that holds these entries from its first moment, in the place of any other. Errors as `flush`. */
+  static async create<T>(
+    path: string,
+    form: LatestLogForm<T>,
+    entries: Iterable<T>,
+  ): Promise<LatestLog<T>> {
+    await removeIfThere(rewrittenPath(path))
+    await writeSnapshot(rewrittenPath(path), form, entries)
+    await renameDurably(rewrittenPath(path), path)
+    return await LatestLog.open(path, form)
+  }
+
   /** Resolves when the entry is durable; concurrent entries share one fsync. Errors as `flush`. */
   async put(entry: T): Promise<void> {
     while (this.#rewriting) await this.#rewriting
@@ -85,23 +97,64 @@ export class LatestLog<T> {
     this.#rewriting.catch(() => {}) // the next put is told
   }
 
-  /**
-   * Entries that are not durable yet come along: the old log is given up once it is flushed. One entry
-   * is written twice, the second time in a batch of its own: what is damaged in the last batch counts
-   * as torn by a crash, and the snapshot, which never is, must not be the last.
-   */
+  /** Entries that are not durable yet come along: the old log is given up once it is flushed. */
   async #rewrite(): Promise<void> {
-    const rewritten = await AppendLog.open(rewrittenPath(this.#path), () => {}, this.#form)
-    const records = [...this.#appended.values()].map((entry) => this.#form.encode(entry))
-    for (const record of records) rewritten.append(record)
-    await rewritten.flush()
-    for (const record of records.slice(0, 1)) rewritten.append(record)
-    await rewritten.close()
+    const entries = [...this.#appended.values()]
+    await writeSnapshot(rewrittenPath(this.#path), this.#form, entries)
     await this.#log.close()
     await renameDurably(rewrittenPath(this.#path), this.#path)
     this.#log = await AppendLog.open(this.#path, () => {}, this.#form)
-    this.#records = records.length
+    this.#records = entries.length
   }
+}
+
+/** What a log on disk holds; read beside the process that writes it, which is not disturbed. */
+export interface LatestCopy<T> {
+  entries: Map<string, T>
+  /** What is wrong with the file; what stands before the damage is among the entries. */
+  damage: MainframeError | undefined
+  /** Of an unfinished batch at the end, which counts for nothing. */
+  cutBytes: number
+  isMissing: boolean
+}
+
+/** Reads a log without opening it. Throws `STORE_FAILED` when the disk refuses. */
+export async function readLatest<T>(path: string, form: LatestLogForm<T>): Promise<LatestCopy<T>> {
+  const entries = new Map<string, T>()
+  let damage: MainframeError | undefined
+  let cutBytes: number | undefined = 0
+  try {
+    cutBytes = await scanLog(
+      path,
+      (record, offset) => {
+        const entry = form.decode(record)
+        if (entry) keepLatest(entries, form, entry)
+        else damage ??= foreignRecord(path, offset)
+      },
+      form,
+    )
+  } catch (cause) {
+    if (errorCode(cause) !== 'STORE_CORRUPT') throw cause
+    damage = cause as MainframeError
+  }
+  return { entries, damage, cutBytes: cutBytes ?? 0, isMissing: cutBytes === undefined }
+}
+
+/**
+ * One entry is written twice, the second time in a batch of its own: what is damaged in the last batch
+ * counts as torn by a crash, and the snapshot, which never is, must not be the last.
+ */
+async function writeSnapshot<T>(
+  path: string,
+  form: LatestLogForm<T>,
+  entries: Iterable<T>,
+): Promise<void> {
+  const log = await AppendLog.open(path, () => {}, form)
+  const records = Array.from(entries, form.encode)
+  for (const record of records) log.append(record)
+  await log.flush()
+  for (const record of records.slice(0, 1)) log.append(record)
+  await log.close()
 }
 
 function rewrittenPath(path: string): string {
@@ -127,10 +180,14 @@ async function read<T>(path: string, form: LatestLogForm<T>): Promise<Read<T>> {
   const log = await AppendLog.open(path, onRecord, form)
   if (unreadableAt === undefined) return { log, entries, records }
   await log.close()
+  throw foreignRecord(path, unreadableAt)
+}
+
+function foreignRecord(path: string, offset: number): MainframeError {
   const message =
-    `${path} holds something else at byte ${unreadableAt}: it is another log's file; put back ` +
+    `${path} holds something else at byte ${offset}: it is another log's file; put back ` +
     'the one that belongs there'
-  throw new MainframeError('STORE_CORRUPT', message, { details: { path, offset: unreadableAt } })
+  return new MainframeError('STORE_CORRUPT', message, { details: { path, offset } })
 }
 
 function keepLatest<T>(entries: Map<string, T>, form: LatestLogForm<T>, entry: T): void {

@@ -1,51 +1,73 @@
 import type { Hex } from '@mainframe/protocol'
+import type { ChannelSlot } from '../chain/chain.ts'
 import type { ClientContext } from '../context.ts'
 import { type ChannelRecord, readChannels } from '../payments/channel-records.ts'
 
-/** One channel; amounts in base units of MFT within its epoch. */
-export interface ChannelSpending {
+/** Amounts in base units of MFT. */
+export interface ChannelTotals {
+  /** Paid in. */
+  depositBase: bigint
+  /** Signed away: the most that relays can claim, what they have claimed among it. */
+  signedBase: bigint
+  /** Claimed by relays. */
+  claimedBase: bigint
+  /** Not signed away: what can be spent, and what comes back at a close. */
+  remainingBase: bigint
+}
+
+/** One channel; amounts within its epoch, all zero when it is closed. */
+export interface ChannelSpending extends ChannelTotals {
   channelId: Hex
   /** The relay that it pays. */
   nodeId: Hex
   payee: Hex
   epoch: number
-  depositBase: bigint
-  /** Signed away: the most that the relay can claim. */
-  signedBase: bigint
-  claimedBase: bigint
-  /** What comes back at a close. */
-  remainingBase: bigint
   state: 'open' | 'closing' | 'closed'
   /** Unix seconds from which the deposit can be taken back; 0 when no close was asked for. */
   closesAtSeconds: number
 }
 
 /** Every channel of this client, with the chain's figures. Throws `CHAIN_UNREACHABLE`. */
-export async function spending({ chain, store }: ClientContext): Promise<ChannelSpending[]> {
+export async function spending({
+  chain,
+  store,
+}: Pick<ClientContext, 'chain' | 'store'>): Promise<ChannelSpending[]> {
   const records = await readChannels(store)
   const slots = await chain.slots(records.map(({ channelId }) => channelId))
   return records.map((record, i) => spendingOf(record, slots[i] ?? EMPTY))
 }
 
-const EMPTY = { deposit: 0n, claimed: 0n, closesAt: 0, epoch: 0 }
+/** The sums over some channels. */
+export function totalsOf(rows: readonly ChannelTotals[]): ChannelTotals {
+  const sum = (name: keyof ChannelTotals) => rows.reduce((total, row) => total + row[name], 0n)
+  return {
+    depositBase: sum('depositBase'),
+    signedBase: sum('signedBase'),
+    claimedBase: sum('claimedBase'),
+    remainingBase: sum('remainingBase'),
+  }
+}
+
+const EMPTY: ChannelSlot = { deposit: 0n, claimed: 0n, closesAt: 0, epoch: 0 }
 
 function spendingOf(
   { channelId, nodeId, payee, epoch, signedBase }: ChannelRecord,
-  { deposit, claimed, closesAt, epoch: current }: typeof EMPTY,
+  { deposit, claimed, closesAt, epoch: current }: ChannelSlot,
 ): ChannelSpending {
-  const state = deposit === 0n ? 'closed' : closesAt === 0 ? 'open' : 'closing'
-  // what was signed in an earlier epoch is void
-  const signed = deposit > 0n && current === epoch ? signedBase : 0n
+  const isOpen = deposit > 0n
+  // what was signed in an earlier epoch is void; what was claimed was signed, whatever the store says
+  const known = isOpen && current === epoch ? signedBase : 0n
+  const signed = known > claimed ? known : claimed
   return {
     channelId,
     nodeId,
     payee,
-    epoch,
+    epoch: isOpen ? current : epoch,
     depositBase: deposit,
     signedBase: signed,
     claimedBase: claimed,
     remainingBase: deposit > signed ? deposit - signed : 0n,
-    state,
+    state: isOpen ? (closesAt === 0 ? 'open' : 'closing') : 'closed',
     closesAtSeconds: closesAt,
   }
 }

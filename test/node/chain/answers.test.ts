@@ -23,6 +23,7 @@ const RECEIPT = {
   transactionHash: HASH,
   blockNumber: '0x2',
   gasUsed: '0x5208',
+  effectiveGasPrice: '0x3b9aca00',
   status: '0x1',
   logs: [LOG],
 }
@@ -62,6 +63,7 @@ describe('An answer of a chain node', () => {
     assert.equal(parseHeader(HEADER)?.time, 16)
     assert.deepEqual(parseLogs([LOG]), [LOG])
     assert.equal(parseReceipt(RECEIPT)?.hasSucceeded, true)
+    assert.equal(parseReceipt(RECEIPT)?.gasPriceBase, 1_000_000_000n)
     assert.equal(parseReceipt({ ...RECEIPT, status: '0x0' })?.hasSucceeded, false)
     assert.equal(parseQuantity(`0x${'f'.repeat(64)}`, 'a number'), 2n ** 256n - 1n)
   })

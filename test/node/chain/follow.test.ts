@@ -10,6 +10,7 @@ import {
   utf8,
 } from '@mainframe/protocol'
 import { AbiCoder, toQuantity } from 'ethers'
+import { type ChainEvidence, readChain } from '../../../node/src/accounts/evidence.ts'
 import {
   channelsContract,
   registryContract,
@@ -402,5 +403,40 @@ describe('following the chain', () => {
     assert.equal((await seen())?.state, 'closed')
     await open()
     assert.deepEqual(await seen(), { state: 'open', epoch: 2, deposit: 10n })
+  })
+})
+
+describe('reading the chain for an audit', () => {
+  it('takes in nothing after the block that is asked for, and says what was there then', async () => {
+    const { node, keys } = await createRelay(chain)
+    const at = await height()
+    await chain.fund(keys.hotAccount, 5n * MFT)
+    const query = {
+      ...viaFaulty(),
+      deployment: chain.deployment,
+      account: keys.hotAccount,
+      nodeKey: toHex(keys.nodeKey),
+      confirmations: DEPTH,
+      epochSeconds: 86_400,
+      pollMs: POLL_MS,
+    }
+    const walletOf = ({ cash }: ChainEvidence) => cash.media[0]?.walletBase
+    const then = await readChain(query, at)
+    assert.deepEqual([then.block, then.directory.confirmedBlock], [at, at])
+    assert.equal(then.cash.stakeBase, node.stake)
+    await chain.mine(DEPTH)
+    const now = await readChain(query)
+    assert.equal(now.block, (await height()) - DEPTH)
+    assert.equal(walletOf(now), (walletOf(then) ?? 0n) + 5n * MFT)
+
+    const early = readChain(query, (await height()) + 1)
+    await assert.rejects(early, (error) => errorCode(error) === 'CHAIN_UNREACHABLE')
+    // most nodes keep the state of some hundred blocks only
+    faulty.intercept = ({ method, params }, forward) => {
+      const isOld = method === 'eth_call' && Number(params[1]) <= at
+      return isOld ? { error: { code: -32000, message: 'missing trie node' } } : forward()
+    }
+    const newest = await readChain(query, at)
+    assert.equal(newest.block, now.block)
   })
 })

@@ -4,7 +4,7 @@ import { errorCode, type Hex, mainframeTokenAbi, toHex } from '@mainframe/protoc
 import { Interface, Wallet } from 'ethers'
 import { callView, channelsContract, describeRevert } from '../../../node/src/chain/contracts.ts'
 import { Rpc } from '../../../node/src/chain/rpc.ts'
-import { TransactionSender } from '../../../node/src/chain/transactions.ts'
+import { type GasCost, TransactionSender } from '../../../node/src/chain/transactions.ts'
 import { startChain, type TestChain } from '../../helpers/chain.ts'
 import { MFT, POLL_MS, senderOf, until } from '../chain-support.ts'
 import { type FaultyRpc, startFaultyRpc } from './faulty-rpc.ts'
@@ -92,6 +92,32 @@ describe('sending transactions', () => {
     await pending(1)
     await chain.mine()
     await ended
+  })
+
+  it('tells what each transaction cost, also one that reverts when it is mined', async () => {
+    const { account, secretKey } = await chain.createAccount(10n)
+    const costs: GasCost[] = []
+    const sender = new TransactionSender({
+      rpc: new Rpc({ url: faulty.url }),
+      chainId: chain.deployment.chainId,
+      secretKey,
+      pollMs: POLL_MS,
+      onMined: (cost) => costs.push(cost),
+    })
+    const coin = async () => BigInt(await chain.request('eth_getBalance', [account, 'latest']))
+    const before = await coin()
+    await sender.send(transfer(NOBODY, 10n))
+    faulty.intercept = ({ method }, forward) =>
+      method === 'eth_estimateGas' ? { result: '0x20000' } : forward()
+    await chain.request('evm_setAutomine', [false])
+    const ended = assert.rejects(sender.send(transfer(NOBODY, 1n)))
+    await pending(1)
+    await chain.mine()
+    await ended
+    const paidBase = costs.reduce((sum, { costBase }) => sum + costBase, 0n)
+    assert.equal(before - (await coin()), paidBase)
+    assert.ok(costs.every(({ blockNumber, costBase }) => blockNumber > 0 && costBase > 0n))
+    assert.equal(costs.length, 2)
   })
 
   it('says what is missing to an account without coin', async () => {

@@ -6,8 +6,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { errorCode, type Hex } from '@mainframe/protocol'
-import { openSignedLog } from '../../../node/src/payments/signed-log.ts'
-import { openVoucherLog, type StoredVoucher } from '../../../node/src/payments/voucher-log.ts'
+import { openSignedLog, readSignedAmounts } from '../../../node/src/payments/signed-log.ts'
+import {
+  openVoucherLog,
+  readVouchers,
+  type StoredVoucher,
+} from '../../../node/src/payments/voucher-log.ts'
 
 const CHANNEL: Hex = `0x${'ab'.repeat(32)}`
 const OTHER: Hex = `0x${'cd'.repeat(32)}`
@@ -142,6 +146,32 @@ describe('a log of the latest amounts', () => {
     assert.deepEqual(await reopened(path, []), expected)
     await copyFile(path, `${path}.compact`)
     assert.deepEqual(await reopened(path, []), expected)
+  })
+
+  it('is read beside its writer, as far as it is intact, and left as it is', async () => {
+    const path = newPath()
+    assert.equal((await readSignedAmounts(path)).isMissing, true)
+    const log = await openSignedLog(path)
+    await log.put(signed(5n))
+    await log.put(signed(3n, 7, OTHER))
+    const beside = await readSignedAmounts(path)
+    assert.deepEqual([...beside.entries.values()], [signed(5n), signed(3n, 7, OTHER)])
+    assert.deepEqual([beside.damage, beside.cutBytes, beside.isMissing], [undefined, 0, false])
+    await log.close()
+    const whole = await readFile(path)
+    await writeFile(path, whole.subarray(0, -3))
+    const torn = await readSignedAmounts(path)
+    assert.deepEqual([...torn.entries.values()], [signed(5n)])
+    assert.equal(torn.cutBytes, (whole.length - 16) / 2 - 3)
+    assert.equal((await stat(path)).size, whole.length - 3)
+    const damaged = Uint8Array.from(whole)
+    damaged[40] = (damaged[40] ?? 0) ^ 1
+    await writeFile(path, damaged)
+    const broken = await readSignedAmounts(path)
+    assert.deepEqual([broken.entries.size, errorCode(broken.damage)], [0, 'STORE_CORRUPT'])
+    assert.match(String((await readVouchers(path)).damage), /is damaged at byte 16/)
+    await writeFile(path, whole)
+    assert.match(String((await readVouchers(path)).damage), /it is another log's file/)
   })
 
   it('gives back every field of a voucher', async () => {

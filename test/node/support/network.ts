@@ -106,6 +106,7 @@ type KnownRelay = { keys: Pick<RelayKeys, 'nodeKey'> }
 
 /** A user: an account with MFT, the directory from the chain, and links that it pays for. */
 export class TestClient {
+  readonly account: Payer['account']
   readonly #chain: ReachableChain
   readonly #network: Network
   readonly #directory: ReturnType<typeof follow>
@@ -119,8 +120,10 @@ export class TestClient {
       directory: ReturnType<typeof follow>
       channels: PayerChannels
       folder: string
+      account: Payer['account']
     },
   ) {
+    this.account = parts.account
     this.#chain = chain
     this.#network = parts.network
     this.#directory = parts.directory
@@ -156,7 +159,7 @@ export class TestClient {
       maxConnectionsPerSecond: 50,
     })
     await network.start(() => {})
-    return new TestClient(chain, { network, directory, channels, folder })
+    return new TestClient(chain, { network, directory, channels, folder, account })
   }
 
   entry({ keys }: KnownRelay): RelayEntry {
