@@ -149,7 +149,7 @@ describe('The earnings of a relay', () => {
     assert.match(text, /^Earned from 2026-07-31 to 2026-08-02 \(UTC\), in MFT\n/)
     assert.match(text, /\nearned +0\.000000900\n/)
     assert.match(text, /\nprepaid +0\.000000500 +and not spent yet\n/)
-    assert.match(text, /\n2026-08-01 +0\.000000300 +0\.000000130 +0\.000000000 +0\.000000170 /)
+    assert.match(text, /\n2026-08-01 +0\.000000300 +0\.000000130 +0\.000000000 +0\.000000170\n/)
     assert.ok(text.includes(`\n${NOBODY}  0.000000000  0.000000130`))
     assert.match(text, /\ngas +0\.000021000 +of coin\n/)
   })

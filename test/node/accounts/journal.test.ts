@@ -68,7 +68,7 @@ describe('A ledger on disk', () => {
     await writeFile(path, bytes)
     await assert.rejects(Journal.open(join(folder, 'accounts')), (error) => {
       assert.equal(errorCode(error), 'STORE_CORRUPT')
-      assert.match(String(error), /is damaged at byte 16/)
+      assert.match(String(error), /is damaged at byte 20/)
       return true
     })
   })
