@@ -9,10 +9,17 @@ import { troubles } from './health.ts'
 import type { Logger } from './log.ts'
 import { LoopLag } from './loop-lag.ts'
 import { loadKeys } from './operator/keys.ts'
-import type { ClaimResult } from './payments/claims.ts'
+import type { ClaimResult, Claims } from './payments/claims.ts'
 import { type Observed, OpenedReport, relayMetrics, relayStatus } from './status.ts'
 import { lockFolder } from './storage/lock.ts'
-import { type Base, createParts, openStores, type Parts, type Stores } from './wiring.ts'
+import {
+  type Base,
+  createClaims,
+  createParts,
+  openStores,
+  type Parts,
+  type Stores,
+} from './wiring.ts'
 
 /** Who a relay is and where it listens. */
 export interface Listening {
@@ -35,6 +42,7 @@ export class Relay {
   #isReady = false
   #hasFailed = false
   #parts: Parts | undefined
+  #claims: Claims | undefined
   #lastClaim: ClaimResult | undefined
   #listening: Listening | undefined
 
@@ -101,12 +109,16 @@ export class Relay {
       this.#failed.resolve(error)
     }
     const side = await followChain({ ...base, onFailed, signal: this.#stop.signal })
-    await untilListed(base, side, this.#stop.signal)
-    const parts = createParts(base, stores, side, {
+    const hooks = {
       onLinkUp: () => this.#checkReady(),
-      onClaimed: (result) => this.#onClaimed(result),
+      onClaimed: (result: ClaimResult) => this.#onClaimed(result),
       onFailure: onFailed,
-    })
+    }
+    // what payers promised has its time, whether or not the relay is listed (any more)
+    this.#claims = createClaims(base, stores, { side, hooks })
+    this.#claims.start()
+    await untilListed(base, side, this.#stop.signal)
+    const parts = createParts(base, stores, side, hooks)
     this.#parts = parts
     await this.#open(base, stores, { ...parts, side })
   }
@@ -130,13 +142,12 @@ export class Relay {
       lastClaim: () => this.#lastClaim,
       isReady: () => this.#isReady,
     })
-    const { network, keeper, incoming, claims } = parts
+    const { network, keeper, incoming } = parts
     await network.start((stream, key) => incoming.accept(stream, key))
     this.#stop.signal.throwIfAborted()
     const nodeId = toHex(keeper.self?.nodeId ?? new Uint8Array(0))
     this.#listening = { nodeId, multiaddrs: network.multiaddrs, admin: admin.url }
     keeper.start()
-    claims.start()
     const timer = setTimeout(() => this.#becomeReady(), READY_TIMEOUT_MS)
     this.#closers.add('readiness', () => clearTimeout(timer))
     this.#checkReady()
@@ -170,7 +181,7 @@ export class Relay {
   }
 
   async #claim(): Promise<ClaimResult | undefined> {
-    const result = await this.#parts?.claims.claimNow()
+    const result = await this.#claims?.claimNow()
     if (result) this.#onClaimed(result)
     return result
   }

@@ -50,7 +50,6 @@ export interface Stores {
 /** The parts above chain and disk. */
 export interface Parts {
   ledger: CreditLedger
-  claims: Claims
   network: Network
   keeper: OverlayKeeper
   router: Router
@@ -99,7 +98,6 @@ export function createParts(base: Base, stores: Stores, side: ChainSide, hooks: 
   const { channels, chainId } = config.deployment
   const domain = { chainId: BigInt(chainId), contract: fromHex(channels, 20) }
   const ledger = createLedger(base, stores, { side, domain })
-  const claims = createClaims(base, stores, { side, hooks })
   const payerChannels = createPayerChannels(base, stores, { side, hooks })
   const network = new Network({
     nodeSeed: keys.nodeSeed,
@@ -149,7 +147,7 @@ export function createParts(base: Base, stores: Stores, side: ChainSide, hooks: 
     maxLinks: config.maxLinks,
   })
   closers.add('incoming links', () => incoming.stop())
-  return { ledger, claims, network, keeper, router, peers, subscriptions, incoming }
+  return { ledger, network, keeper, router, peers, subscriptions, incoming }
 }
 
 function createLedger(
@@ -171,7 +169,8 @@ function createLedger(
   return ledger
 }
 
-function createClaims(
+/** The claims begin before the rest: see `Relay`. */
+export function createClaims(
   { config, log, closers }: Base,
   { vouchers }: Stores,
   { side, hooks }: { side: ChainSide; hooks: Hooks },

@@ -56,6 +56,14 @@ interface Slot {
 
 /** Rows of one transaction: about 3 million gas, and 32 kB of calldata. */
 export const MAX_CLAIM_ROWS = 200
+/**
+ * Gas of a claim: a fifth more than the dearest claim takes (bench/gas.json). By formula, since a claim
+ * must not wait for a node that estimates wrongly or not at all.
+ */
+const CLAIM_GAS = 80_000n
+const CLAIM_ROW_GAS = 16_000n
+/** The longest pause after a failure: each try may cost gas. */
+const MAX_PAUSE_MS = 10 * 60_000
 /** Channels whose state one call reads. */
 const MAX_SLOTS = 500
 
@@ -69,6 +77,9 @@ export class Claims {
   readonly #since = new Map<Hex, number>()
   /** Whether a claim that began by itself is under way. */
   #isClaiming = false
+  /** Failures in a row, and until when they keep claims from beginning by themselves. */
+  #failures = 0
+  #pausedUntilMs = 0
   #timer: NodeJS.Timeout | undefined
   #unsubscribe: (() => void) | undefined
   #tail: Promise<unknown> = Promise.resolve()
@@ -129,14 +140,20 @@ export class Claims {
   }
 
   #claimAndTell(): void {
-    if (this.#isClaiming) return // the next look comes soon
+    if (this.#isClaiming || Date.now() < this.#pausedUntilMs) return // the next look comes soon
     this.#isClaiming = true
     this.claimNow()
       .then(
         (result) => {
+          this.#failures = 0
           if (result) this.#options.onClaimed?.(result)
         },
-        (cause: unknown) => this.#options.onTrouble?.(asTrouble(cause)),
+        (cause: unknown) => {
+          this.#failures += 1
+          const pauseMs = this.#options.checkMs * 2 ** Math.min(this.#failures, 16)
+          this.#pausedUntilMs = Date.now() + Math.min(pauseMs, MAX_PAUSE_MS)
+          this.#options.onTrouble?.(asTrouble(cause))
+        },
       )
       .finally(() => {
         this.#isClaiming = false
@@ -223,7 +240,8 @@ export class Claims {
     }))
     const args = [sender.account, deployment.token, notice, rows]
     const data = channelsContract.encodeFunctionData('claim', args) as Hex
-    const receipt = await sender.send({ to: deployment.channels, data, what: 'claim' })
+    const gasLimit = claimGas(rows.length)
+    const receipt = await sender.send({ to: deployment.channels, data, what: 'claim', gasLimit })
     const before = new Map(batch.map((row) => [row.voucher.channelId, row.claimedBase]))
     const paid = receipt.logs.map((log) => this.#paidBy(log, before)).filter((base) => base > 0n)
     const paidBase = paid.reduce((sum, base) => sum + base, 0n)
@@ -236,6 +254,11 @@ export class Claims {
     if (event?.name !== 'Claimed' || claimedBefore === undefined) return 0n
     return (event.args['claimed'] as bigint) - claimedBefore
   }
+}
+
+/** What a claim of so many rows may use. */
+export function claimGas(rows: number): bigint {
+  return CLAIM_GAS + CLAIM_ROW_GAS * BigInt(rows)
 }
 
 function asTrouble(cause: unknown): MainframeError {
