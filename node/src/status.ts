@@ -61,6 +61,8 @@ export interface RelayStatus {
   }
   undeliverable: number
   vouchers: Record<string, number>
+  /** Wishes of payers to end a channel at once. */
+  releases: Record<string, number>
   linkFaults: Record<string, number>
   /** Links to peers that came to nothing, since the start. */
   peerFailures: Record<string, number>
@@ -125,6 +127,7 @@ export function relayStatus(parts: Observed): RelayStatus {
     },
     undeliverable: router.undeliverable,
     vouchers: { ...incoming.credits },
+    releases: { ...incoming.releases },
     linkFaults: { ...incoming.faults },
     peerFailures: { ...peers.failures },
     debitedUnits: router.debitedUnits,
@@ -152,6 +155,7 @@ export function relayMetrics(parts: Observed): Metric[] {
     counters('packets', 'Packets from links by outcome.', status.outcomes),
     counters('opened', 'What was opened, as of the last interval.', status.opened),
     counters('vouchers', 'Vouchers by outcome.', status.vouchers),
+    counters('releases', 'Requests for a release by outcome.', status.releases),
     counters('link_faults', 'Links ended for a fault of the peer.', status.linkFaults),
     counters('peer_failures', 'Links to peers that came to nothing.', status.peerFailures),
     {

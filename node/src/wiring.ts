@@ -24,6 +24,7 @@ import type { RelayKeys } from './operator/keys.ts'
 import { type ClaimResult, Claims } from './payments/claims.ts'
 import { CreditLedger } from './payments/credit-ledger.ts'
 import { PayerChannels } from './payments/payer-channels.ts'
+import { Releases } from './payments/releases.ts'
 import { openSignedLog, type SignedLog } from './payments/signed-log.ts'
 import { openVoucherLog, type VoucherLog } from './payments/voucher-log.ts'
 import { openMemory, saveMemory } from './routing/memory.ts'
@@ -42,6 +43,8 @@ export interface Base {
 export interface Stores {
   vouchers: VoucherLog
   signed: SignedLog
+  /** Epochs of channels that were released to their payers. */
+  released: SignedLog
   holds: HoldStore
   memory: RoutingMemory
   book: AddressBook
@@ -81,6 +84,8 @@ export async function openStores({ config, keys, log, closers }: Base): Promise<
   closers.add('vouchers', () => vouchers.close())
   const signed = await openSignedLog(join(dataFolder, 'signed.log'))
   closers.add('signed amounts', () => signed.close())
+  const released = await openSignedLog(join(dataFolder, 'released.log'))
+  closers.add('releases', () => released.close())
   const holds = await HoldStore.open({ folder: join(dataFolder, 'holds'), quotaBytes })
   closers.add('holds', () => holds.close())
   const folder = join(dataFolder, 'routing')
@@ -89,7 +94,7 @@ export async function openStores({ config, keys, log, closers }: Base): Promise<
   const onTrouble = (message: string) => log.warn(message)
   const book = await AddressBook.open({ path: join(dataFolder, 'peers.json'), onTrouble })
   closers.add('addresses', () => book.close())
-  return { vouchers, signed, holds, memory, book }
+  return { vouchers, signed, released, holds, memory, book }
 }
 
 /** Builds the parts; nothing of them runs yet. Closers stop them in the right order. */
@@ -139,6 +144,7 @@ export function createParts(base: Base, stores: Stores, side: ChainSide, hooks: 
     channels: domain.contract,
     quote: createQuoter({ ...quoteTerms(base, keeper), domain }),
     ledger,
+    releases: createReleases(base, stores, { side, domain, ledger }),
     receive: (arrival) => router.receive(arrival),
     holds: stores.holds,
     subscriptions,
@@ -152,7 +158,7 @@ export function createParts(base: Base, stores: Stores, side: ChainSide, hooks: 
 
 function createLedger(
   { config, keys, closers }: Base,
-  { vouchers }: Stores,
+  { vouchers, released }: Stores,
   { side, domain }: { side: ChainSide; domain: ChannelsDomain },
 ): CreditLedger {
   const { maxWindowUnits, noticeSeconds: minNoticeSeconds, deployment } = config
@@ -164,9 +170,19 @@ function createLedger(
     baseUnitsPerUnit: BASE_PER_UNIT,
   }
   const payee = keys.hotAccount
-  const ledger = new CreditLedger({ directory: side.directory, vouchers, payee, domain, terms })
+  const { directory } = side
+  const ledger = new CreditLedger({ directory, vouchers, released, payee, domain, terms })
   closers.add('ledger', () => ledger.close())
   return ledger
+}
+
+function createReleases(
+  { keys }: Base,
+  { released }: Stores,
+  { side, domain, ledger }: { side: ChainSide; domain: ChannelsDomain; ledger: CreditLedger },
+): Releases {
+  const { hotAccount: payee, hotSecret: payeeSecret } = keys
+  return new Releases({ directory: side.directory, ledger, released, payee, payeeSecret, domain })
 }
 
 /** The claims begin before the rest: see `Relay`. */

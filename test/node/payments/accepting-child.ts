@@ -26,7 +26,8 @@ async function run({ chain, payee, payer, path }: Task): Promise<void> {
   await new ChainFollower(options).start()
   const vouchers = await openVoucherLog(path)
   const [domain, terms] = [domainOf(deployment), termsOf(deployment)]
-  const ledger = new CreditLedger({ directory, vouchers, payee, domain, terms })
+  const released = { entries: new Map() }
+  const ledger = new CreditLedger({ directory, vouchers, released, payee, domain, terms })
   const signer = { account: payer.account, secretKey: Uint8Array.from(payer.secretKey) }
   const [stored] = vouchers.entries.values()
   for (let units = Number((stored?.amount ?? 0n) / UNIT) + 10; ; units += 10) {

@@ -22,6 +22,8 @@ import type { ChainDirectory } from '../../../node/src/chain/directory.ts'
 import type { ChainFollower } from '../../../node/src/chain/follow.ts'
 import type { TransactionSender } from '../../../node/src/chain/transactions.ts'
 import { CreditLedger, type PaymentTerms } from '../../../node/src/payments/credit-ledger.ts'
+import { Releases } from '../../../node/src/payments/releases.ts'
+import { openSignedLog } from '../../../node/src/payments/signed-log.ts'
 import { openVoucherLog, type VoucherLog } from '../../../node/src/payments/voucher-log.ts'
 import type { TestChain } from '../../helpers/chain.ts'
 import { follow, MFT, newFolder, senderOf } from '../chain-support.ts'
@@ -52,6 +54,7 @@ export interface Payee {
   follower: ChainFollower
   vouchers: VoucherLog
   ledger: CreditLedger
+  releases: Releases
   sender: TransactionSender
   /** Until the confirmed view has what was mined so far. */
   confirm(): Promise<void>
@@ -76,14 +79,10 @@ export async function startPayee(
   const terms = termsOf(deployment)
   const domain = domainOf(deployment)
   let isStopped = false
-  const ledger = new CreditLedger({
-    directory,
-    vouchers,
-    payee: account,
-    domain,
-    terms,
-    ...options,
-  })
+  const released = await openSignedLog(join(folder, 'released.log'))
+  const common = { directory, released, payee: account, domain }
+  const ledger = new CreditLedger({ ...common, vouchers, terms, ...options })
+  const releases = new Releases({ ...common, ledger, payeeSecret: secretKey })
   return {
     account,
     secretKey,
@@ -92,6 +91,7 @@ export async function startPayee(
     follower,
     vouchers,
     ledger,
+    releases,
     sender: senderOf(chain, secretKey),
     confirm: () => confirm(chain, directory),
     stop: async () => {
@@ -100,6 +100,7 @@ export async function startPayee(
       ledger.close()
       await follower.stop()
       await vouchers.close()
+      await released.close()
     },
     remove: () => rm(folder, { recursive: true, force: true }),
   }
