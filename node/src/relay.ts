@@ -2,6 +2,7 @@
 import { mkdir } from 'node:fs/promises'
 import { type Hex, MainframeError, toHex } from '@mainframe/protocol'
 import { Admin } from './admin.ts'
+import type { Base, Stores } from './base.ts'
 import { type ChainSide, followChain, untilListed } from './chain-side.ts'
 import { Closers } from './closers.ts'
 import type { RelayConfig } from './config.ts'
@@ -10,16 +11,10 @@ import type { Logger } from './log.ts'
 import { LoopLag } from './loop-lag.ts'
 import { loadKeys } from './operator/keys.ts'
 import type { ClaimResult, Claims } from './payments/claims.ts'
+import { outgoingChannels } from './payments/outgoing.ts'
 import { type Observed, OpenedReport, relayMetrics, relayStatus } from './status.ts'
 import { lockFolder } from './storage/lock.ts'
-import {
-  type Base,
-  createClaims,
-  createParts,
-  openStores,
-  type Parts,
-  type Stores,
-} from './wiring.ts'
+import { createClaims, createParts, openStores, type Parts } from './wiring.ts'
 
 /** Who a relay is and where it listens. */
 export interface Listening {
@@ -139,15 +134,17 @@ export class Relay {
       holds,
       opened,
       lag,
+      outgoing: () => outgoingChannels(parts.side.directory, config.deployment, keys.hotAccount),
       lastClaim: () => this.#lastClaim,
       isReady: () => this.#isReady,
     })
-    const { network, keeper, incoming } = parts
+    const { network, keeper, incoming, closings } = parts
     await network.start((stream, key) => incoming.accept(stream, key))
     this.#stop.signal.throwIfAborted()
     const nodeId = toHex(keeper.self?.nodeId ?? new Uint8Array(0))
     this.#listening = { nodeId, multiaddrs: network.multiaddrs, admin: admin.url }
     keeper.start()
+    closings.start()
     const timer = setTimeout(() => this.#becomeReady(), READY_TIMEOUT_MS)
     this.#closers.add('readiness', () => clearTimeout(timer))
     this.#checkReady()

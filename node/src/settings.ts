@@ -52,6 +52,22 @@ export const SettingsSchema = Type.Object(
       10_000_000_000,
       'largest deposit that another relay may ask for, in units',
     ),
+    topUpBelowPercent: Type.Integer({
+      minimum: 1,
+      maximum: 90,
+      default: 20,
+      description: 'part of depositUnits below which a channel in use is topped up',
+    }),
+    maxDepositedUnits: units(
+      100_000_000_000,
+      'most that all channels to other relays hold together, in units',
+    ),
+    closeIdleSeconds: Type.Integer({
+      minimum: 60,
+      maximum: 365 * 86_400,
+      default: 7 * 86_400,
+      description: 'after how many unused seconds a channel to another relay is closed',
+    }),
     noticeSeconds: Type.Integer({
       minimum: 3_600,
       maximum: 30 * 86_400,

@@ -1,5 +1,5 @@
 /** What a relay shows its operator: `/status` and `/metrics`. */
-import { type Hex, toHex } from '@mainframe/protocol'
+import { type ChannelRow, type Hex, toHex } from '@mainframe/protocol'
 import type { HoldStore } from './holding/hold-store.ts'
 import type { Subscriptions } from './holding/subscriptions.ts'
 import type { IncomingLinks } from './links/incoming.ts'
@@ -22,6 +22,8 @@ export interface Observed {
   holds: HoldStore
   subscriptions: Subscriptions
   ledger: Pick<CreditLedger, 'earned'>
+  /** Our channels to other relays, as confirmed. */
+  outgoing(): Iterable<ChannelRow>
   opened: OpenedReport
   lag: Pick<LoopLag, 'published'>
   lastClaim(): ClaimResult | undefined
@@ -72,6 +74,8 @@ export interface RelayStatus {
   claimedBase: bigint
   unclaimedBase: bigint
   lastClaim: { txHash: Hex; rows: number; paidBase: bigint } | null
+  /** Channels to other relays: those that are not closed, those of them that are closing, what lies in them. */
+  outgoing: { channels: number; closing: number; lockedBase: bigint }
 }
 
 /**
@@ -132,6 +136,7 @@ export function relayStatus(parts: Observed): RelayStatus {
     peerFailures: { ...peers.failures },
     debitedUnits: router.debitedUnits,
     ...parts.ledger.earned(),
+    outgoing: outgoing(parts.outgoing()),
     lastClaim: claim ? { txHash: claim.txHash, rows: claim.rows, paidBase: claim.paidBase } : null,
   }
 }
@@ -167,6 +172,8 @@ export function relayMetrics(parts: Observed): Metric[] {
     gauge('links_wanted', 'Peers this relay wants a link to.', status.links.wanted),
     gauge('links_usable', 'Peers that can be paid and sent to.', status.links.usable),
     gauge('links_incoming', 'Links that pay this relay or subscribe.', status.links.incoming),
+    gauge('channels_outgoing', 'Channels to other relays.', status.outgoing.channels),
+    gauge('channels_closing', 'Those of them that are closing.', status.outgoing.closing),
     gauge('subscriptions', 'Subscribers.', status.links.subscriptions),
     gauge('held_packets', 'Packets on disk or about to be.', status.held.packets),
     gauge('held_bytes', 'Bytes of them.', status.held.bytes),
@@ -206,6 +213,16 @@ function lagMetric({ p50, p99, max }: Lag): Metric {
     type: 'gauge',
     value: { label: 'quantile', values: { '0.5': p50, '0.99': p99, '1': max } },
   }
+}
+
+function outgoing(rows: Iterable<ChannelRow>): RelayStatus['outgoing'] {
+  const sum = { channels: 0, closing: 0, lockedBase: 0n }
+  for (const { state, deposit, claimed } of rows) {
+    sum.channels += 1
+    if (state === 'closing') sum.closing += 1
+    sum.lockedBase += deposit - claimed
+  }
+  return sum
 }
 
 function carried({ outcomes }: Router): number {

@@ -93,7 +93,8 @@ export class MemoryRelay {
   async dial(to: MemoryRelay, stream: ByteStream): Promise<void> {
     const { signal } = this.#abort
     const channel = openChannel({ secretKey: this.#secretKey }, to)
-    const channels = { ensure: async () => channel, topUp: async () => channel }
+    const same = async () => channel
+    const channels = { ensure: same, topUp: same, isLow: () => false, leave: () => {} }
     const network = { open: async () => stream }
     const options = { network, channels, router: this.router, domain: DOMAIN, retryMs: 50 }
     const peer = await PeerLink.open(to.entry, { ...options, boardPrices: () => PRICES }, signal)

@@ -146,6 +146,8 @@ export class TestClient {
         maxDepositBase: 10n * MFT,
         noticeSeconds: 3_600,
         maxNoticeSeconds: 86_400,
+        lowWaterBase: 0n,
+        maxDepositedBase: 100n * MFT,
       },
       onFailure: (error) => assert.fail(String(error)),
     })

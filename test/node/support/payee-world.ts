@@ -303,6 +303,7 @@ export async function createPayee(options: { maxLinks?: number; quotaBytes?: num
     holds,
     incoming,
     ledger,
+    releases,
     nodeKey,
     router,
     sealKey,
