@@ -15,12 +15,8 @@ import {
 } from '@mainframe/protocol'
 import { callView, channelsContract, tokenContract } from '../../../node/src/chain/contracts.ts'
 import { Rpc } from '../../../node/src/chain/rpc.ts'
-import {
-  Claims,
-  type ClaimsOptions,
-  claimGas,
-  MAX_CLAIM_ROWS,
-} from '../../../node/src/payments/claims.ts'
+import { claimGas, MAX_CLAIM_ROWS, rowsFor } from '../../../node/src/payments/claim-batches.ts'
+import { Claims, type ClaimsOptions } from '../../../node/src/payments/claims.ts'
 import { startChain, type TestChain } from '../../helpers/chain.ts'
 import { type FaultyRpc, startFaultyRpc } from '../chain/faulty-rpc.ts'
 import { MFT, until } from '../chain-support.ts'
@@ -320,7 +316,9 @@ describe('claiming', () => {
     const gas = JSON.parse(measured) as Record<string, number>
     for (const rows of [1, 10, 50]) {
       assert.ok(Number(claimGas(rows)) >= 1.2 * (gas[`claim${rows}`] ?? Number.NaN), `${rows} rows`)
+      assert.equal(rowsFor(claimGas(rows)), rows)
     }
+    assert.deepEqual([rowsFor(0n), rowsFor(claimGas(1) - 1n), rowsFor(10n ** 9n)], [0, 0, 200])
   })
 
   it('says why it failed', async () => {

@@ -277,6 +277,7 @@ describe('closing by a process that is killed again and again', () => {
         const { closesAt, deposit } = await slotOf(leaver)
         t.diagnostic(`killed: closes at ${closesAt}, ${deposit} left`)
         if (closesAt > 0n) await chain.passTime(NOTICE_SECONDS)
+        if (deposit === 0n) break
       }
       leaver.signed = await openSignedLog(join(leaver.folder, 'signed.log'))
       begin(leaver, { ask: unreachable })
