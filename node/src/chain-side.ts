@@ -25,6 +25,8 @@ export interface ChainSideOptions {
   closers: Closers
   /** The relay stops: a transaction under way is waited for no longer than a moment. */
   signal: AbortSignal
+  /** Keep every channel of the network, not only those of the hot account. */
+  keepsAllChannels?: boolean
   /** Following has ended for good. */
   onFailed(error: unknown): void
 }
@@ -45,7 +47,8 @@ export async function followChain(options: ChainSideOptions): Promise<ChainSide>
   signal.addEventListener('abort', giveUp, { once: true })
   const { chainId } = deployment
   const sender = new TransactionSender({ rpc, chainId, secretKey: keys.hotSecret, pollMs })
-  const directory = new ChainDirectory({ deployment, account: keys.hotAccount })
+  const account = options.keepsAllChannels ? {} : { account: keys.hotAccount }
+  const directory = new ChainDirectory({ deployment, ...account })
   const follower = new ChainFollower({
     rpc,
     deployment,

@@ -21,9 +21,25 @@ const HEAD_SECONDS = 15 * 60
 /** Empty when all is well. */
 export function troubles(condition: Condition): string[] {
   const { chain, pollSeconds, links, holdHasRoom, hasFailed } = condition
+  return [
+    ...sentences([
+      [hasFailed, 'the relay cannot go on and is about to stop: see its last log line'],
+    ]),
+    ...chainTroubles(chain, pollSeconds),
+    ...sentences([
+      [
+        links.wanted > 0 && links.usable === 0,
+        `none of ${links.wanted} peers can be reached and paid: check the connection, and the hot account's MFT`,
+      ],
+      [!holdHasRoom, 'the hold store is full: raise holdQuotaBytes, or wait until packets expire'],
+    ]),
+  ]
+}
+
+/** What ails whoever follows the chain. */
+export function chainTroubles(chain: Condition['chain'], pollSeconds: number): string[] {
   const patience = SILENT_SECONDS + 3 * pollSeconds
-  const found: [boolean, string][] = [
-    [hasFailed, 'the relay cannot go on and is about to stop: see its last log line'],
+  return sentences([
     [
       chain.silentSeconds > patience,
       `the chain has not answered for ${Math.round(chain.silentSeconds)} s: check the node at rpcUrl`,
@@ -32,11 +48,9 @@ export function troubles(condition: Condition): string[] {
       chain.silentSeconds <= patience && chain.headSeconds > HEAD_SECONDS,
       `the chain has had no new block for ${Math.round(chain.headSeconds)} s: check whether its node is in step`,
     ],
-    [
-      links.wanted > 0 && links.usable === 0,
-      `none of ${links.wanted} peers can be reached and paid: check the connection, and the hot account's MFT`,
-    ],
-    [!holdHasRoom, 'the hold store is full: raise holdQuotaBytes, or wait until packets expire'],
-  ]
-  return found.filter(([isSo]) => isSo).map(([, reason]) => reason)
+  ])
+}
+
+function sentences(found: readonly (readonly [isSo: boolean, sentence: string])[]): string[] {
+  return found.filter(([isSo]) => isSo).map(([, sentence]) => sentence)
 }

@@ -10,8 +10,10 @@ import { troubles } from './health.ts'
 import type { Logger } from './log.ts'
 import { LoopLag } from './loop-lag.ts'
 import { loadKeys } from './operator/keys.ts'
+import { createSweeping, createWatchtowers } from './payment-side.ts'
 import type { ClaimResult, Claims } from './payments/claims.ts'
 import { outgoingChannels } from './payments/outgoing.ts'
+import type { Watchtowers } from './payments/watchtowers.ts'
 import { type Observed, OpenedReport, relayMetrics, relayStatus } from './status.ts'
 import { lockFolder } from './storage/lock.ts'
 import { createClaims, createParts, openStores, type Parts } from './wiring.ts'
@@ -38,6 +40,7 @@ export class Relay {
   #hasFailed = false
   #parts: Parts | undefined
   #claims: Claims | undefined
+  #watchtowers: Watchtowers | undefined
   #lastClaim: ClaimResult | undefined
   #listening: Listening | undefined
 
@@ -112,10 +115,14 @@ export class Relay {
     // what payers promised has its time, whether or not the relay is listed (any more)
     this.#claims = createClaims(base, stores, { side, hooks })
     this.#claims.start()
+    this.#watchtowers = createWatchtowers(base, stores, side)
+    this.#watchtowers.start()
     await untilListed(base, side, this.#stop.signal)
     const parts = createParts(base, stores, side, hooks)
     this.#parts = parts
+    const sweeping = createSweeping(base, side, parts)
     await this.#open(base, stores, { ...parts, side })
+    sweeping?.start()
   }
 
   /** Opens the doors: admin, network, links, claims. */
@@ -135,6 +142,7 @@ export class Relay {
       opened,
       lag,
       outgoing: () => outgoingChannels(parts.side.directory, config.deployment, keys.hotAccount),
+      freshness: () => this.#watchtowers?.freshness ?? [],
       lastClaim: () => this.#lastClaim,
       isReady: () => this.#isReady,
     })

@@ -1,5 +1,5 @@
 /** What a relay shows its operator: `/status` and `/metrics`. */
-import { type ChannelRow, type Hex, toHex } from '@mainframe/protocol'
+import { BASE_PER_UNIT, type ChannelRow, type Hex, toHex } from '@mainframe/protocol'
 import type { HoldStore } from './holding/hold-store.ts'
 import type { Subscriptions } from './holding/subscriptions.ts'
 import type { IncomingLinks } from './links/incoming.ts'
@@ -8,6 +8,7 @@ import type { Lag, LoopLag } from './loop-lag.ts'
 import { type Metric, processMetrics } from './metrics.ts'
 import type { ClaimResult } from './payments/claims.ts'
 import type { CreditLedger } from './payments/credit-ledger.ts'
+import type { TowerFreshness } from './payments/watchtowers.ts'
 import type { Counts, OpenedOutcome } from './routing/outcomes.ts'
 import type { OverlayKeeper } from './routing/overlay-keeper.ts'
 import type { Router } from './routing/router.ts'
@@ -26,6 +27,7 @@ export interface Observed {
   outgoing(): Iterable<ChannelRow>
   opened: OpenedReport
   lag: Pick<LoopLag, 'published'>
+  freshness(): readonly TowerFreshness[]
   lastClaim(): ClaimResult | undefined
   isReady(): boolean
 }
@@ -76,6 +78,8 @@ export interface RelayStatus {
   lastClaim: { txHash: Hex; rows: number; paidBase: bigint } | null
   /** Channels to other relays: those that are not closed, those of them that are closing, what lies in them. */
   outgoing: { channels: number; closing: number; lockedBase: bigint }
+  /** What each watchtower lacks of our vouchers, and when it last answered (Unix milliseconds). */
+  watchtowers: readonly TowerFreshness[]
 }
 
 /**
@@ -137,6 +141,7 @@ export function relayStatus(parts: Observed): RelayStatus {
     debitedUnits: router.debitedUnits,
     ...parts.ledger.earned(),
     outgoing: outgoing(parts.outgoing()),
+    watchtowers: parts.freshness().map((tower) => ({ ...tower })),
     lastClaim: claim ? { txHash: claim.txHash, rows: claim.rows, paidBase: claim.paidBase } : null,
   }
 }
@@ -174,6 +179,11 @@ export function relayMetrics(parts: Observed): Metric[] {
     gauge('links_incoming', 'Links that pay this relay or subscribe.', status.links.incoming),
     gauge('channels_outgoing', 'Channels to other relays.', status.outgoing.channels),
     gauge('channels_closing', 'Those of them that are closing.', status.outgoing.closing),
+    gauge(
+      'watchtower_behind_units',
+      'Units that the best copy of our vouchers lacks.',
+      behind(status),
+    ),
     gauge('subscriptions', 'Subscribers.', status.links.subscriptions),
     gauge('held_packets', 'Packets on disk or about to be.', status.held.packets),
     gauge('held_bytes', 'Bytes of them.', status.held.bytes),
@@ -213,6 +223,13 @@ function lagMetric({ p50, p99, max }: Lag): Metric {
     type: 'gauge',
     value: { label: 'quantile', values: { '0.5': p50, '0.99': p99, '1': max } },
   }
+}
+
+/** Of the best copy: one watchtower is enough to claim. */
+function behind({ watchtowers, unclaimedBase }: RelayStatus): number {
+  const all = watchtowers.map(({ behindBase }) => behindBase)
+  const least = all.reduce((a, b) => (a < b ? a : b), unclaimedBase)
+  return Number(least / BASE_PER_UNIT)
 }
 
 function outgoing(rows: Iterable<ChannelRow>): RelayStatus['outgoing'] {
