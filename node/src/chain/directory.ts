@@ -44,7 +44,7 @@ export interface RelayEntry {
 export interface Directory {
   /** By node id: active, signed, seed block known. */
   readonly relays: ReadonlyMap<Hex, RelayEntry>
-  /** By channel id: those that our hot account pays or is paid by, closed ones too. */
+  /** By channel id: those that our hot account pays or is paid by (or all), closed ones too. */
   readonly channels: ReadonlyMap<Hex, ChannelRow>
   /** By channel id: base units claimed in epochs before the channel's present one. */
   readonly earlierClaims: ReadonlyMap<Hex, bigint>
@@ -60,8 +60,8 @@ export interface Directory {
 
 export interface DirectoryOptions {
   deployment: Deployment
-  /** The relay's hot account: which channels are kept whole. */
-  account: Hex
+  /** The relay's hot account: which channels are kept whole; all of them without it. */
+  account?: Hex
 }
 
 const ROUTE_SERVICE = toHex(serviceId(SERVICE_NAMES.route))
@@ -74,7 +74,7 @@ export class ChainDirectory implements Directory {
   readonly earlierClaims = new Map<Hex, bigint>()
   confirmedBlock = -1
   readonly #deployment: Deployment
-  readonly #account: Hex
+  readonly #account: Hex | undefined
   readonly #nodes = new Map<Hex, NodeRow>()
   readonly #prices = new Map<Hex, Map<Hex, PriceRow>>()
   readonly #seeds = new Map<Hex, Hex>()
@@ -90,7 +90,7 @@ export class ChainDirectory implements Directory {
 
   constructor({ deployment, account }: DirectoryOptions) {
     this.#deployment = deployment
-    this.#account = account.toLowerCase() as Hex
+    this.#account = account?.toLowerCase() as Hex | undefined
   }
 
   get users(): number {
@@ -178,15 +178,19 @@ export class ChainDirectory implements Directory {
     if (event.type === 'Opened') this.#openChannels.set(channelId, event.payer)
     if (event.type === 'Closed') this.#openChannels.delete(channelId)
     const previous = this.channels.get(channelId)
-    const isOurs =
-      event.type === 'Opened' && (event.payer === this.#account || event.payee === this.#account)
-    if (!previous && !isOurs) return
+    if (!previous && !this.#keeps(event)) return
     if (event.type === 'Opened' && previous) {
       const earlier = this.earlierClaims.get(channelId) ?? 0n
       this.earlierClaims.set(channelId, earlier + previous.claimed)
     }
     const next = reduceChannel(previous, event)
     if (next) this.channels.set(channelId, next)
+  }
+
+  #keeps(event: ChannelEvent): boolean {
+    if (event.type !== 'Opened') return false
+    const account = this.#account
+    return account === undefined || event.payer === account || event.payee === account
   }
 
   #isSigned({ nodeKey, signature, operator }: NodeRow): boolean {

@@ -14,8 +14,10 @@ import {
   TRANSFER_AND_CALL,
   tokenContract,
 } from '../chain/contracts.ts'
+import type { Directory } from '../chain/directory.ts'
 import type { Rpc } from '../chain/rpc.ts'
 import type { TransactionSender } from '../chain/transactions.ts'
+import { outgoingChannels } from './outgoing.ts'
 
 /** A channel to open or to add to. */
 export interface FundingRow {
@@ -30,10 +32,21 @@ export interface FundingRow {
 export interface FundingOptions {
   rpc: Rpc
   deployment: Deployment
+  directory: Pick<Directory, 'channels'>
   /** Of the payer, who signs the vouchers as well. */
   sender: TransactionSender
+  /** The most that all our channels together hold, base units. */
+  maxDepositedBase: bigint
   /** How long to wait for others that want the same. */
   gatherMs: number
+}
+
+/** What there is to pay from, base units. */
+interface Means {
+  vaultBase: bigint
+  walletBase: bigint
+  /** What the channels may still take up. */
+  roomBase: bigint
 }
 
 interface Wish {
@@ -50,6 +63,8 @@ export class Funding {
   #wishes: Wish[] = []
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> = Promise.resolve()
+  /** What this run paid into, whether or not the confirmed view knows of it yet. */
+  readonly #funded = new Set<Hex>()
 
   constructor(options: FundingOptions) {
     this.#options = options
@@ -57,7 +72,7 @@ export class Funding {
 
   /**
    * Resolves when the deposit is mined. Rejects with `PAYMENT_INSUFFICIENT` when wallet and vault
-   * hold too little, and as `TransactionSender.send`.
+   * hold too little or the channels too much, and as `TransactionSender.send`.
    */
   fund(row: FundingRow): Promise<void> {
     const done = Promise.withResolvers<void>()
@@ -89,8 +104,10 @@ export class Funding {
   /** Never rejects: every wish gets its own answer. */
   async #pay(wishes: readonly Wish[]): Promise<void> {
     try {
-      const { affordable, vaultBase } = await this.#affordable(await this.#unfunded(wishes))
-      if (affordable.length > 0) await this.#send(affordable, vaultBase)
+      await this.#options.sender.settle() // a deposit of a run that was killed may be under way
+      const means = await this.#means()
+      const affordable = this.#affordable(await this.#unfunded(wishes), means)
+      if (affordable.length > 0) await this.#send(affordable, means.vaultBase)
     } catch (cause) {
       for (const { done } of wishes) done.reject(cause)
     }
@@ -108,19 +125,51 @@ export class Funding {
     })
   }
 
-  /** The wishes that vault and wallet can pay, in their order; the others are refused. */
-  async #affordable(wishes: Wish[]): Promise<{ affordable: Wish[]; vaultBase: bigint }> {
-    const [vaultBase, walletBase] = await Promise.all([this.#vault(), this.#wallet()])
-    let leftBase = vaultBase + walletBase
-    const affordable = wishes.filter(({ row, done }) => {
-      if (row.amountBase > leftBase) {
-        done.reject(this.#insufficient(row.amountBase, leftBase))
-        return false
+  async #means(): Promise<Means> {
+    const { maxDepositedBase } = this.#options
+    const [vaultBase, walletBase, lockedBase] = await Promise.all([
+      this.#vault(),
+      this.#wallet(),
+      this.#locked(),
+    ])
+    return { vaultBase, walletBase, roomBase: maxDepositedBase - lockedBase }
+  }
+
+  /** What lies in our channels now and was not claimed. */
+  async #locked(): Promise<bigint> {
+    const { rpc, deployment, directory, sender } = this.#options
+    const ids = new Set(this.#funded)
+    for (const { channelId } of outgoingChannels(directory, deployment, sender.account)) {
+      ids.add(channelId)
+    }
+    const slots = await fetchSlots(rpc, deployment.channels, [...ids])
+    return slots.reduce((sum, { deposit, claimed }) => sum + deposit - claimed, 0n)
+  }
+
+  /** The wishes that there is money and room for, in their order; the others are refused. */
+  #affordable(wishes: Wish[], { vaultBase, walletBase, roomBase }: Means): Wish[] {
+    let [leftBase, leftRoomBase] = [vaultBase + walletBase, roomBase]
+    return wishes.filter(({ row, done }) => {
+      const { amountBase } = row
+      if (amountBase > leftBase) done.reject(this.#insufficient(amountBase, leftBase))
+      else if (amountBase > leftRoomBase) done.reject(this.#tooMuch(amountBase, leftRoomBase))
+      else {
+        leftBase -= amountBase
+        leftRoomBase -= amountBase
+        return true
       }
-      leftBase -= row.amountBase
-      return true
+      return false
     })
-    return { affordable, vaultBase }
+  }
+
+  #tooMuch(neededBase: bigint, roomBase: bigint): MainframeError {
+    const { maxDepositedBase } = this.#options
+    const room = formatMft(roomBase > 0n ? roomBase : 0n)
+    return new MainframeError(
+      'PAYMENT_INSUFFICIENT',
+      `A channel needs ${formatMft(neededBase)} MFT, and maxDepositedUnits leaves room for ${room}; raise it`,
+      { details: { neededBase: `${neededBase}`, maxDepositedBase: `${maxDepositedBase}` } },
+    )
   }
 
   #insufficient(neededBase: bigint, leftBase: bigint): MainframeError {
@@ -135,6 +184,7 @@ export class Funding {
   async #send(wishes: readonly Wish[], vaultBase: bigint): Promise<void> {
     try {
       const rows = wishes.map(({ row }) => row)
+      for (const { channelId } of rows) this.#funded.add(channelId)
       await this.#transact(rows, vaultBase)
       for (const { done } of wishes) done.resolve()
     } catch (cause) {
