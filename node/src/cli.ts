@@ -20,16 +20,7 @@ const USER_ERRORS: readonly (ErrorCode | undefined)[] = [
   'VALIDATION_FAILED',
 ]
 const NETWORK: readonly SettingName[] = ['rpcUrl', 'deploymentFile', 'chainId']
-/** Settings of a watchtower alone, and all that it has. */
-const TOWER_ONLY = SETTINGS.map(({ name }) => name).filter((name) => name.startsWith('tower'))
-const TOWER: readonly SettingName[] = [
-  ...NETWORK,
-  ...TOWER_ONLY,
-  'confirmations',
-  'pollIntervalMs',
-  'logLevel',
-]
-const RELAY = SETTINGS.map(({ name }) => name).filter((name) => !TOWER_ONLY.includes(name))
+const ALL = SETTINGS.map(({ name }) => name)
 const REGISTRATION: readonly SettingName[] = [
   ...NETWORK,
   'listen',
@@ -64,12 +55,9 @@ command('register', 'stake and register the relay, and advertise its prices', RE
     const { register } = await import('./commands.ts')
     print(options, await register(config, input))
   })
-command('start', 'run the relay until SIGTERM or Ctrl-C', RELAY).action(start)
-command(
-  'watchtower',
-  'hold vouchers of relays and claim for them while they are off line',
-  TOWER,
-).action(watch)
+command('start', 'run the relay until SIGTERM or Ctrl-C', ALL)
+  .option('--watchtower', 'hold vouchers of relays instead, and claim for those that are off line')
+  .action((options: Options) => (options['watchtower'] ? watch(options) : start(options)))
 command('status', 'show what the running relay does and earns', []).action(
   async (options: Options) => {
     const status = await askRelay(settingsOf(options).dataFolder, '/status')

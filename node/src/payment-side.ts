@@ -1,5 +1,12 @@
 /** How the parts are put together that let channels end and look after what was earned. */
-import { type ChannelsDomain, type Hex, type ReleaseAnswer, unitsToBase } from '@mainframe/protocol'
+import {
+  type ChannelsDomain,
+  type Hex,
+  MainframeError,
+  type ReleaseAnswer,
+  unitsToBase,
+} from '@mainframe/protocol'
+import { isAddress } from 'ethers'
 import type { Base, Stores } from './base.ts'
 import type { RelayEntry } from './chain/directory.ts'
 import type { ChainSide } from './chain-side.ts'
@@ -84,7 +91,7 @@ export function createWatchtowers(
   return towers
 }
 
-/** `undefined` when the operator does not want it. */
+/** `undefined` when the operator does not want it. Throws `CONFIG_INVALID` for a mistyped cold account. */
 export function createSweeping(
   { config, log, closers }: Base,
   side: ChainSide,
@@ -92,6 +99,7 @@ export function createSweeping(
 ): Sweeping | undefined {
   const { sweepAboveUnits, sweepTo, depositUnits, deployment } = config
   if (sweepAboveUnits === undefined) return undefined
+  if (sweepTo !== undefined && !isAddress(sweepTo)) throw mistyped(sweepTo)
   const sweeping = new Sweeping({
     ...side,
     deployment,
@@ -108,4 +116,10 @@ export function createSweeping(
   })
   closers.add('sweeping', () => sweeping.stop())
   return sweeping
+}
+
+/** Capitals in an address are its checksum (EIP-55): money that is sent to another one is gone. */
+function mistyped(sweepTo: string): MainframeError {
+  const message = `The setting sweepTo is ${sweepTo}, whose capitals do not fit: copy the address again`
+  return new MainframeError('CONFIG_INVALID', message)
 }

@@ -84,7 +84,7 @@ export function createParts(base: Base, stores: Stores, side: ChainSide, hooks: 
   const payerChannels = createPayerChannels(base, stores, {
     side,
     hooks,
-    onLeft: (channelId) => closings.leave(channelId),
+    onLeft: (channelId, epoch) => closings.leave(channelId, epoch),
   })
   const network = new Network({
     nodeSeed: keys.nodeSeed,
@@ -200,7 +200,11 @@ export function createClaims(
 function createPayerChannels(
   { config, keys, closers }: Base,
   { signed }: Stores,
-  { side, hooks, onLeft }: { side: ChainSide; hooks: Hooks; onLeft(channelId: Hex): void },
+  {
+    side,
+    hooks,
+    onLeft,
+  }: { side: ChainSide; hooks: Hooks; onLeft(channelId: Hex, epoch: number): void },
 ): PayerChannels {
   const { deployment, depositUnits, maxDepositUnits, noticeSeconds, topUpBelowPercent } = config
   const depositBase = unitsToBase(depositUnits)

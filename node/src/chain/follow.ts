@@ -14,8 +14,9 @@ import {
   type RawLog,
 } from '@mainframe/protocol'
 import { toQuantity } from 'ethers'
-import { type Header, parseCount, parseHeader, parseLogs } from './answers.ts'
+import { type Header, parseCount, parseLogs } from './answers.ts'
 import type { ChainDirectory } from './directory.ts'
+import { fetchHeader } from './headers.ts'
 import type { Rpc } from './rpc.ts'
 
 /** Blocks whose logs one request asks for; halved when a node finds that too many. */
@@ -140,7 +141,7 @@ export class ChainFollower {
     const from = (this.#last?.number ?? deployment.block - 1) + 1
     if (confirmed < from) return true
     const to = Math.min(confirmed, from + this.#range - 1)
-    const header = await this.#header(to)
+    const header = await fetchHeader(this.#options.rpc, to)
     await this.#assertSameChain(from, { to, header })
     const events = await this.#events(from, { to, header })
     if (!events) return false
@@ -169,14 +170,6 @@ export class ChainFollower {
     this.#isChecked = true
   }
 
-  async #header(number: number): Promise<Header> {
-    const { rpc } = this.#options
-    const answer = await rpc.request('eth_getBlockByNumber', [toQuantity(number), false])
-    const header = parseHeader(answer)
-    if (header) return header
-    throw mismatch(`The chain's node does not have block ${number} yet`, { retryable: true })
-  }
-
   /** What was taken in must be part of what comes: else blocks were dropped that counted as final. */
   async #assertSameChain(
     from: number,
@@ -184,7 +177,8 @@ export class ChainFollower {
   ): Promise<void> {
     if (!this.#last) return
     const { number, hash } = this.#last
-    const found = from === to ? header.parentHash : (await this.#header(number)).hash
+    const found =
+      from === to ? header.parentHash : (await fetchHeader(this.#options.rpc, number)).hash
     if (found === hash) return
     throw mismatch(
       `The chain dropped block ${number}, which was ${this.#options.confirmations} deep: check the ` +
@@ -273,7 +267,9 @@ export class ChainFollower {
     const missing = directory.missingSeeds().filter(({ block }) => block <= toBlock)
     while (missing.length > 0) {
       const part = missing.splice(0, PARALLEL_HEADERS)
-      const headers = await Promise.all(part.map(({ block }) => this.#header(block)))
+      const headers = await Promise.all(
+        part.map(({ block }) => fetchHeader(this.#options.rpc, block)),
+      )
       const seeds = new Map(
         part.map(({ nodeId }, i) => [nodeId, headers[i]?.hash ?? '0x'] as const),
       )

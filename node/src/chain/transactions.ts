@@ -10,6 +10,8 @@ import type { Rpc } from './rpc.ts'
 const GAS_MARGIN_PERCENT = 125n
 /** What a transaction that does nothing costs. */
 const EMPTY_GAS = 21_000n
+/** Transactions that are replaced in one go: more of them are not ours, or a node lies about their number. */
+const MAX_REPLACED = 64
 /** How often a nonce that the node calls stale is asked for anew. */
 const STALE_NONCE_TRIES = 3
 
@@ -122,7 +124,8 @@ export class TransactionSender {
       if (known <= mined) return mined
       if (Date.now() >= deadline) {
         fees = await raisedFees(this.#rpc, fees)
-        for (let nonce = mined; nonce < known; nonce++) await this.#sendNothing(nonce, fees)
+        const end = Math.min(known, mined + MAX_REPLACED)
+        for (let nonce = mined; nonce < end; nonce++) await this.#sendNothing(nonce, fees)
         deadline = Date.now() + this.#replaceAfterMs
       }
       await this.#rpc.pause(this.#pollMs)

@@ -20,6 +20,7 @@ import {
 } from '@mainframe/protocol'
 import { type ChannelSlot, channelsContract, fetchSlots } from '../chain/contracts.ts'
 import type { Directory, RelayEntry } from '../chain/directory.ts'
+import { fetchHeader } from '../chain/headers.ts'
 import type { Rpc } from '../chain/rpc.ts'
 import type { TransactionSender } from '../chain/transactions.ts'
 import { Idleness } from './idleness.ts'
@@ -55,8 +56,8 @@ export class Closings {
   readonly #options: ClosingsOptions
   readonly #separator: Uint8Array
   readonly #idleness: Idleness
-  /** When the payee of a channel last refused to be paid by it, and whether it is still to be closed. */
-  readonly #left = new Map<Hex, { atMs: number; isDue: boolean }>()
+  /** When a payee last refused to be paid by its channel, and the epoch that is still to be closed for it. */
+  readonly #left = new Map<Hex, { atMs: number; dueEpoch: number | undefined }>()
   #timer: NodeJS.Timeout | undefined
   #looking: Promise<void> | undefined
   #isStopped = false
@@ -83,10 +84,10 @@ export class Closings {
    * The payee takes no more vouchers on an open channel, as after a release that we were killed before
    * we could use: it is closed at the next look, so that a new epoch may begin.
    */
-  leave(channelId: Hex): void {
+  leave(channelId: Hex, epoch: number): void {
     const known = this.#left.get(channelId)
     if (known && Date.now() - known.atMs < LEAVE_PAUSE_MS) return
-    this.#left.set(channelId, { atMs: Date.now(), isDue: true })
+    this.#left.set(channelId, { atMs: Date.now(), dueEpoch: epoch })
   }
 
   #beginLook(): void {
@@ -120,14 +121,12 @@ export class Closings {
 
   async #isDue(row: ChannelRow, nowSeconds: number): Promise<boolean> {
     if (row.state === 'closing') return nowSeconds >= row.closesAt
-    if (this.#left.get(row.channelId)?.isDue) return true
+    if (this.#left.get(row.channelId)?.dueEpoch === row.epoch) return true
     return await this.#idleness.isIdle(row, 1_000 * nowSeconds)
   }
 
   async #chainTime(): Promise<number> {
-    const params = ['latest', false]
-    const head = await this.#options.rpc.request<{ timestamp: Hex }>('eth_getBlockByNumber', params)
-    return Number(head.timestamp)
+    return (await fetchHeader(this.#options.rpc, 'latest')).timestampSeconds
   }
 
   /** What the newest block says: the confirmed view lags behind our own last step. */
@@ -153,6 +152,7 @@ export class Closings {
     const answer = await this.#consent(row, slot)
     if (!answer) {
       await this.#send('requestClose', [termsOf(row)])
+      this.#settleLeft(row)
       return
     }
     const { finalAmount, signature } = answer
@@ -194,10 +194,15 @@ export class Closings {
     await sender.send({ to: deployment.channels, data, what })
   }
 
-  #onClosed({ channelId }: ChannelRow, how: 'released' | 'finalized'): void {
+  #onClosed(row: ChannelRow, how: 'released' | 'finalized'): void {
+    this.#settleLeft(row)
+    this.#options.onClosed?.(row.channelId, how)
+  }
+
+  /** The rest goes its way, and must not begin again when the close is cancelled. */
+  #settleLeft({ channelId }: ChannelRow): void {
     const left = this.#left.get(channelId)
-    if (left) left.isDue = false
-    this.#options.onClosed?.(channelId, how)
+    if (left) left.dueEpoch = undefined
   }
 
   #complain(cause: unknown): void {

@@ -27,6 +27,8 @@ export interface FundingRow {
   amountBase: bigint
   /** The epoch that a top-up must meet; 0 to open. */
   expectedEpoch: number
+  /** What the channel's deposit is to be then: where it is there already, nothing is paid. Base units. */
+  targetBase: bigint
 }
 
 export interface FundingOptions {
@@ -105,7 +107,7 @@ export class Funding {
   async #pay(wishes: readonly Wish[]): Promise<void> {
     try {
       await this.#options.sender.settle() // a deposit of a run that was killed may be under way
-      const means = await this.#means()
+      const means = await this.#means(wishes)
       const affordable = this.#affordable(await this.#unfunded(wishes), means)
       if (affordable.length > 0) await this.#send(affordable, means.vaultBase)
     } catch (cause) {
@@ -113,32 +115,34 @@ export class Funding {
     }
   }
 
-  /** Leaves out channels that are open already, by a transaction of a run that crashed. */
+  /** Leaves out what is done already, by a transaction of a run that crashed or lost sight of it. */
   async #unfunded(wishes: readonly Wish[]): Promise<Wish[]> {
     const { rpc, deployment } = this.#options
     const ids = wishes.map(({ row }) => row.channelId)
     const slots = await fetchSlots(rpc, deployment.channels, ids)
     return wishes.filter(({ row, done }, i) => {
-      const isOpen = row.expectedEpoch === 0 && (slots[i]?.deposit ?? 0n) >= row.amountBase
-      if (isOpen) done.resolve()
-      return !isOpen
+      const { deposit = 0n, epoch = 0 } = slots[i] ?? {}
+      const isOurs = row.expectedEpoch === 0 || row.expectedEpoch === epoch
+      const isDone = isOurs && deposit >= row.targetBase
+      if (isDone) done.resolve()
+      return !isDone
     })
   }
 
-  async #means(): Promise<Means> {
+  async #means(wishes: readonly Wish[]): Promise<Means> {
     const { maxDepositedBase } = this.#options
     const [vaultBase, walletBase, lockedBase] = await Promise.all([
       this.#vault(),
       this.#wallet(),
-      this.#locked(),
+      this.#locked(wishes),
     ])
     return { vaultBase, walletBase, roomBase: maxDepositedBase - lockedBase }
   }
 
   /** What lies in our channels now and was not claimed. */
-  async #locked(): Promise<bigint> {
+  async #locked(wishes: readonly Wish[]): Promise<bigint> {
     const { rpc, deployment, directory, sender } = this.#options
-    const ids = new Set(this.#funded)
+    const ids = new Set([...this.#funded, ...wishes.map(({ row }) => row.channelId)])
     for (const { channelId } of outgoingChannels(directory, deployment, sender.account)) {
       ids.add(channelId)
     }

@@ -1,6 +1,6 @@
 /** How long our channels were of no use. */
 import type { ChannelRow, Hex } from '@mainframe/protocol'
-import { toQuantity } from 'ethers'
+import { fetchHeader } from '../chain/headers.ts'
 import type { Rpc } from '../chain/rpc.ts'
 
 /** After a start links need time to come up before a channel counts as unused. */
@@ -34,7 +34,7 @@ export class Idleness {
 
   /**
    * Compares the chain's times with each other, `headMs` being its newest block's. Asks it only where
-   * nothing else says that the channel is in use. Errors as `Rpc.request`.
+   * nothing else says that the channel is in use. Errors as `fetchHeader`.
    */
   async isIdle({ channelId, updatedBlock }: ChannelRow, headMs: number): Promise<boolean> {
     const nowMs = Date.now()
@@ -46,13 +46,7 @@ export class Idleness {
   async #timeOf(block: number): Promise<number> {
     const known = this.#blockMs.get(block)
     if (known !== undefined) return known
-    const number = toQuantity(block)
-    const header = await this.#rpc.request<{ timestamp: Hex } | null>('eth_getBlockByNumber', [
-      number,
-      false,
-    ])
-    if (!header) return Number.POSITIVE_INFINITY // a node that lags behind: not idle, and asked again
-    const timeMs = 1_000 * Number(header.timestamp)
+    const timeMs = 1_000 * (await fetchHeader(this.#rpc, block)).timestampSeconds
     this.#blockMs.set(block, timeMs)
     return timeMs
   }

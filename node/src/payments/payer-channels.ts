@@ -33,7 +33,7 @@ export interface PayerChannelsOptions {
   signed: SignedLog
   limits: PayerLimits
   /** A payee takes no more vouchers on a channel that is open; it is closed then. */
-  onLeft?(channelId: Hex): void
+  onLeft?(channelId: Hex, epoch: number): void
   /** The disk failed: nothing can be signed any more. */
   onFailure(error: unknown): void
   /** How long to gather openings into one transaction. */
@@ -46,6 +46,8 @@ export interface PayerChannelsOptions {
 const WINDOWS_PER_DEPOSIT = 10n
 /** Part of the relay's window that is not used, for the unit that each new link signs in advance. */
 const WINDOW_SLACK = 16
+/** Time for a payee to see that a channel is not closing any more. */
+const KEPT_GRACE_MS = 10 * 60_000
 const DEFAULT_GATHER_MS = 50
 const DEFAULT_CONFIRM_TIMEOUT_MS = 600_000
 
@@ -57,6 +59,10 @@ export class PayerChannels {
   readonly #stop = new AbortController()
   /** One object a channel, whatever number of links is or was paid from it. */
   readonly #live = new Map<Hex, PayerChannel>()
+  /** Epochs in which a payee takes no vouchers any more, by channel id. */
+  readonly #left = new Map<Hex, number>()
+  /** When we last took back the wish to close a channel, Unix milliseconds. */
+  readonly #keptMs = new Map<Hex, number>()
   readonly #pending = new Map<string, Promise<PayerChannel>>()
 
   constructor(options: PayerChannelsOptions) {
@@ -92,8 +98,12 @@ export class PayerChannels {
   }
 
   /** The payee refuses vouchers on this channel as if it were closing. */
-  leave({ channelId: id }: PayerChannel): void {
-    this.#options.onLeft?.(toHex(id))
+  leave({ channelId, epoch }: PayerChannel): void {
+    const id = toHex(channelId)
+    // it may not have seen yet that we keep the channel after all
+    if (Date.now() - (this.#keptMs.get(id) ?? 0) < KEPT_GRACE_MS) return
+    this.#left.set(id, epoch)
+    this.#options.onLeft?.(id, epoch)
   }
 
   /** Ends waits; resolves when no transaction is under way. */
@@ -122,7 +132,8 @@ export class PayerChannels {
     const amountBase = max(limits.depositBase, quote.minDepositBase)
     windowOf(amountBase, quote) // a relay that can never be prepaid gets no deposit
     const payee = toHex(quote.payee)
-    await this.#funding.fund({ channelId: id, payee, noticeSeconds, amountBase, expectedEpoch: 0 })
+    const row = { channelId: id, payee, noticeSeconds, amountBase, targetBase: amountBase }
+    await this.#funding.fund({ ...row, expectedEpoch: 0 })
     return this.#channel(await this.#confirmed(id, amountBase), quote)
   }
 
@@ -137,24 +148,30 @@ export class PayerChannels {
     const isSmall = row.deposit < quote.minDepositBase
     if (!isSmall && row.deposit - channel.signedBase >= wantedBase) return channel
     const amountBase = max(limits.depositBase, quote.minDepositBase - row.deposit)
+    const targetBase = row.deposit + amountBase
     await this.#funding.fund({
       channelId: row.channelId,
       payee: row.payee,
       noticeSeconds: row.noticeSeconds,
       amountBase,
+      targetBase,
       expectedEpoch: row.epoch,
     })
-    return this.#channel(await this.#confirmed(row.channelId, row.deposit + amountBase), quote)
+    return this.#channel(await this.#confirmed(row.channelId, targetBase), quote)
   }
 
   /** The peer is wanted again, before the notice of its channel has passed. */
   async #keep(row: ChannelRow): Promise<ChannelRow> {
+    // cancelling and asking anew in turns would cost gas for as long as the payee likes
+    if (this.#left.get(row.channelId) === row.epoch) throw ended()
     const { sender, deployment } = this.#options
     const { payee, token, signer, noticeSeconds: notice } = row
     const data = channelsContract.encodeFunctionData('cancelClose', [
       { payee, token, signer, notice },
     ]) as Hex
+    this.#keptMs.set(row.channelId, Date.now())
     await sender.send({ to: deployment.channels, data, what: 'cancelClose' })
+    this.#keptMs.set(row.channelId, Date.now())
     return await this.#confirmed(row.channelId, row.deposit)
   }
 
@@ -251,6 +268,14 @@ function windowOf(depositBase: bigint, { maxWindowUnits, baseUnitsPerUnit }: Quo
     'PAYMENT_INSUFFICIENT',
     'The deposit or the window is too small to prepay',
   )
+}
+
+function ended(): MainframeError {
+  const message =
+    'The peer takes no more vouchers on its channel, which ends when its notice has passed'
+  return new MainframeError('PAYMENT_UNVERIFIED', message, {
+    details: { outcome: 'payment-refused' },
+  })
 }
 
 function unconfirmed(message: string): MainframeError {

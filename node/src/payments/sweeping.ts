@@ -87,6 +87,6 @@ export class Sweeping {
 function sweptToItself(): MainframeError {
   return new MainframeError(
     'CONFIG_INVALID',
-    'The setting sweepTo is the hot account itself: give an account whose key is elsewhere',
+    'The setting sweepTo is the hot account itself, or the operator is, where it is unset: give an account whose key is elsewhere',
   )
 }

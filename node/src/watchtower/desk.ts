@@ -21,6 +21,7 @@ import {
   TOWER_OUTCOMES,
   type TowerAnswer,
   type TowerOutcome,
+  type TowerRequest,
   type WireVoucher,
 } from './wire.ts'
 
@@ -44,6 +45,8 @@ export class Desk {
   readonly #options: DeskOptions
   readonly #separator: Uint8Array
   readonly #queue = new SignatureQueue(MAX_PENDING)
+  /** Payees whose requests are looked at now: one of each, so that none keeps the others waiting. */
+  readonly #inHand = new Set<Hex>()
   /** Vouchers by outcome, since the start. */
   readonly outcomes: Counts<TowerOutcome> = createCounts(TOWER_OUTCOMES)
 
@@ -64,6 +67,17 @@ export class Desk {
     const isSigned = await this.#queue.check({ digest, signature, signer: fromHex(payee) })
     if (isSigned === undefined) return 'busy'
     if (!isSigned) return 'unsigned'
+    if (this.#inHand.has(payee)) return 'busy'
+    this.#inHand.add(payee)
+    try {
+      return await this.#takeAll(request)
+    } finally {
+      this.#inHand.delete(payee)
+    }
+  }
+
+  async #takeAll(request: TowerRequest): Promise<TowerAnswer> {
+    const payee = request.payee as Hex
     const vouchers = request.vouchers.map((voucher) => this.#stored(payee, voucher))
     const verdicts = await Promise.all(vouchers.map((voucher) => this.#judge(voucher)))
     this.#keep(vouchers, verdicts)

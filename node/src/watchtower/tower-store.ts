@@ -29,7 +29,9 @@ CREATE TABLE IF NOT EXISTS vouchers (
   channel BLOB PRIMARY KEY, payee BLOB NOT NULL, payer BLOB NOT NULL, signer BLOB NOT NULL,
   notice INTEGER NOT NULL, epoch INTEGER NOT NULL, amount BLOB NOT NULL, signature BLOB NOT NULL
 ) WITHOUT ROWID, STRICT;
-CREATE TABLE IF NOT EXISTS gas (id INTEGER PRIMARY KEY AUTOINCREMENT, atMs INTEGER NOT NULL, gas INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS gas (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, payee BLOB NOT NULL, atMs INTEGER NOT NULL, gas INTEGER NOT NULL
+) STRICT;
 `
 
 /** A database with all of it in memory as well: there are many looks for each change. */
@@ -81,19 +83,26 @@ export class TowerStore {
     for (const id of channelIds) this.#forget(id)
   }
 
-  /** Gas that was spent, or may have been, from a time on (Unix milliseconds). */
-  gasSince(sinceMs: number): bigint {
-    const sql = 'SELECT COALESCE(SUM(gas), 0) AS gas FROM gas WHERE atMs >= ?'
-    const row = this.#try(() => this.#database.prepare(sql).get(sinceMs))
+  /** Gas that was spent, or may have been, from a time on (Unix milliseconds): for one payee, or for all. */
+  gasSince(sinceMs: number, payee?: Hex): bigint {
+    const sum = 'SELECT COALESCE(SUM(gas), 0) AS gas FROM gas WHERE atMs >= ?'
+    const row = this.#try(() =>
+      payee === undefined
+        ? this.#database.prepare(sum).get(sinceMs)
+        : this.#database.prepare(`${sum} AND payee = ?`).get(sinceMs, fromHex(payee)),
+    )
     return BigInt(String(row?.['gas']))
   }
 
   /** Counts gas as spent before it is; earlier than `sinceMs` is forgotten. The number to correct it by. */
-  reserveGas(gas: bigint, { atMs, sinceMs }: { atMs: number; sinceMs: number }): number {
+  reserveGas(
+    gas: bigint,
+    { payee, atMs, sinceMs }: { payee: Hex; atMs: number; sinceMs: number },
+  ): number {
     return this.#inOne(() => {
       this.#database.prepare('DELETE FROM gas WHERE atMs < ?').run(sinceMs)
-      const insert = this.#database.prepare('INSERT INTO gas (atMs, gas) VALUES (?, ?)')
-      return Number(insert.run(atMs, gas).lastInsertRowid)
+      const insert = this.#database.prepare('INSERT INTO gas (payee, atMs, gas) VALUES (?, ?, ?)')
+      return Number(insert.run(fromHex(payee), atMs, gas).lastInsertRowid)
     })
   }
 

@@ -91,7 +91,10 @@ export class Watchtower {
       host: config.towerHost,
       port: config.towerPort,
       desk,
-      troubles: () => chainTroubles(side.follower.age, config.pollIntervalMs / 1_000),
+      troubles: () => [
+        ...chainTroubles(side.follower.age, config.pollIntervalMs / 1_000),
+        ...watch.troubles,
+      ],
       onFailure: onFailed,
     })
     this.#prune(desk, side)

@@ -1,12 +1,7 @@
 /** Claiming for payees that are off line when a payer closes. */
-import {
-  type ChannelRow,
-  type Deployment,
-  errorCode,
-  type Hex,
-  MainframeError,
-} from '@mainframe/protocol'
+import { type ChannelRow, type Deployment, errorCode, MainframeError } from '@mainframe/protocol'
 import type { Directory } from '../chain/directory.ts'
+import { fetchHeader } from '../chain/headers.ts'
 import type { Rpc } from '../chain/rpc.ts'
 import type { TransactionSender } from '../chain/transactions.ts'
 import {
@@ -74,6 +69,11 @@ export class Watch {
     return left > 0n ? left : 0n
   }
 
+  /** For its operator; empty when there is nothing to mend. */
+  get troubles(): string[] {
+    return this.gasLeft < claimGas(1) ? [this.#outOfGas().message] : []
+  }
+
   #beginLook(): void {
     if (this.#looking || this.#isStopped || Date.now() < this.#pausedUntilMs) return
     this.#looking = this.#look()
@@ -101,14 +101,36 @@ export class Watch {
     const closing = this.#closing()
     if (closing.length === 0) return
     const { rpc, deployment, sender } = this.#options
-    const head = await rpc.request<{ timestamp: Hex }>('eth_getBlockByNumber', ['latest', false])
-    const due = closing.filter(({ row }) => isDue(row, Number(head.timestamp)))
+    const { timestampSeconds } = await fetchHeader(rpc, 'latest')
+    const due = closing.filter(({ row }) => isDue(row, timestampSeconds))
     if (due.length === 0) return
     await sender.settle() // a claim of a run that was killed may be under way
     const vouchers = due.map(({ voucher }) => voucher)
     const claimable = await findClaimable(rpc, deployment, vouchers)
-    const batches = Map.groupBy(claimable, ({ voucher }) => batchName(voucher))
-    for (const batch of batches.values()) await this.#claimAll(batch)
+    await this.#claimFairly([
+      ...Map.groupBy(claimable, ({ voucher }) => batchName(voucher)).values(),
+    ])
+  }
+
+  /**
+   * One transaction in turn for the payee that has used the least gas of the day: a payee that closes
+   * channels with itself, all day long, must not use up what the others need.
+   */
+  async #claimFairly(waiting: Claimable<TowerVoucher>[][]): Promise<void> {
+    for (const claims of waiting) claims.sort(byWorth)
+    while (waiting.length > 0 && !this.#isStopped) {
+      const claims = this.#leastServed(waiting)
+      await this.#claimSome(claims)
+      if (claims.length === 0) waiting.splice(waiting.indexOf(claims), 1)
+    }
+  }
+
+  #leastServed(waiting: readonly Claimable<TowerVoucher>[][]): Claimable<TowerVoucher>[] {
+    const { store } = this.#options
+    const sinceMs = Date.now() - DAY_MS
+    const used = (claims: readonly Claimable<TowerVoucher>[]) =>
+      store.gasSince(sinceMs, claims[0]?.voucher.payee)
+    return waiting.reduce((least, claims) => (used(claims) < used(least) ? claims : least))
   }
 
   #closing(): { voucher: TowerVoucher; row: ChannelRow }[] {
@@ -122,15 +144,11 @@ export class Watch {
     return closing
   }
 
-  /** Of one payee and notice, the dearest first, as far as the gas of the day goes. */
-  async #claimAll(claimable: readonly Claimable<TowerVoucher>[]): Promise<void> {
-    const worth = ({ voucher, claimedBase }: Claimable) => voucher.amount - claimedBase
-    const sorted = claimable.toSorted((a, b) => (worth(a) < worth(b) ? 1 : -1))
-    while (sorted.length > 0 && !this.#isStopped) {
-      const batch = sorted.splice(0, Math.min(MAX_CLAIM_ROWS, rowsFor(this.gasLeft)))
-      if (batch.length === 0) throw this.#outOfGas()
-      await this.#claim(batch)
-    }
+  /** Takes the dearest of them out, as many as one transaction and the gas of the day allow. */
+  async #claimSome(claims: Claimable<TowerVoucher>[]): Promise<void> {
+    const batch = claims.splice(0, Math.min(MAX_CLAIM_ROWS, rowsFor(this.gasLeft)))
+    if (batch.length === 0) throw this.#outOfGas()
+    await this.#claim(batch)
   }
 
   /** The gas is counted before it is spent: a crash in between must not buy another day's. */
@@ -140,7 +158,7 @@ export class Watch {
     if (!payee) return
     const nowMs = Date.now()
     const gas = claimGas(batch.length)
-    const reservation = store.reserveGas(gas, { atMs: nowMs, sinceMs: nowMs - DAY_MS })
+    const reservation = store.reserveGas(gas, { payee, atMs: nowMs, sinceMs: nowMs - DAY_MS })
     const claimed = await claimBatch(batch, { sender, deployment, payee }).catch((cause) => {
       if (wasNeverSent(cause)) store.correctGas(reservation, 0n)
       throw cause
@@ -167,6 +185,11 @@ function isDue({ closesAt, noticeSeconds }: ChannelRow, nowSeconds: number): boo
 function wasNeverSent(cause: unknown): boolean {
   if (!(cause instanceof MainframeError) || errorCode(cause) !== 'CHAIN_REJECTED') return false
   return cause.details['transactionHash'] === undefined
+}
+
+function byWorth(a: Claimable<TowerVoucher>, b: Claimable<TowerVoucher>): number {
+  const worth = ({ voucher, claimedBase }: Claimable) => voucher.amount - claimedBase
+  return worth(a) < worth(b) ? 1 : -1
 }
 
 const batchName = ({ payee, noticeSeconds }: TowerVoucher) => `${payee} ${noticeSeconds}`

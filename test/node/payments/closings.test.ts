@@ -221,7 +221,7 @@ describe('a channel to another relay', () => {
   it('that its payee takes no vouchers on is closed at once, once a day', async () => {
     const leaver = await leaving()
     const { closings, ends } = begin(leaver, { idleMs: 10 ** 9 })
-    closings.leave(leaver.channelId)
+    closings.leave(leaver.channelId, 1)
     await until(() => ends.length > 0)
     assert.deepEqual(ends, ['released'])
     const again = creditOf(chain, leaver.payer, { payee: payee.account, units: 1, epoch: 2 })
@@ -231,7 +231,7 @@ describe('a channel to another relay', () => {
     await confirm(chain, leaver.directory)
     await payee.confirm()
     assert.equal((await payee.ledger.offer(again, {})).outcome, 'accepted')
-    closings.leave(leaver.channelId)
+    closings.leave(leaver.channelId, 2)
     await manyLooks()
     assert.ok(!(await isClosed(leaver)), 'whoever refuses us cannot make us pay for gas at will')
   })

@@ -186,15 +186,17 @@ describe('what a watchtower keeps', () => {
       payee: payee.account,
     }))
     first.put(vouchers)
-    const old = first.reserveGas(9n, { atMs: 10, sinceMs: 0 })
-    const reservation = first.reserveGas(500n, { atMs: 1_000, sinceMs: 20 })
+    const old = first.reserveGas(9n, { payee: payee.account, atMs: 10, sinceMs: 0 })
+    const reservation = first.reserveGas(500n, { payee: payee.account, atMs: 1_000, sinceMs: 20 })
     first.correctGas(reservation, 400n)
     first.correctGas(old, 1n)
     first.close()
     const second = new TowerStore(path)
     assert.deepEqual([...second.entries.values()].sort(byAmount), vouchers)
     assert.equal(second.countOf(payee.account), 2)
-    assert.deepEqual([second.gasSince(0), second.gasSince(1_001)], [400n, 0n])
+    const gas = [second.gasSince(0), second.gasSince(1_001), second.gasSince(0, payee.account)]
+    assert.deepEqual(gas, [400n, 0n, 400n])
+    assert.equal(second.gasSince(0, newPayee().account), 0n)
     second.close()
   })
 

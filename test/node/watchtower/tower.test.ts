@@ -71,7 +71,7 @@ describe('a watchtower process', () => {
       'tower-min-units': '1',
     }
     const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value])
-    const args = [CLI, 'watchtower', ...flags, '--json']
+    const args = [CLI, 'start', '--watchtower', ...flags, '--json']
     const service = new Service({ name: 'watchtower', args, logFile: join(folder, 'tower.log') })
     await service.waitFor('listening', START_MS)
     return service
