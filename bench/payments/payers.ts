@@ -65,6 +65,7 @@ export class BenchPayee {
       viewAgeSeconds: () => 0,
       maxViewAgeSeconds: 1,
       vouchers: { entries: stored, put },
+      released: { entries: new Map() },
       payee: toHex(this.#account),
       domain: this.#domain,
       terms: { ...TERMS, token: toHex(this.#token) },

@@ -176,9 +176,10 @@ function relayConfig({ folder, port, index }: PreparedRelay, chain: Chain) {
 
 /** What a relay tells its operator; amounts are decimal strings of base units. */
 export type RelayStatusJson = {
-  [Name in Exclude<keyof RelayStatus, 'lastClaim'>]: RelayStatus[Name] extends bigint
-    ? string
-    : RelayStatus[Name]
+  [Name in Exclude<
+    keyof RelayStatus,
+    'lastClaim' | 'outgoing' | 'watchtowers'
+  >]: RelayStatus[Name] extends bigint ? string : RelayStatus[Name]
 }
 
 export async function fetchStatus(relay: RelayProcess): Promise<RelayStatusJson> {

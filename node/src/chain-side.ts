@@ -23,8 +23,10 @@ export interface ChainSideOptions {
   keys: RelayKeys
   log: Logger
   closers: Closers
-  /** Ends the wait for a chain that does not answer. */
+  /** The relay stops: a transaction under way is waited for no longer than a moment. */
   signal: AbortSignal
+  /** Keep every channel of the network, not only those of the hot account. */
+  keepsAllChannels?: boolean
   /** Following has ended for good. */
   onFailed(error: unknown): void
   /** Told what every transaction cost. */
@@ -43,10 +45,13 @@ export async function followChain(options: ChainSideOptions): Promise<ChainSide>
   const stop = new AbortController()
   const rpc = new Rpc({ url, signal: stop.signal })
   closers.add('rpc', () => stop.abort())
+  const giveUp = () => setTimeout(() => stop.abort(), STOP_TIMEOUT_MS).unref()
+  signal.addEventListener('abort', giveUp, { once: true })
   const { chainId } = deployment
   const secretKey = keys.hotSecret
   const sender = new TransactionSender({ rpc, chainId, secretKey, pollMs, onMined })
-  const directory = new ChainDirectory({ deployment, account: keys.hotAccount })
+  const account = options.keepsAllChannels ? {} : { account: keys.hotAccount }
+  const directory = new ChainDirectory({ deployment, ...account })
   const follower = new ChainFollower({
     rpc,
     deployment,
@@ -57,11 +62,7 @@ export async function followChain(options: ChainSideOptions): Promise<ChainSide>
     onTrouble: (error) => log.warn({ code: error.code }, error.message),
     onFailed,
   })
-  closers.add('chain', async () => {
-    const timer = setTimeout(() => stop.abort(), STOP_TIMEOUT_MS)
-    await follower.stop()
-    clearTimeout(timer)
-  })
+  closers.add('chain', () => follower.stop())
   const onAbort = () => void follower.stop()
   signal.addEventListener('abort', onAbort)
   await follower.start().finally(() => signal.removeEventListener('abort', onAbort))

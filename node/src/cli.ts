@@ -6,7 +6,8 @@ import { type ErrorCode, errorCode, formatMft } from '@mainframe/protocol'
  */
 import { Command, CommanderError, Option } from 'commander'
 import { askRelay } from './admin-client.ts'
-import { type ConfigSources, loadConfig, loadSettings } from './config.ts'
+import { type ConfigSources, loadConfig, loadSettings, type RelayConfig } from './config.ts'
+import type { Logger } from './log.ts'
 import { SETTINGS, type SettingName } from './settings.ts'
 
 type Options = Record<string, string | boolean | undefined>
@@ -19,6 +20,7 @@ const USER_ERRORS: readonly (ErrorCode | undefined)[] = [
   'VALIDATION_FAILED',
 ]
 const NETWORK: readonly SettingName[] = ['rpcUrl', 'deploymentFile', 'chainId']
+const ALL = SETTINGS.map(({ name }) => name)
 const REGISTRATION: readonly SettingName[] = [
   ...NETWORK,
   'listen',
@@ -53,7 +55,9 @@ command('register', 'stake and register the relay, and advertise its prices', RE
     const { register } = await import('./commands.ts')
     print(options, await register(config, input))
   })
-command('start', 'run the relay until SIGTERM or Ctrl-C', 'all').action(start)
+command('start', 'run the relay until SIGTERM or Ctrl-C', ALL)
+  .option('--watchtower', 'hold vouchers of relays instead, and claim for those that are off line')
+  .action((options: Options) => (options['watchtower'] ? watch(options) : start(options)))
 command('status', 'show what the running relay does and earns', []).action(
   async (options: Options) => {
     const status = await askRelay(settingsOf(options).dataFolder, '/status')
@@ -105,7 +109,7 @@ command('audit', 'recompute all money from logs, ledger and chain; exits with 1 
 await program.parseAsync().catch(fail)
 
 /** A subcommand with the flags of some settings; the data folder is always among them. */
-function command(name: string, description: string, settings: readonly SettingName[] | 'all') {
+function command(name: string, description: string, settings: readonly SettingName[]) {
   const added = program
     .command(name)
     .description(description)
@@ -115,7 +119,7 @@ function command(name: string, description: string, settings: readonly SettingNa
     .allowExcessArguments(false)
     .exitOverride()
   for (const { name: setting, flag, variable, description: text, default: value } of SETTINGS) {
-    if (settings !== 'all' && setting !== 'dataFolder' && !settings.includes(setting)) continue
+    if (setting !== 'dataFolder' && !settings.includes(setting)) continue
     const isEmpty = value === undefined || (Array.isArray(value) && value.length === 0)
     added.option(`${flag} <value>`, `${text} (${variable}${isEmpty ? '' : `; default ${value}`})`)
   }
@@ -145,10 +149,39 @@ function settingsOf(options: Options) {
   return loadSettings(sources(options))
 }
 
-/** Runs until a signal or until the relay cannot go on; a second signal ends it at once. */
 async function start(options: Options): Promise<void> {
   const config = loadConfig(sources(options))
   const { Relay } = await import('./relay.ts')
+  await untilStopped(config, async (run) => {
+    const relay = await Relay.start(config, run)
+    announceEvent(options, 'listening', { ...relay.listening })
+    void relay.ready.then((ready) => announceEvent(options, 'ready', { ...ready }))
+    return relay
+  })
+}
+
+async function watch(options: Options): Promise<void> {
+  const config = loadConfig(sources(options))
+  const { Watchtower } = await import('./watchtower/tower.ts')
+  await untilStopped(config, async (run) => {
+    const tower = await Watchtower.start(config, run)
+    announceEvent(options, 'listening', { ...tower.listening })
+    return tower
+  })
+}
+
+/** What runs until it is stopped. */
+interface Running {
+  /** Resolves with the reason when it cannot go on. */
+  failed: Promise<unknown>
+  stop(): Promise<void>
+}
+
+/** Runs until a signal or until it cannot go on; a second signal ends it at once. */
+async function untilStopped(
+  { logLevel }: RelayConfig,
+  begin: (run: { log: Logger; signal: AbortSignal }) => Promise<Running>,
+): Promise<void> {
   const { createLogger } = await import('./log.ts')
   const stop = new AbortController()
   const onSignal = () => {
@@ -156,19 +189,17 @@ async function start(options: Options): Promise<void> {
     stop.abort()
   }
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
-  const log = createLogger(config.logLevel)
-  const relay = await Relay.start(config, { log, signal: stop.signal }).catch((error) => {
+  const log = createLogger(logLevel)
+  const running = await begin({ log, signal: stop.signal }).catch((error) => {
     if (stop.signal.aborted) process.exit(0)
     throw error
   })
-  announceEvent(options, 'listening', { ...relay.listening })
-  void relay.ready.then((ready) => announceEvent(options, 'ready', { ...ready }))
   const stopped = new Promise<undefined>((resolve) => {
     if (stop.signal.aborted) resolve(undefined)
     stop.signal.addEventListener('abort', () => resolve(undefined))
   })
-  const failure = await Promise.race([relay.failed, stopped])
-  await relay.stop()
+  const failure = await Promise.race([running.failed, stopped])
+  await running.stop()
   if (failure !== undefined) throw failure
   process.exit(0)
 }

@@ -24,10 +24,31 @@ const HEAD_SECONDS = 15 * 60
 /** Empty when all is well. */
 export function troubles(condition: Condition): string[] {
   const { chain, maxChainAgeSeconds, pollSeconds, links, holdHasRoom, hasFailed } = condition
+  return [
+    ...sentences([
+      [hasFailed, 'the relay cannot go on and is about to stop: see its last log line'],
+    ]),
+    ...chainTroubles(chain, pollSeconds),
+    ...sentences([
+      [
+        chain.viewSeconds > maxChainAgeSeconds,
+        `no voucher is accepted, since the newest confirmed block is ${Math.round(chain.viewSeconds)} s old: ` +
+          'check the node at rpcUrl, and maxChainAgeSeconds',
+      ],
+      [
+        links.wanted > 0 && links.usable === 0,
+        `none of ${links.wanted} peers can be reached and paid: check the connection, and the hot account's MFT`,
+      ],
+      [!holdHasRoom, 'the hold store is full: raise holdQuotaBytes, or wait until packets expire'],
+    ]),
+  ]
+}
+
+/** What ails whoever follows the chain. */
+export function chainTroubles(chain: Condition['chain'], pollSeconds: number): string[] {
   const patience = SILENT_SECONDS + 3 * pollSeconds
   const isSilent = chain.silentSeconds > patience
-  const found: [boolean, string][] = [
-    [hasFailed, 'the relay cannot go on and is about to stop: see its last log line'],
+  return sentences([
     [
       isSilent,
       `the chain has not answered for ${Math.round(chain.silentSeconds)} s: check the node at rpcUrl`,
@@ -36,16 +57,9 @@ export function troubles(condition: Condition): string[] {
       !isSilent && chain.headSeconds > HEAD_SECONDS,
       `the chain has had no new block for ${Math.round(chain.headSeconds)} s: check whether its node is in step`,
     ],
-    [
-      chain.viewSeconds > maxChainAgeSeconds,
-      `no voucher is accepted, since the newest confirmed block is ${Math.round(chain.viewSeconds)} s old: ` +
-        'check the node at rpcUrl, and maxChainAgeSeconds',
-    ],
-    [
-      links.wanted > 0 && links.usable === 0,
-      `none of ${links.wanted} peers can be reached and paid: check the connection, and the hot account's MFT`,
-    ],
-    [!holdHasRoom, 'the hold store is full: raise holdQuotaBytes, or wait until packets expire'],
-  ]
-  return found.filter(([isSo]) => isSo).map(([, reason]) => reason)
+  ])
+}
+
+function sentences(found: readonly (readonly [isSo: boolean, sentence: string])[]): string[] {
+  return found.filter(([isSo]) => isSo).map(([, sentence]) => sentence)
 }

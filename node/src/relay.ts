@@ -4,6 +4,7 @@ import { type Hex, MainframeError, toHex } from '@mainframe/protocol'
 import { GasMeter } from './accounts/gas-meter.ts'
 import { createOffice, type Office } from './accounts/office.ts'
 import { Admin } from './admin.ts'
+import type { Base, Stores } from './base.ts'
 import { type ChainSide, followChain, untilListed } from './chain-side.ts'
 import { Closers } from './closers.ts'
 import type { RelayConfig } from './config.ts'
@@ -11,10 +12,13 @@ import { troubles } from './health.ts'
 import type { Logger } from './log.ts'
 import { LoopLag } from './loop-lag.ts'
 import { loadKeys } from './operator/keys.ts'
-import type { ClaimResult } from './payments/claims.ts'
+import { createSweeping, createWatchtowers } from './payment-side.ts'
+import type { ClaimResult, Claims } from './payments/claims.ts'
+import { outgoingChannels } from './payments/outgoing.ts'
+import type { Watchtowers } from './payments/watchtowers.ts'
 import { type Observed, OpenedReport, relayMetrics, relayStatus } from './status.ts'
 import { lockFolder } from './storage/lock.ts'
-import { type Base, createParts, openStores, type Parts, type Stores } from './wiring.ts'
+import { createClaims, createParts, openStores, type Parts } from './wiring.ts'
 
 /** Who a relay is and where it listens. */
 export interface Listening {
@@ -37,6 +41,8 @@ export class Relay {
   #isReady = false
   #hasFailed = false
   #parts: Parts | undefined
+  #claims: Claims | undefined
+  #watchtowers: Watchtowers | undefined
   #lastClaim: ClaimResult | undefined
   #listening: Listening | undefined
 
@@ -105,20 +111,23 @@ export class Relay {
     const gas = new GasMeter()
     const onMined = gas.note.bind(gas)
     const side = await followChain({ ...base, onFailed, onMined, signal: this.#stop.signal })
+    const hooks = {
+      onLinkUp: () => this.#checkReady(),
+      onClaimed: (result: ClaimResult) => this.#onClaimed(result),
+      onFailure: onFailed,
+    }
+    // what payers promised has its time, whether or not the relay is listed (any more)
+    this.#claims = createClaims(base, stores, { side, hooks })
+    this.#claims.start()
+    this.#watchtowers = createWatchtowers(base, stores, side)
+    this.#watchtowers.start()
     await untilListed(base, side, this.#stop.signal)
-    const parts = createParts(
-      base,
-      stores,
-      { ...side, gas },
-      {
-        onLinkUp: () => this.#checkReady(),
-        onClaimed: (result) => this.#onClaimed(result),
-        onFailure: onFailed,
-      },
-    )
+    const parts = createParts(base, stores, { ...side, gas }, hooks)
     this.#parts = parts
     await parts.accounts.start()
+    const sweeping = createSweeping(base, side, parts)
     await this.#open(base, stores, { ...parts, side })
+    sweeping?.start()
   }
 
   /** Opens the doors: admin, network, links, claims. */
@@ -142,16 +151,18 @@ export class Relay {
         block: parts.side.directory.confirmedBlock,
         ageSeconds: parts.side.follower.age.viewSeconds,
       }),
+      outgoing: () => outgoingChannels(parts.side.directory, config.deployment, keys.hotAccount),
+      freshness: () => this.#watchtowers?.freshness ?? [],
       lastClaim: () => this.#lastClaim,
       isReady: () => this.#isReady,
     })
-    const { network, keeper, incoming, claims } = parts
+    const { network, keeper, incoming, closings } = parts
     await network.start((stream, key) => incoming.accept(stream, key))
     this.#stop.signal.throwIfAborted()
     const nodeId = toHex(keeper.self?.nodeId ?? new Uint8Array(0))
     this.#listening = { nodeId, multiaddrs: network.multiaddrs, admin: admin.url }
     keeper.start()
-    claims.start()
+    closings.start()
     const timer = setTimeout(() => this.#becomeReady(), READY_TIMEOUT_MS)
     this.#closers.add('readiness', () => clearTimeout(timer))
     this.#checkReady()
@@ -187,7 +198,7 @@ export class Relay {
   }
 
   async #claim(): Promise<ClaimResult | undefined> {
-    const result = await this.#parts?.claims.claimNow()
+    const result = await this.#claims?.claimNow()
     if (result) this.#onClaimed(result)
     return result
   }

@@ -65,6 +65,22 @@ export const SettingsSchema = Type.Object(
       10_000_000_000,
       'largest deposit that another relay may ask for, in units',
     ),
+    topUpBelowPercent: Type.Integer({
+      minimum: 1,
+      maximum: 90,
+      default: 20,
+      description: 'part of depositUnits below which a channel in use is topped up',
+    }),
+    maxDepositedUnits: units(
+      100_000_000_000,
+      'most that all channels to other relays hold together, in units',
+    ),
+    closeIdleSeconds: Type.Integer({
+      minimum: 60,
+      maximum: 365 * 86_400,
+      default: 7 * 86_400,
+      description: 'after how many unused seconds a channel to another relay is closed',
+    }),
     noticeSeconds: Type.Integer({
       minimum: 3_600,
       maximum: 30 * 86_400,
@@ -92,6 +108,25 @@ export const SettingsSchema = Type.Object(
     }),
     claimMinUnits: units(1_000_000_000, 'unclaimed earnings that are worth a claim, in units'),
     claimMaxAgeSeconds: count(86_400, 'seconds after which any unclaimed earnings are claimed'),
+    sweepAboveUnits: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: Number.MAX_SAFE_INTEGER,
+        description:
+          'earnings in the vault above this go to the cold account, in units; off if unset',
+      }),
+    ),
+    sweepTo: Type.Optional(
+      Type.String({
+        pattern: '^0x[0-9a-fA-F]{40}$',
+        description: 'the cold account that earnings go to; the operator of the registry if unset',
+      }),
+    ),
+    watchtowers: Type.Array(Type.String({ pattern: '^https?://' }), {
+      maxItems: 8,
+      default: [],
+      description: 'URLs of watchtowers that get our vouchers, comma-separated',
+    }),
     holdQuotaBytes: Type.Integer({
       minimum: 1_000_000,
       maximum: Number.MAX_SAFE_INTEGER,
@@ -121,6 +156,34 @@ export const SettingsSchema = Type.Object(
       description: 'seconds that a peer may owe us an acknowledgement before its link is ended',
     }),
     maxConnectionsPerSecond: count(20, 'connections that one host may open a second'),
+    towerHost: Type.String({
+      minLength: 1,
+      default: '127.0.0.1',
+      description: 'watchtower: address to listen on',
+    }),
+    towerPort: Type.Integer({
+      minimum: 0,
+      maximum: 65_535,
+      default: 9_470,
+      description: 'watchtower: port to listen on; 0 takes a free one',
+    }),
+    towerPayees: Type.Array(Type.String({ pattern: '^0x[0-9a-fA-F]{40}$' }), {
+      maxItems: 1_000,
+      default: [],
+      description: 'watchtower: accounts it serves; the payees of all registered relays if empty',
+    }),
+    towerMaxVouchersPerPayee: count(
+      2_000,
+      'watchtower: channels whose vouchers it holds per payee',
+    ),
+    towerMaxVouchers: count(100_000, 'watchtower: channels whose vouchers it holds in all'),
+    towerMinUnits: units(1_000_000, 'watchtower: least value of a channel that is worth its gas'),
+    towerGasPerDay: Type.Integer({
+      minimum: 100_000,
+      maximum: Number.MAX_SAFE_INTEGER,
+      default: 10_000_000,
+      description: 'watchtower: gas that all its claims of 24 hours may use',
+    }),
     logLevel: Type.Enum([...LOG_LEVELS], {
       default: 'info',
       description: `log lines go to standard error: ${LOG_LEVELS.join(', ')}`,

@@ -1,5 +1,5 @@
 /** What a relay shows its operator: `/status` and `/metrics`. */
-import { type Hex, toHex } from '@mainframe/protocol'
+import { BASE_PER_UNIT, type ChannelRow, type Hex, toHex } from '@mainframe/protocol'
 import type { HoldStore } from './holding/hold-store.ts'
 import type { Subscriptions } from './holding/subscriptions.ts'
 import type { IncomingLinks } from './links/incoming.ts'
@@ -8,6 +8,7 @@ import type { Lag, LoopLag } from './loop-lag.ts'
 import { type Metric, processMetrics } from './metrics.ts'
 import type { ClaimResult } from './payments/claims.ts'
 import type { CreditLedger } from './payments/credit-ledger.ts'
+import type { TowerFreshness } from './payments/watchtowers.ts'
 import type { Counts, OpenedOutcome } from './routing/outcomes.ts'
 import type { OverlayKeeper } from './routing/overlay-keeper.ts'
 import type { Router } from './routing/router.ts'
@@ -22,10 +23,14 @@ export interface Observed {
   holds: HoldStore
   subscriptions: Subscriptions
   ledger: Pick<CreditLedger, 'earned'>
+  /** Our channels to other relays, as confirmed. */
+  outgoing(): Iterable<ChannelRow>
   opened: OpenedReport
   lag: Pick<LoopLag, 'published'>
   /** The newest confirmed block, and how old it is. */
   chainView(): { block: number; ageSeconds: number }
+  /** How fresh the watchtowers' copies are. */
+  freshness(): readonly TowerFreshness[]
   lastClaim(): ClaimResult | undefined
   isReady(): boolean
 }
@@ -65,6 +70,8 @@ export interface RelayStatus {
   chain: { block: number; ageSeconds: number }
   undeliverable: number
   vouchers: Record<string, number>
+  /** Wishes of payers to end a channel at once. */
+  releases: Record<string, number>
   linkFaults: Record<string, number>
   /** Links to peers that came to nothing, since the start. */
   peerFailures: Record<string, number>
@@ -76,6 +83,10 @@ export interface RelayStatus {
   claimedBase: bigint
   unclaimedBase: bigint
   lastClaim: { txHash: Hex; rows: number; paidBase: bigint } | null
+  /** Channels to other relays: those that are not closed, those of them that are closing, what lies in them. */
+  outgoing: { channels: number; closing: number; lockedBase: bigint }
+  /** What each watchtower lacks of our vouchers, and when it last answered (Unix milliseconds). */
+  watchtowers: readonly TowerFreshness[]
 }
 
 /**
@@ -132,11 +143,14 @@ export function relayStatus(parts: Observed): RelayStatus {
     chain: parts.chainView(),
     undeliverable: router.undeliverable,
     vouchers: { ...incoming.credits },
+    releases: { ...incoming.releases },
     linkFaults: { ...incoming.faults },
     peerFailures: { ...peers.failures },
     debitedUnits: router.debitedUnits,
     passedOnUnits: router.passedOnUnits,
     ...parts.ledger.earned(),
+    outgoing: outgoing(parts.outgoing()),
+    watchtowers: parts.freshness().map((tower) => ({ ...tower })),
     lastClaim: claim ? { txHash: claim.txHash, rows: claim.rows, paidBase: claim.paidBase } : null,
   }
 }
@@ -160,6 +174,7 @@ export function relayMetrics(parts: Observed): Metric[] {
     counters('packets', 'Packets from links by outcome.', status.outcomes),
     counters('opened', 'What was opened, as of the last interval.', status.opened),
     counters('vouchers', 'Vouchers by outcome.', status.vouchers),
+    counters('releases', 'Requests for a release by outcome.', status.releases),
     counters('link_faults', 'Links ended for a fault of the peer.', status.linkFaults),
     counters('peer_failures', 'Links to peers that came to nothing.', status.peerFailures),
     {
@@ -171,6 +186,13 @@ export function relayMetrics(parts: Observed): Metric[] {
     gauge('links_wanted', 'Peers this relay wants a link to.', status.links.wanted),
     gauge('links_usable', 'Peers that can be paid and sent to.', status.links.usable),
     gauge('links_incoming', 'Links that pay this relay or subscribe.', status.links.incoming),
+    gauge('channels_outgoing', 'Channels to other relays.', status.outgoing.channels),
+    gauge('channels_closing', 'Those of them that are closing.', status.outgoing.closing),
+    gauge(
+      'watchtower_behind_units',
+      'Units that the best copy of our vouchers lacks.',
+      behind(status),
+    ),
     gauge('subscriptions', 'Subscribers.', status.links.subscriptions),
     gauge('held_packets', 'Packets on disk or about to be.', status.held.packets),
     gauge('held_bytes', 'Bytes of them.', status.held.bytes),
@@ -212,6 +234,23 @@ function lagMetric({ p50, p99, max }: Lag): Metric {
     type: 'gauge',
     value: { label: 'quantile', values: { '0.5': p50, '0.99': p99, '1': max } },
   }
+}
+
+/** Of the best copy: one watchtower is enough to claim. */
+function behind({ watchtowers, unclaimedBase }: RelayStatus): number {
+  const all = watchtowers.map(({ behindBase }) => behindBase)
+  const least = all.reduce((a, b) => (a < b ? a : b), unclaimedBase)
+  return Number(least / BASE_PER_UNIT)
+}
+
+function outgoing(rows: Iterable<ChannelRow>): RelayStatus['outgoing'] {
+  const sum = { channels: 0, closing: 0, lockedBase: 0n }
+  for (const { state, deposit, claimed } of rows) {
+    sum.channels += 1
+    if (state === 'closing') sum.closing += 1
+    sum.lockedBase += deposit - claimed
+  }
+  return sum
 }
 
 function carried({ outcomes }: Router): number {

@@ -5,6 +5,7 @@ import {
   type ChannelsDomain,
   errorCode,
   fromHex,
+  type Hex,
   toHex,
   unitsToBase,
 } from '@mainframe/protocol'
@@ -13,66 +14,41 @@ import { ChargeMeter } from './accounts/charges.ts'
 import type { GasMeter } from './accounts/gas-meter.ts'
 import { Journal } from './accounts/journal.ts'
 import { createAccounts } from './accounts/wiring.ts'
+import type { Base, Hooks, Stores } from './base.ts'
 import type { ChainSide } from './chain-side.ts'
-import type { Closers } from './closers.ts'
-import type { RelayConfig } from './config.ts'
 import { HoldStore } from './holding/hold-store.ts'
 import { Subscriptions } from './holding/subscriptions.ts'
 import { AddressBook } from './links/address-book.ts'
+import { askRelease } from './links/ask-release.ts'
 import { createAddressesOf } from './links/dial-addresses.ts'
 import { IncomingLinks } from './links/incoming.ts'
 import { Network } from './links/network.ts'
 import { createQuoter } from './links/own-quote.ts'
 import { Peers } from './links/peers.ts'
 import type { Logger } from './log.ts'
-import type { RelayKeys } from './operator/keys.ts'
-import { type ClaimResult, Claims } from './payments/claims.ts'
+import { createClosings, createReleases } from './payment-side.ts'
+import { Claims } from './payments/claims.ts'
+import type { Closings } from './payments/closings.ts'
 import { CreditLedger } from './payments/credit-ledger.ts'
 import { PayerChannels } from './payments/payer-channels.ts'
-import { openSignedLog, type SignedLog } from './payments/signed-log.ts'
-import { openVoucherLog, type VoucherLog } from './payments/voucher-log.ts'
+import { openSignedLog } from './payments/signed-log.ts'
+import { openVoucherLog } from './payments/voucher-log.ts'
 import { openMemory, saveMemory } from './routing/memory.ts'
 import { OverlayKeeper } from './routing/overlay-keeper.ts'
-import { Router, type RouterOptions, type RoutingMemory } from './routing/router.ts'
+import { Router, type RouterOptions } from './routing/router.ts'
 import { LEDGER_FOLDER, SIGNED_FILE, VOUCHER_FILE } from './storage/names.ts'
-
-/** What every part may need. */
-export interface Base {
-  config: RelayConfig
-  keys: RelayKeys
-  log: Logger
-  closers: Closers
-}
-
-/** What is on disk. */
-export interface Stores {
-  vouchers: VoucherLog
-  signed: SignedLog
-  journal: Journal
-  holds: HoldStore
-  memory: RoutingMemory
-  book: AddressBook
-}
 
 /** The parts above chain and disk. */
 export interface Parts {
   ledger: CreditLedger
   accounts: Accounts
-  claims: Claims
+  closings: Closings
   network: Network
   keeper: OverlayKeeper
   router: Router
   peers: Peers
   subscriptions: Subscriptions
   incoming: IncomingLinks
-}
-
-/** What the parts tell their relay. */
-export interface Hooks {
-  onLinkUp(): void
-  onClaimed(result: ClaimResult): void
-  /** The disk failed: the relay cannot keep what it is paid for. */
-  onFailure(error: unknown): void
 }
 
 /** How often unclaimed earnings are looked at. */
@@ -90,7 +66,9 @@ export async function openStores({ config, keys, log, closers }: Base): Promise<
   closers.add('vouchers', () => vouchers.close())
   const signed = await openSignedLog(join(dataFolder, SIGNED_FILE))
   closers.add('signed amounts', () => signed.close())
-  for (const [file, { cutBytes }] of Object.entries({ vouchers, signed })) {
+  const released = await openSignedLog(join(dataFolder, 'released.log'))
+  closers.add('releases', () => released.close())
+  for (const [file, { cutBytes }] of Object.entries({ vouchers, signed, released })) {
     if (cutBytes > 0) log.warn({ cutBytes }, `${file}.log ended in a write that was not finished`)
   }
   const journal = await Journal.open(join(dataFolder, LEDGER_FOLDER))
@@ -103,7 +81,7 @@ export async function openStores({ config, keys, log, closers }: Base): Promise<
   const onTrouble = (message: string) => log.warn(message)
   const book = await AddressBook.open({ path: join(dataFolder, 'peers.json'), onTrouble })
   closers.add('addresses', () => book.close())
-  return { vouchers, signed, journal, holds, memory, book }
+  return { vouchers, signed, released, journal, holds, memory, book }
 }
 
 /** Builds the parts; nothing of them runs yet. Closers stop them in the right order. */
@@ -120,8 +98,11 @@ export function createParts(
   const ledger = createLedger(base, stores, { side, domain, charges })
   const { onFailure } = hooks
   const accounts = createAccounts(base, stores, { ...side, ledger, charges, onFailure })
-  const claims = createClaims(base, stores, { side, hooks })
-  const payerChannels = createPayerChannels(base, stores, { side, hooks })
+  const payerChannels = createPayerChannels(base, stores, {
+    side,
+    hooks,
+    onLeft: (channelId, epoch) => closings.leave(channelId, epoch),
+  })
   const network = new Network({
     nodeSeed: keys.nodeSeed,
     listen: config.listen,
@@ -143,18 +124,27 @@ export function createParts(
     links: () => peers.links,
     onFailure: hooks.onFailure,
   })
+  const complain = linkComplaints(base.log)
+  const addressesOf = createAddressesOf(stores.book, network)
   const peers: Peers = new Peers({
     network,
     channels: payerChannels,
     router: withNews(router, hooks),
     domain,
-    addressesOf: createAddressesOf(stores.book, network),
+    addressesOf,
     boardPrices: ({ peerKey }) => side.directory.byPeerKey(peerKey)?.prices,
     retryMs: Math.max(100, config.pollIntervalMs),
     answerTimeoutMs: config.answerTimeoutSeconds * 1_000,
-    onFailure: linkComplaints(base.log),
+    onTrouble: complain,
+    onFailure: complain,
   })
   closers.add('peers', () => peers.stop())
+  const closings = createClosings(base, stores, {
+    side,
+    domain,
+    links: () => peers.links,
+    ask: (relay, body, signal) => askRelease(relay, body, { network, domain, addressesOf, signal }),
+  })
   closers.add('overlay', () => keeper.stop())
   const limit = config.maxSubscriptions
   const subscriptions = new Subscriptions({ holds: stores.holds, limit })
@@ -163,6 +153,7 @@ export function createParts(
     channels: domain.contract,
     quote: createQuoter({ ...quoteTerms(base, keeper), domain }),
     ledger,
+    releases: createReleases(base, stores, { side, domain, ledger }),
     receive: (arrival) => router.receive(arrival),
     holds: stores.holds,
     subscriptions,
@@ -171,12 +162,12 @@ export function createParts(
     maxLinks: config.maxLinks,
   })
   closers.add('incoming links', () => incoming.stop())
-  return { ledger, accounts, claims, network, keeper, router, peers, subscriptions, incoming }
+  return { ledger, accounts, closings, network, keeper, router, peers, subscriptions, incoming }
 }
 
 function createLedger(
   { config, keys, closers }: Base,
-  { vouchers }: Stores,
+  { vouchers, released }: Stores,
   wires: { side: ChainSide; domain: ChannelsDomain; charges: ChargeMeter },
 ): CreditLedger {
   const { side, domain, charges } = wires
@@ -194,6 +185,7 @@ function createLedger(
     viewAgeSeconds: () => side.follower.age.viewSeconds,
     maxViewAgeSeconds,
     vouchers,
+    released,
     payee: keys.hotAccount,
     domain,
     terms,
@@ -203,7 +195,8 @@ function createLedger(
   return ledger
 }
 
-function createClaims(
+/** The claims begin before the rest: see `Relay`. */
+export function createClaims(
   { config, log, closers }: Base,
   { vouchers }: Stores,
   { side, hooks }: { side: ChainSide; hooks: Hooks },
@@ -226,18 +219,26 @@ function createClaims(
 function createPayerChannels(
   { config, keys, closers }: Base,
   { signed }: Stores,
-  { side, hooks }: { side: ChainSide; hooks: Hooks },
+  {
+    side,
+    hooks,
+    onLeft,
+  }: { side: ChainSide; hooks: Hooks; onLeft(channelId: Hex, epoch: number): void },
 ): PayerChannels {
-  const { deployment, depositUnits, maxDepositUnits, noticeSeconds } = config
+  const { deployment, depositUnits, maxDepositUnits, noticeSeconds, topUpBelowPercent } = config
+  const depositBase = unitsToBase(depositUnits)
   const limits = {
-    depositBase: unitsToBase(depositUnits),
+    depositBase,
+    lowWaterBase: (depositBase * BigInt(topUpBelowPercent)) / 100n,
+    maxDepositedBase: unitsToBase(config.maxDepositedUnits),
     maxDepositBase: unitsToBase(maxDepositUnits),
     noticeSeconds,
     maxNoticeSeconds: MAX_NOTICE_SECONDS,
   }
   const { hotSecret } = keys
   const { onFailure } = hooks
-  const channels = new PayerChannels({ ...side, deployment, hotSecret, signed, limits, onFailure })
+  const told = { onLeft, onFailure }
+  const channels = new PayerChannels({ ...side, deployment, hotSecret, signed, limits, ...told })
   closers.add('channels', () => channels.stop())
   return channels
 }

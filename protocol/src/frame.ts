@@ -9,7 +9,16 @@ export const LINK_PROTOCOL = '/mainframe/packet/1.0.0'
 export const FRAME_HEADER_BYTES = 32
 export const FRAME_BYTES = FRAME_HEADER_BYTES + PACKET_BYTES
 
-const TYPES = ['hello', 'credit', 'packet', 'ack', 'subscribe', 'deliver', 'bye'] as const
+const TYPES = [
+  'hello',
+  'credit',
+  'packet',
+  'ack',
+  'subscribe',
+  'deliver',
+  'bye',
+  'release',
+] as const
 export type FrameType = (typeof TYPES)[number]
 
 /** One frame. What `sequence`, `level` and `flags` mean depends on the type. */

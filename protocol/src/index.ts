@@ -173,6 +173,17 @@ export {
   type PayerLinkHandlers,
   type Shipment,
 } from './link/payer-link.ts'
+export {
+  decodeReleaseAnswer,
+  type EndingChannel,
+  encodeReleaseAnswer,
+  isReleased,
+  RELEASE_OUTCOMES,
+  type ReleaseAnswer,
+  type ReleaseOutcome,
+  releaseRequest,
+  requestDigest,
+} from './link/release.ts'
 export { mostPerPrefix, networkLuminosity } from './luminosity.ts'
 export {
   BASE_PER_UNIT,

@@ -7,6 +7,7 @@ import {
   encodeCredit,
   encodeFrame,
   encodeHello,
+  encodeReleaseAnswer,
   encodeSubscribe,
   type Frame,
   nodeIdOf,
@@ -104,6 +105,23 @@ export function registration() {
   }
 }
 
+/** A payer's request to end at `amount` at most, the payee's consent to a little less, and a refusal. */
+function releaseFrames(amount: bigint) {
+  const separator = domainSeparator(domain)
+  const digestOf = (finalAmount: bigint) =>
+    releaseDigest(separator, { channelId: channelId(terms), epoch: 3, finalAmount })
+  const { payee: _payee, ...rest } = terms
+  const signature = signDigest(digestOf(amount), signerSecret)
+  const finalAmount = amount - 1n
+  const consent = signDigest(digestOf(finalAmount), payeeSecret)
+  const nothing = { finalAmount: 0n, signature: new Uint8Array(64) }
+  return [
+    { ...rest, epoch: 3, amount, signature },
+    { outcome: 'released' as const, finalAmount, signature: consent },
+    { outcome: 'too-low' as const, ...nothing },
+  ] as const
+}
+
 export function frames() {
   const signedQuote = signQuote(nodeSeed, quote, domain)
   const greeting = { version: 1, chainId: 31_337, channels: domain.contract }
@@ -118,6 +136,7 @@ export function frames() {
   const { payer, token, signer, noticeSeconds } = terms
   const signature = signDigest(digest, signerSecret)
   const credit = { payer, token, signer, noticeSeconds, epoch: 3, amount, signature }
+  const [ending, released, refused] = releaseFrames(amount)
   const ack = {
     processed: 6_000_000_000,
     spentUnits: 5_999_999,
@@ -142,6 +161,9 @@ export function frames() {
     [{}, { type: 'deliver', sequence: 77, body: held }],
     [{}, { type: 'deliver', sequence: 78, flags: 1 }],
     [{}, { type: 'bye' }],
+    [ending, { type: 'release', sequence: 1, body: encodeCredit(ending) }],
+    [released, { type: 'release', sequence: 1, body: encodeReleaseAnswer(released) }],
+    [refused, { type: 'release', sequence: 2, body: encodeReleaseAnswer(refused) }],
   ]
   return {
     about: 'Frames of 2080 bytes (PROTOCOL.md §3): `bytes`, then zeros up to `length`',

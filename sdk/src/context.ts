@@ -11,7 +11,7 @@ import { Receiver, type ReceiverOptions } from './messages/receiver.ts'
 import { Courier } from './network/courier.ts'
 import { Entry } from './network/entry.ts'
 import { Guards } from './network/guards.ts'
-import { connect as connectByLibp2p } from './network/host.ts'
+import { type Connect, connect as connectByLibp2p } from './network/host.ts'
 import { Inbox } from './network/inbox.ts'
 import { type MainframeOptions, resolveOptions, type Settings } from './options.ts'
 import type { ChannelContext } from './payments/channels.ts'
@@ -28,6 +28,7 @@ export interface ClientContext {
   chain: Chain
   account: Account
   channels: ChannelContext
+  connect: Connect
   /** The inbox. */
   keyPair: KeyPair
   experience: Experience
@@ -163,7 +164,7 @@ function wire(known: Known, options: MainframeOptions): ClientContext {
   // a relay that cannot be asked now is resumed there when it is connected again
   late.again = (relays) => void inbox.again(relays).catch(() => {})
   late.operators = () => inbox.operators
-  return { ...known, outbox, receiver, entry, courier, inbox }
+  return { ...known, connect, outbox, receiver, entry, courier, inbox }
 }
 
 function createOutbox(

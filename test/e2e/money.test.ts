@@ -174,15 +174,28 @@ describe('the money of a network', () => {
     await conservation()
   })
 
-  it('comes back to a payer who leaves, but for what he signed', async () => {
+  it('comes back at once to a payer whose relays let him go, but for what he signed', async () => {
+    const before = (await bob.balance()).mftBase
+    const unsigned = await unsignedOf(bob)
+    const closed = await bob.closeChannel()
+    assert.ok(closed.length > 0 && closed.every(({ state }) => state === 'closed'))
+    const { mftBase, vaultBase } = await bob.balance()
+    assert.deepEqual([mftBase, vaultBase], [before + unsigned, 0n])
+  })
+
+  it('comes back to a payer who leaves relays that are away, but for what he signed', async () => {
     await spend(1_000)
     const before = (await alice.balance()).mftBase
+    const channels = await alice.spending()
+    const away = network.relays.filter(({ nodeId }) => channels.some((c) => c.nodeId === nodeId))
+    for (const relay of away) await relay.service.kill()
     const closing = await alice.closeChannel()
     assert.ok(closing.every(({ state }) => state === 'closing'))
+    for (const relay of away) await revive(network, relay)
     await until('the relays claim by themselves', async () =>
       (await alice.spending()).every(isClaimed),
     )
-    const unsigned = (await alice.spending()).reduce((sum, row) => sum + row.remainingBase, 0n)
+    const unsigned = await unsignedOf(alice)
     await passTime(Math.max(...closing.map((close) => (close as Closing).closesAtSeconds)))
     const closed = await alice.closeChannel()
     assert.ok(closed.every(({ state }) => state === 'closed'))
@@ -202,6 +215,10 @@ type Closing = Extract<CloseOutcome, { state: 'closing' }>
 
 function isClaimed({ claimedBase, signedBase }: ChannelSpending): boolean {
   return claimedBase === signedBase
+}
+
+async function unsignedOf(client: Mainframe): Promise<bigint> {
+  return (await client.spending()).reduce((sum, { remainingBase }) => sum + remainingBase, 0n)
 }
 
 async function signedBy(...clients: readonly Mainframe[]): Promise<bigint> {

@@ -15,12 +15,14 @@ import type { EarningsReport } from '../../node/src/accounts/earnings.ts'
 import { auditFolder } from '../../node/src/accounts/office.ts'
 import { askRelay } from '../../node/src/admin-client.ts'
 import { readVouchers } from '../../node/src/payments/voucher-log.ts'
+import type { Watchtower } from '../../node/src/watchtower/tower.ts'
 import { startChain, type TestChain } from '../helpers/chain.ts'
 import { MFT, until } from './chain-support.ts'
 import {
   createTestRelays,
   removeTestRelay,
   startTestRelay,
+  startTestTower,
   statusOf,
   TestClient,
   type TestRelay,
@@ -31,9 +33,13 @@ describe('Four relays on a chain', () => {
   let relays: TestRelay[] = []
   let client: TestClient
   let entry: PayerLink
+  let tower: Watchtower
   before(async () => {
     chain = await startChain({ intervalMs: 100 })
     relays = await createTestRelays(chain, 4)
+    tower = await startTestTower(chain)
+    const watched = relay(0)
+    watched.config = { ...watched.config, watchtowers: [tower.listening.url] }
     const running = await Promise.all(relays.map(startTestRelay))
     await Promise.all(running.map(({ ready }) => ready))
     client = await TestClient.create(chain, await chain.createAccount(1_000n * MFT))
@@ -42,6 +48,7 @@ describe('Four relays on a chain', () => {
   after(async () => {
     await entry?.close()
     await client?.stop()
+    await tower?.stop()
     await Promise.all(relays.map(removeTestRelay))
     await chain?.stop()
   })
@@ -113,6 +120,18 @@ describe('Four relays on a chain', () => {
     const listed = [...docs.matchAll(/^\| `(\w+)(?:\{\w+\})?` \| (\w+) \|/gm)]
     assert.deepEqual(measured.toSorted(), listed.map(([, name, type]) => [name, type]).toSorted())
     assert.match(text, /mainframe_relay_packets_total\{outcome="no-credit"\} 0\n/)
+  })
+
+  it('gives its vouchers to its watchtower, and says what that one lacks', async () => {
+    await until(async () => {
+      const { unclaimedBase, watchtowers } = await statusOf(relay(0))
+      const [copy] = watchtowers
+      return BigInt(unclaimedBase) > 0n && copy !== undefined && `${copy.behindBase}` === '0'
+    })
+    const { watchtowers } = await statusOf(relay(0))
+    assert.equal(watchtowers[0]?.url, tower.listening.url)
+    assert.ok((watchtowers[0]?.answeredMs ?? 0) > 0)
+    assert.deepEqual((await statusOf(relay(1))).watchtowers, [])
   })
 
   it('claims what it earned on chain, once', async () => {

@@ -12,6 +12,7 @@ import {
   MAX_REFUSALS,
   PACKET_REFUSALS,
   postageTable,
+  RELEASE_OUTCOMES,
   registrationMessage,
   SIGNED_QUOTE_BYTES,
 } from '@mainframe/protocol'
@@ -45,6 +46,11 @@ describe('PROTOCOL.md', () => {
       outcomes,
       CREDIT_OUTCOMES.map((name, code) => [code, name]),
     )
+    const ends = table('### 4.3', 'code', 'outcome').map(([code, name]) => [Number(code), name])
+    assert.deepEqual(
+      ends,
+      RELEASE_OUTCOMES.map((name, code) => [code, name]),
+    )
     for (const [code = '', name = ''] of table('## 3.', 'code', 'type')) {
       const frame = encodeFrame({ type: name.toLowerCase() as FrameType })
       assert.equal(frame[0], Number(code), name)
@@ -60,6 +66,7 @@ describe('PROTOCOL.md', () => {
       table('### 3.2', 'offset', 'bytes', 'field').slice(0, 6),
       table('### 4.1', 'offset', 'bytes', 'field'),
       table('### 4.2', 'offset', 'bytes', 'field'),
+      table('### 4.3', 'offset', 'bytes', 'field'),
       table('## 7.', 'offset', 'bytes', 'field'),
     ]
     for (const rows of tables) {

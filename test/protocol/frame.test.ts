@@ -19,6 +19,7 @@ const TYPES: readonly FrameType[] = [
   'subscribe',
   'deliver',
   'bye',
+  'release',
 ]
 const frame = encodeFrame({ type: 'packet', sequence: 7, postageUnits: 9, level: 256, flags: 3 })
 const withByte = (offset: number, value: number) => {
@@ -35,7 +36,7 @@ describe('decodeFrame: refusals', () => {
   })
 
   it('unknown types, levels past 256, reserved bytes, and numbers from 2^53 on', () => {
-    for (const type of [0, 8, 9, 128, 255]) assert.equal(decodeFrame(withByte(0, type)), undefined)
+    for (const type of [0, 9, 10, 128, 255]) assert.equal(decodeFrame(withByte(0, type)), undefined)
     assert.equal(decodeFrame(withByte(3, 1)), undefined, 'level 257')
     assert.equal(decodeFrame(withByte(2, 2)), undefined, 'level 512')
     for (const offset of [4, 5, 6, 7, 24, 25, 26, 27, 28, 29, 30, 31]) {
@@ -54,7 +55,7 @@ describe('decodeFrame: refusals', () => {
       garbage.set(noiseOf(seed, FRAME_HEADER_BYTES))
       // Half of them are noise; the others have a chance to be frames.
       if (seed % 2) garbage.fill(0, 1 + (seed % 31), FRAME_HEADER_BYTES)
-      if (seed % 4 === 1) garbage[0] = 1 + (seed % 7)
+      if (seed % 4 === 1) garbage[0] = 1 + (seed % 8)
       const decoded = decodeFrame(garbage)
       if (!decoded) continue
       frames += 1
@@ -74,7 +75,7 @@ describe('encodeFrame', () => {
   it('numbers the types from 1, and puts the fields where PROTOCOL.md has them', () => {
     assert.deepEqual(
       TYPES.map((type) => encodeFrame({ type })[0]),
-      [1, 2, 3, 4, 5, 6, 7],
+      [1, 2, 3, 4, 5, 6, 7, 8],
     )
     const head = Array.from(frame.subarray(0, FRAME_HEADER_BYTES))
     const zeros = (n: number) => new Array<number>(n).fill(0)

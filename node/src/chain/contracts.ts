@@ -46,22 +46,39 @@ export async function callView(rpc: Rpc, call: ViewCall): Promise<Result> {
 
 /** What the contract keeps of a channel; all zero when it was never open. */
 export interface ChannelSlot {
+  /** Base units; zero when it is not open. */
   deposit: bigint
   claimed: bigint
-  epoch: bigint
+  /** Unix seconds from which the payer may finalize; 0 when no close was requested. */
+  closesAt: number
+  epoch: number
 }
 
-/** The slots of some channels as of the latest block, in their order. Errors as {@link callView}. */
+/** Slots that one call reads. */
+const MAX_SLOTS = 500
+
+/** The slots of channels as of the newest block, in their order. Errors as {@link callView}. */
 export async function fetchSlots(
   rpc: Rpc,
   channels: Hex,
   channelIds: readonly Hex[],
 ): Promise<ChannelSlot[]> {
-  const call = { to: channels, contract: channelsContract, method: 'slots', args: [channelIds] }
-  const [slots] = await callView(rpc, call)
-  if (slots.length === channelIds.length) return [...slots]
-  const message = `${channels} answers ${slots.length} slots for ${channelIds.length} channels`
-  throw new MainframeError('CHAIN_MISMATCH', message, { retryable: true })
+  const slots: ChannelSlot[] = []
+  for (let i = 0; i < channelIds.length; i += MAX_SLOTS) {
+    const part = channelIds.slice(i, i + MAX_SLOTS)
+    const call = { to: channels, contract: channelsContract, method: 'slots', args: [part] }
+    const [read] = await callView(rpc, call)
+    if (read.length !== part.length) throw wrongCount(channels, read.length, part.length)
+    for (const { deposit, claimed, closesAt, epoch } of read) {
+      slots.push({ deposit, claimed, closesAt: Number(closesAt), epoch: Number(epoch) })
+    }
+  }
+  return slots
+}
+
+function wrongCount(channels: Hex, found: number, asked: number): MainframeError {
+  const message = `${channels} answers ${found} slots for ${asked} channels`
+  return new MainframeError('CHAIN_MISMATCH', message, { retryable: true })
 }
 
 /** The error of a call with the contract's own words for it, where it gave any. */

@@ -54,7 +54,7 @@ export interface EpochCounts {
 export interface Directory {
   /** By node id: active, signed, seed block known. */
   readonly relays: ReadonlyMap<Hex, RelayEntry>
-  /** By channel id: those that our hot account pays or is paid by, closed ones too. */
+  /** By channel id: those that our hot account pays or is paid by (or all), closed ones too. */
   readonly channels: ReadonlyMap<Hex, ChannelRow>
   /** By channel id: base units claimed in epochs before the channel's present one. */
   readonly earlierClaims: ReadonlyMap<Hex, bigint>
@@ -70,8 +70,8 @@ export interface Directory {
 
 export interface DirectoryOptions {
   deployment: Deployment
-  /** The relay's hot account: which channels are kept whole. */
-  account: Hex
+  /** The relay's hot account: which channels are kept whole; all of them without it. */
+  account?: Hex
 }
 
 const ROUTE_SERVICE = toHex(serviceId(SERVICE_NAMES.route))
@@ -85,7 +85,7 @@ export class ChainDirectory implements Directory {
   confirmedBlock = -1
   epoch: EpochCounts | undefined
   readonly #deployment: Deployment
-  readonly #account: Hex
+  readonly #account: Hex | undefined
   readonly #nodes = new Map<Hex, NodeRow>()
   readonly #prices = new Map<Hex, Map<Hex, PriceRow>>()
   readonly #seeds = new Map<Hex, Hex>()
@@ -101,7 +101,7 @@ export class ChainDirectory implements Directory {
 
   constructor({ deployment, account }: DirectoryOptions) {
     this.#deployment = deployment
-    this.#account = account.toLowerCase() as Hex
+    this.#account = account?.toLowerCase() as Hex | undefined
   }
 
   /** Accounts with an open channel that are not the payee of an active relay, as of now. */
@@ -200,9 +200,7 @@ export class ChainDirectory implements Directory {
     const { channelId } = event
     this.#applyPayer(event)
     const previous = this.channels.get(channelId)
-    const isOurs =
-      event.type === 'Opened' && (event.payer === this.#account || event.payee === this.#account)
-    if (!previous && !isOurs) return
+    if (!previous && !this.#keeps(event)) return
     if (event.type === 'Opened' && previous) {
       const earlier = this.earlierClaims.get(channelId) ?? 0n
       this.earlierClaims.set(channelId, earlier + previous.claimed)
@@ -221,6 +219,12 @@ export class ChainDirectory implements Directory {
       open.delete(channelId)
       closing.delete(channelId)
     }
+  }
+
+  #keeps(event: ChannelEvent): boolean {
+    if (event.type !== 'Opened') return false
+    const account = this.#account
+    return account === undefined || event.payer === account || event.payee === account
   }
 
   #isSigned({ nodeKey, signature, operator }: NodeRow): boolean {

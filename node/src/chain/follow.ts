@@ -17,8 +17,9 @@ import {
   type TimedBlock,
 } from '@mainframe/protocol'
 import { toQuantity } from 'ethers'
-import { type Header, parseCount, parseHeader, parseLogs } from './answers.ts'
+import { type Header, parseCount, parseLogs } from './answers.ts'
 import type { ChainDirectory } from './directory.ts'
+import { fetchHeader } from './headers.ts'
 import type { Rpc } from './rpc.ts'
 
 /** Blocks whose logs one request asks for; halved when a node finds that too many. */
@@ -147,12 +148,12 @@ export class ChainFollower {
     const confirmed = Math.min(head - confirmations, untilBlock ?? head)
     const from = (this.#last?.number ?? deployment.block - 1) + 1
     if (confirmed < from) return true
-    const newest = await this.#header(confirmed)
+    const newest = await fetchHeader(rpc, confirmed)
     const epochBlock = await this.#findEpochBlock(newest)
     // the state after the epoch's block is looked at, so a range ends there
     const end = epochBlock < from ? confirmed : epochBlock
     const to = Math.min(end, from + this.#range - 1)
-    const header = to === confirmed ? newest : await this.#header(to)
+    const header = to === confirmed ? newest : await fetchHeader(rpc, to)
     await this.#assertSameChain(from, { to, header })
     const events = await this.#events(from, { to, header })
     if (!events) return false
@@ -178,7 +179,7 @@ export class ChainFollower {
     if (isCurrent) return known.number
     const from = known ? known.number + 1 : deployment.block
     const header = async (number: number) => {
-      const seen = this.#searched.get(number) ?? (await this.#header(number))
+      const seen = this.#searched.get(number) ?? (await fetchHeader(this.#options.rpc, number))
       this.#searched.set(number, seen)
       return seen
     }
@@ -200,14 +201,6 @@ export class ChainFollower {
     this.#isChecked = true
   }
 
-  async #header(number: number): Promise<Header> {
-    const { rpc } = this.#options
-    const answer = await rpc.request('eth_getBlockByNumber', [toQuantity(number), false])
-    const header = parseHeader(answer)
-    if (header) return header
-    throw mismatch(`The chain's node does not have block ${number} yet`, { retryable: true })
-  }
-
   /** What was taken in must be part of what comes: else blocks were dropped that counted as final. */
   async #assertSameChain(
     from: number,
@@ -215,7 +208,8 @@ export class ChainFollower {
   ): Promise<void> {
     if (!this.#last) return
     const { number, hash } = this.#last
-    const found = from === to ? header.parentHash : (await this.#header(number)).hash
+    const found =
+      from === to ? header.parentHash : (await fetchHeader(this.#options.rpc, number)).hash
     if (found === hash) return
     throw mismatch(
       `The chain dropped block ${number}, which was ${this.#options.confirmations} deep: check the ` +
@@ -304,7 +298,9 @@ export class ChainFollower {
     const missing = directory.missingSeeds().filter(({ block }) => block <= toBlock)
     while (missing.length > 0) {
       const part = missing.splice(0, PARALLEL_HEADERS)
-      const headers = await Promise.all(part.map(({ block }) => this.#header(block)))
+      const headers = await Promise.all(
+        part.map(({ block }) => fetchHeader(this.#options.rpc, block)),
+      )
       const seeds = new Map(
         part.map(({ nodeId }, i) => [nodeId, headers[i]?.hash ?? '0x'] as const),
       )

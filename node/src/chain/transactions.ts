@@ -1,22 +1,19 @@
 /** One account's transactions, one after the other. */
 import { errorCode, type Hex, MainframeError, type RawLog, toHex } from '@mainframe/protocol'
 import { keccak256, type TransactionLike, toQuantity, Wallet } from 'ethers'
-import { type MinedReceipt, parseCount, parseQuantity, parseReceipt } from './answers.ts'
+import { type MinedReceipt, parseCount, parseReceipt } from './answers.ts'
 import { describeRevert, withReason } from './contracts.ts'
+import { type Fees, marketFees, raisedFees } from './fees.ts'
 import type { Rpc } from './rpc.ts'
 
 /** Gas over the estimate: what a call costs may change until it is mined. In percent. */
 const GAS_MARGIN_PERCENT = 125n
-/** Tip where the node has no opinion, in base units of the chain's coin. */
-const DEFAULT_TIP = 1_000_000_000n
-/** How much a transaction that nobody mines is raised; nodes refuse a replacement below +10 %. */
-const REPLACEMENT_PERCENT = 130n
 /** What a transaction that does nothing costs. */
 const EMPTY_GAS = 21_000n
+/** Transactions that are replaced in one go: more of them are not ours, or a node lies about their number. */
+const MAX_REPLACED = 64
 /** How often a nonce that the node calls stale is asked for anew. */
 const STALE_NONCE_TRIES = 3
-/** Fees follow the market up to this: a node that lies about fees must not drain the account. */
-const MAX_FEE_PER_GAS = 2_000n * 10n ** 9n
 
 export interface SenderOptions {
   rpc: Rpc
@@ -43,6 +40,8 @@ export interface TransactionRequest {
   data: Hex
   /** What it does, for errors: "openFromVault". */
   what: string
+  /** Gas to allow; estimated by the node where it is not given. */
+  gasLimit?: bigint
 }
 
 /** What became of a transaction that succeeded. */
@@ -53,14 +52,10 @@ export interface Receipt {
   logs: readonly RawLog[]
 }
 
-interface Fees {
-  maxFeePerGas: bigint
-  maxPriorityFeePerGas: bigint
-}
-
 /**
  * Sends transactions of one account strictly one after the other, each mined before the next is
- * made, so nonces cannot collide; a failed one does not hold up those behind it.
+ * made, so nonces cannot collide; a failed one does not hold up those behind it. It keeps nothing on
+ * disk: what an earlier run left in the pool is mined or replaced before anything new is sent.
  */
 export class TransactionSender {
   readonly account: Hex
@@ -89,19 +84,28 @@ export class TransactionSender {
    * (the transaction may be mined nevertheless).
    */
   send(request: TransactionRequest): Promise<Receipt> {
-    const turn = this.#tail.then(() => this.#send(request))
+    return this.#inTurn(() => this.#send(request))
+  }
+
+  /**
+   * Resolves when no transaction of this account is under way, as one of a run that was killed. Ask the
+   * chain what is to be done after it: else what is mined late is done twice.
+   */
+  async settle(): Promise<void> {
+    await this.#inTurn(() => this.#settle())
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#tail.then(work)
     this.#tail = turn.catch(() => {})
     return turn
   }
 
-  async #send({ to, data, what }: TransactionRequest): Promise<Receipt> {
+  async #send({ to, data, what, gasLimit: given }: TransactionRequest): Promise<Receipt> {
+    const nonce = await this.#settle()
     const call = { from: this.account, to, data }
-    const estimate = await this.#rpc.request<Hex>('eth_estimateGas', [call]).catch((cause) => {
-      throw withReason(cause, what)
-    })
-    const gas = BigInt(parseCount(estimate, 'the gas of a call'))
-    const gasLimit = (gas * GAS_MARGIN_PERCENT) / 100n
-    const receipt = await this.#untilMined({ to, data, gasLimit }, what)
+    const gasLimit = given ?? (await this.#estimate(call, what))
+    const receipt = await this.#untilMined({ nonce, to, data, gasLimit }, what)
     this.#onMined?.({
       blockNumber: receipt.blockNumber,
       costBase: receipt.gasUsed * receipt.gasPriceBase,
@@ -110,36 +114,51 @@ export class TransactionSender {
     throw await this.#revertReason(receipt, { call, what })
   }
 
-  /** Behind what an earlier run of this relay may have left in the pool. */
-  async #nonce(): Promise<number> {
-    return parseCount(
-      await this.#rpc.request('eth_getTransactionCount', [this.account, 'pending']),
-      'a nonce',
-    )
+  async #estimate(call: object, what: string): Promise<bigint> {
+    const estimate = await this.#rpc.request<Hex>('eth_estimateGas', [call]).catch((cause) => {
+      throw withReason(cause, what)
+    })
+    const gas = BigInt(parseCount(estimate, 'the gas of a call'))
+    return (gas * GAS_MARGIN_PERCENT) / 100n
   }
 
-  async #fees(): Promise<Fees> {
-    const [block, tip] = await Promise.all([
-      this.#rpc.request<{ baseFeePerGas?: Hex } | null>('eth_getBlockByNumber', ['latest', false]),
-      this.#rpc
-        .request('eth_maxPriorityFeePerGas')
-        .then((answer) => parseQuantity(answer, 'a tip'))
-        .catch(() => DEFAULT_TIP),
-    ])
-    const baseFee = parseQuantity(block?.baseFeePerGas ?? '0x0', 'the base fee')
-    // twice the base fee lasts for at least five full blocks of rises
-    return capFees({
-      maxFeePerGas: 2n * baseFee + tip,
-      maxPriorityFeePerGas: tip,
-    })
+  /** How many transactions were mined, or are known at all. */
+  async #count(block: 'latest' | 'pending'): Promise<number> {
+    const params = [this.account, block]
+    return parseCount(await this.#rpc.request('eth_getTransactionCount', params), 'a nonce')
+  }
+
+  /**
+   * Waits for what is in the pool; what nobody mines makes way for transactions that do nothing. The
+   * nonce to use next.
+   */
+  async #settle(): Promise<number> {
+    let fees: Fees | undefined
+    for (let deadline = Date.now() + this.#replaceAfterMs; ; ) {
+      const [mined, known] = [await this.#count('latest'), await this.#count('pending')]
+      if (known <= mined) return mined
+      if (Date.now() >= deadline) {
+        fees = await raisedFees(this.#rpc, fees)
+        const end = Math.min(known, mined + MAX_REPLACED)
+        for (let nonce = mined; nonce < end; nonce++) await this.#sendNothing(nonce, fees)
+        deadline = Date.now() + this.#replaceAfterMs
+      }
+      await this.#rpc.pause(this.#pollMs)
+    }
+  }
+
+  /** Refused as long as its fee is too low for a replacement: the next time it is higher. */
+  async #sendNothing(nonce: number, fees: Fees): Promise<void> {
+    const nothing = { type: 2, chainId: this.#chainId, nonce, to: this.account, ...fees }
+    await this.#submit({ ...nothing, gasLimit: EMPTY_GAS }, 'replacement')
   }
 
   async #untilMined(
-    request: { to: Hex; data: Hex; gasLimit: bigint },
+    { nonce: first, ...request }: { nonce: number; to: Hex; data: Hex; gasLimit: bigint },
     what: string,
   ): Promise<MinedReceipt> {
     const common = { type: 2, chainId: this.#chainId, ...request }
-    let [nonce, fees] = await Promise.all([this.#nonce(), this.#fees()])
+    let [nonce, fees] = [first, await marketFees(this.#rpc)]
     const hashes: Hex[] = []
     for (let staleNonces = 0; ; ) {
       const submitted = await this.#submit({ ...common, nonce, ...fees }, what)
@@ -149,28 +168,15 @@ export class TransactionSender {
         // a node behind a load balancer may not know our last transaction yet
         if (!submitted.isNonce || ++staleNonces > STALE_NONCE_TRIES) throw submitted.failure
         await this.#rpc.pause(this.#pollMs)
-        nonce = await this.#nonce()
+        nonce = await this.#settle()
         continue
       }
+      const isTaken = (await this.#count('latest')) > nonce
       const receipt = await this.#firstReceipt(hashes, Date.now() + this.#replaceAfterMs)
       if (receipt) return receipt
-      fees = capFees({
-        maxFeePerGas: (fees.maxFeePerGas * REPLACEMENT_PERCENT) / 100n,
-        maxPriorityFeePerGas: (fees.maxPriorityFeePerGas * REPLACEMENT_PERCENT) / 100n,
-      })
-      await this.#unblock(nonce, fees)
+      if (isTaken) throw displaced(what, nonce)
+      fees = await raisedFees(this.#rpc, fees)
     }
-  }
-
-  /** What an earlier run left and nobody mines holds up all behind it: nothing takes its place. */
-  async #unblock(nonce: number, fees: Fees): Promise<void> {
-    const answer = await this.#rpc.request('eth_getTransactionCount', [this.account, 'latest'])
-    const mined = parseCount(answer, 'a nonce')
-    if (mined >= nonce) return
-    const chainId = this.#chainId
-    const nothing = { type: 2, chainId, nonce: mined, to: this.account, ...fees }
-    // refused as long as its fee is too low for a replacement: the next time it is higher
-    await this.#submit({ ...nothing, gasLimit: EMPTY_GAS }, 'replacement')
   }
 
   async #firstReceipt(hashes: readonly Hex[], deadline: number): Promise<MinedReceipt | undefined> {
@@ -225,10 +231,8 @@ export class TransactionSender {
   }
 }
 
-function capFees({ maxFeePerGas, maxPriorityFeePerGas }: Fees): Fees {
-  const least = (a: bigint, b: bigint) => (a < b ? a : b)
-  return {
-    maxFeePerGas: least(maxFeePerGas, MAX_FEE_PER_GAS),
-    maxPriorityFeePerGas: least(maxPriorityFeePerGas, least(maxFeePerGas, MAX_FEE_PER_GAS)),
-  }
+/** Whose it was the chain's node does not say: of a run that was killed, or of somebody with our key. */
+function displaced(what: string, nonce: number): MainframeError {
+  const message = `Another transaction of this account took the place of ${what}; it is tried again`
+  return new MainframeError('CHAIN_UNREACHABLE', message, { details: { nonce }, retryable: true })
 }

@@ -4,12 +4,14 @@ import {
   CREDIT_OUTCOMES,
   type CreditOutcome,
   MainframeError,
+  RELEASE_OUTCOMES,
+  type ReleaseOutcome,
   toHex,
 } from '@mainframe/protocol'
 import { type Counts, createCounts } from '../routing/outcomes.ts'
 import { LINK_FAULTS, type LinkFault, type PayeeHost, PayeeLink } from './payee-link.ts'
 
-export interface IncomingOptions extends Omit<PayeeHost, 'onCredit' | 'onFault'> {
+export interface IncomingOptions extends Omit<PayeeHost, 'onCredit' | 'onRelease' | 'onFault'> {
   maxLinks: number
   /** Somebody holds a link to us under this key. */
   onPeer(peerKey: string): void
@@ -23,6 +25,7 @@ export class IncomingLinks {
   readonly #links = new Map<PayeeLink, Promise<void>>()
   readonly #perPeer = new Map<string, number>()
   readonly credits: Counts<CreditOutcome> = createCounts(CREDIT_OUTCOMES)
+  readonly releases: Counts<ReleaseOutcome> = createCounts(RELEASE_OUTCOMES)
   readonly faults: Counts<LinkFault> = createCounts(LINK_FAULTS)
   #stopped = false
 
@@ -54,6 +57,9 @@ export class IncomingLinks {
       ...this.#options,
       onCredit: (outcome) => {
         this.credits[outcome] += 1
+      },
+      onRelease: (outcome) => {
+        this.releases[outcome] += 1
       },
       onFault: (fault) => {
         this.faults[fault] += 1

@@ -14,6 +14,7 @@ import {
   decodeSubscribe,
   encodeAck,
   encodeHello,
+  encodeReleaseAnswer,
   equalBytes,
   type Frame,
   FrameWriter,
@@ -22,10 +23,14 @@ import {
   MainframeError,
   PACKET_REFUSALS,
   type PacketRefusal,
+  type ReleaseAnswer,
+  type ReleaseOutcome,
   readFrames,
+  SIGNATURE_BYTES,
 } from '@mainframe/protocol'
 import type { Subscription, Subscriptions } from '../holding/subscriptions.ts'
 import type { CreditLedger } from '../payments/credit-ledger.ts'
+import type { Releases } from '../payments/releases.ts'
 import type { PacketOutcome } from '../routing/outcomes.ts'
 import type { Account, Arrival } from '../routing/rule.ts'
 
@@ -53,10 +58,12 @@ export interface PayeeHost {
   /** The relay's signed quote as of now; `undefined` while it has no prices. */
   quote(): Uint8Array | undefined
   ledger: Pick<CreditLedger, 'offer'>
+  releases: Pick<Releases, 'ask'>
   receive(arrival: Arrival): PacketOutcome
   holds: { readonly pendingBytes: number; flush(): Promise<void> }
   subscriptions: Subscriptions
   onCredit(outcome: CreditOutcome): void
+  onRelease(outcome: ReleaseOutcome): void
   onFault(fault: LinkFault): void
   /** The disk failed: nothing can be acknowledged any more. */
   onFailure(error: unknown): void
@@ -83,6 +90,8 @@ const FRAMES_PER_TURN = 64
 const REFUSED_LIMIT = 2_000
 /** Frames that wait for a peer before the next acknowledgement; it says more then. */
 const WRITER_LIMIT = 16
+/** Requests for a release on one link: each is answered by a frame, read or not. */
+const MAX_RELEASES = 16
 /** Packets that wait for the disk before the link is read on: about 2,000. */
 const PENDING_LIMIT_BYTES = 4 * 1024 * 1024
 
@@ -99,6 +108,8 @@ export class PayeeLink {
   #account: (Account & { boundTo: object | undefined }) | undefined
   #offering = false
   #creditsReceived = 0
+  #isReleasing = false
+  #releasesAsked = 0
   /** Number of the newest voucher that was judged, and the verdict. */
   #creditSequence = 0
   #credit: CreditOutcome = 'accepted'
@@ -196,6 +207,8 @@ export class PayeeLink {
         return this.#onCredit(frame)
       case 'subscribe':
         return this.#onSubscribe(frame)
+      case 'release':
+        return this.#onRelease(frame)
       default:
         return 'unexpected'
     }
@@ -265,6 +278,35 @@ export class PayeeLink {
     this.#creditSequence = sequence
     this.#credit = outcome
     this.#acknowledge()
+  }
+
+  #onRelease({ sequence, body }: Frame): LinkFault | undefined {
+    if (sequence !== this.#releasesAsked + 1) return 'out-of-order'
+    if (sequence > MAX_RELEASES) return 'unexpected'
+    this.#releasesAsked = sequence
+    const request = decodeCredit(body)
+    if (!request) this.#answer(sequence, unreleased('malformed'))
+    else if (this.#isReleasing) this.#answer(sequence, unreleased('busy'))
+    else void this.#release(sequence, request)
+    return undefined
+  }
+
+  async #release(sequence: number, request: Credit): Promise<void> {
+    this.#isReleasing = true
+    try {
+      this.#answer(sequence, await this.#host.releases.ask(request))
+    } catch (error) {
+      this.#host.onFailure(error)
+      this.#fail('store-failed')
+    } finally {
+      this.#isReleasing = false
+    }
+  }
+
+  #answer(sequence: number, answer: ReleaseAnswer): void {
+    this.#host.onRelease(answer.outcome)
+    if (this.#ended) return
+    this.#writer.write({ type: 'release', sequence, body: encodeReleaseAnswer(answer) })
   }
 
   #onSubscribe({ body }: Frame): LinkFault | undefined {
@@ -362,4 +404,8 @@ export class PayeeLink {
 
 function isRefusal(outcome: PacketOutcome): outcome is PacketRefusal {
   return (PACKET_REFUSALS as readonly string[]).includes(outcome)
+}
+
+function unreleased(outcome: 'malformed' | 'busy'): ReleaseAnswer {
+  return { outcome, finalAmount: 0n, signature: new Uint8Array(SIGNATURE_BYTES) }
 }

@@ -4,30 +4,38 @@ import {
   type ByteStream,
   type ChannelsDomain,
   type CreditStop,
-  type Hello,
+  type Hex,
   LINK_VERSION,
   MainframeError,
   openQuote,
+  type PayerChannel,
   PayerLink,
   type Quote,
   type RelayPrices,
+  type Shipment,
+  toHex,
 } from '@mainframe/protocol'
 import type { RelayEntry } from '../chain/directory.ts'
 import type { PayerChannels } from '../payments/payer-channels.ts'
 import type { Dispatch, PacketLink, Router } from '../routing/router.ts'
+import { shakeHands } from './handshake.ts'
 import type { Network } from './network.ts'
 
 export interface PeerLinkOptions {
   network: Pick<Network, 'open'>
-  channels: Pick<PayerChannels, 'ensure' | 'topUp'>
+  channels: Pick<PayerChannels, 'ensure' | 'topUp' | 'isLow' | 'leave'>
   router: Pick<Router, 'onAccepted' | 'onRefused' | 'onLost' | 'onLinkUp'>
   domain: ChannelsDomain
   /** Prices on the board as of now; they may have changed since the quote. */
   boardPrices(relay: RelayEntry): RelayPrices | undefined
+  /** A failure that the link outlives. */
+  onTrouble?(error: unknown): void
   /** First wait for a deposit that the peer has not confirmed yet. */
   retryMs: number
   /** How long the peer may owe an acknowledgement before its link is ended. */
   answerTimeoutMs?: number
+  /** Unix milliseconds. */
+  now?(): number
 }
 
 /**
@@ -47,7 +55,6 @@ export type PeerFailure = (typeof PEER_FAILURES)[number]
 
 /** A link that stood this long was of use, even if there was nothing to send. */
 const LONG_STANDING_MS = 60_000
-const HANDSHAKE_TIMEOUT_MS = 10_000
 /** An acknowledgement takes a twentieth of a second and a write of the disk; this is a peer that is ill. */
 const DEFAULT_ANSWER_TIMEOUT_MS = 30_000
 const LONGEST_RETRY_MS = 30_000
@@ -68,7 +75,8 @@ export class PeerLink implements PacketLink {
   readonly #link: PayerLink<Dispatch>
   /** Set before anybody but {@link open} sees the link. */
   #quote: Quote | undefined
-  #stop: PromiseWithResolvers<CreditStop> = Promise.withResolvers()
+  /** Ends the wait for something to do about the channel. */
+  #stop: PromiseWithResolvers<CreditStop | 'low'> = Promise.withResolvers()
   readonly #openedMs = performance.now()
   #hadCredit = false
   #tookPackets = false
@@ -105,16 +113,14 @@ export class PeerLink implements PacketLink {
   ): Promise<PeerLink> {
     const stream = await options.network.open(relay, signal)
     const peer = new PeerLink(relay, options, stream)
-    const hello = await shakeHands(peer.#link, options.domain, signal)
-    const quote = openQuote(hello.signedQuote, relay.nodeKey, options.domain)
-    if (quote && hello.version === LINK_VERSION) {
-      peer.#quote = quote // what it asks is judged when a channel is opened
+    try {
+      // what it asks is judged when a channel is opened
+      peer.#quote = await readQuote(peer.#link, { relay, domain: options.domain, signal })
       return peer
+    } catch (error) {
+      await peer.close()
+      throw error
     }
-    await peer.close()
-    const reason = quote ? 'speaks another version of the link' : 'did not sign its quote'
-    const outcome: PeerFailure = quote ? 'failed' : 'bad-quote'
-    throw new MainframeError('PAYMENT_UNVERIFIED', `The peer ${reason}`, { details: { outcome } })
   }
 
   /** The board's price, which is what the peer charges; its quote was not above it. */
@@ -134,6 +140,12 @@ export class PeerLink implements PacketLink {
   get wasUseful(): boolean {
     const isLongStanding = performance.now() - this.#openedMs >= LONG_STANDING_MS
     return !this.#fellSilent && (this.#tookPackets || (this.#hadCredit && isLongStanding))
+  }
+
+  /** Id of the channel that pays for the link, once it does. */
+  get channelId(): Hex | undefined {
+    const { channel } = this.#link
+    return channel && this.#hadCredit ? toHex(channel.channelId) : undefined
   }
 
   get creditUnits(): number {
@@ -171,7 +183,7 @@ export class PeerLink implements PacketLink {
     }, answerTimeoutMs / 4)
     try {
       if (signal.aborted) return
-      await Promise.race([this.#keepFunded(), this.#link.closed, silence.promise])
+      await Promise.race([this.#keepFunded(signal), this.#link.closed, silence.promise])
     } finally {
       clearInterval(timer)
       signal.removeEventListener('abort', onAbort)
@@ -185,17 +197,18 @@ export class PeerLink implements PacketLink {
     return performance.now() - this.#answeredMs >= answerTimeoutMs
   }
 
-  async #keepFunded(): Promise<void> {
+  async #keepFunded(signal: AbortSignal): Promise<void> {
     const { channels, retryMs } = this.#options
-    const quote = this.#quote
-    if (!quote) return
-    let channel = await channels.ensure(this.relay, quote)
+    if (!this.#quote) return
+    let channel = await channels.ensure(this.relay, this.#quote)
     for (let waitMs = retryMs; ; waitMs = Math.min(1.5 * waitMs, LONGEST_RETRY_MS)) {
       this.#stop = Promise.withResolvers()
       this.#link.fund(channel)
       const reason = await this.#stop.promise
-      if (NEED_TOP_UP.includes(reason)) channel = await channels.topUp(this.relay, quote)
+      if (reason === 'low') channel = await this.#topUpEarly(channel, signal)
+      else if (NEED_TOP_UP.includes(reason)) channel = await this.#topUp(signal)
       else if (!PASSING.includes(reason)) {
+        if (reason === 'closing') channels.leave(channel)
         const outcome: PeerFailure = 'payment-refused'
         throw new MainframeError('PAYMENT_UNVERIFIED', `The peer refuses to be paid: ${reason}`, {
           details: { outcome, reason },
@@ -206,9 +219,41 @@ export class PeerLink implements PacketLink {
     }
   }
 
+  async #topUp(signal: AbortSignal): Promise<PayerChannel> {
+    const { channels, now = Date.now } = this.#options
+    if (!this.#quote || 1_000 * this.#quote.expiresAtSeconds <= now()) {
+      this.#quote = await this.#newQuote(signal)
+    }
+    return await channels.topUp(this.relay, this.#quote)
+  }
+
+  /** Over a link of its own: a quote is told once on each. */
+  async #newQuote(signal: AbortSignal): Promise<Quote> {
+    const { network, domain } = this.#options
+    const { relay } = this
+    const link = new PayerLink(await network.open(relay, signal), {})
+    try {
+      return await readQuote(link, { relay, domain, signal })
+    } finally {
+      await link.close()
+    }
+  }
+
+  /** The link is paid for as long as the deposit lasts, whether or not this works. */
+  async #topUpEarly(channel: PayerChannel, signal: AbortSignal): Promise<PayerChannel> {
+    try {
+      return await this.#topUp(signal)
+    } catch (error) {
+      this.#options.onTrouble?.(error)
+      return channel
+    }
+  }
+
   #onCredit(): void {
     this.#hadCredit = true
     this.#answeredMs = performance.now()
+    const { channel } = this.#link
+    if (channel && this.#options.channels.isLow(channel)) this.#stop.resolve('low')
     this.#options.router.onLinkUp(this.relay.peerKey)
   }
 }
@@ -220,23 +265,15 @@ function silent(): MainframeError {
   })
 }
 
-async function shakeHands(
-  link: PayerLink<Dispatch>,
-  { chainId, contract }: ChannelsDomain,
-  signal: AbortSignal,
-): Promise<Hello> {
-  const reason = new MainframeError('NETWORK_TIMEOUT', 'The peer did not answer')
-  const onAbort = () => link.abort(reason)
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(HANDSHAKE_TIMEOUT_MS)])
-  limit.addEventListener('abort', onAbort, { once: true })
-  try {
-    return await link.handshake({
-      version: LINK_VERSION,
-      chainId: Number(chainId),
-      channels: contract,
-      signedQuote: new Uint8Array(0),
-    })
-  } finally {
-    limit.removeEventListener('abort', onAbort)
-  }
+/** Says HELLO and reads the signed quote. Rejects when the peer does not answer as it must. */
+async function readQuote<S extends Shipment>(
+  link: PayerLink<S>,
+  { relay, domain, signal }: { relay: RelayEntry; domain: ChannelsDomain; signal: AbortSignal },
+): Promise<Quote> {
+  const hello = await shakeHands(link, domain, signal)
+  const quote = openQuote(hello.signedQuote, relay.nodeKey, domain)
+  if (quote && hello.version === LINK_VERSION) return quote
+  const reason = quote ? 'speaks another version of the link' : 'did not sign its quote'
+  const outcome: PeerFailure = quote ? 'failed' : 'bad-quote'
+  throw new MainframeError('PAYMENT_UNVERIFIED', `The peer ${reason}`, { details: { outcome } })
 }

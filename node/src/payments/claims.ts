@@ -5,15 +5,13 @@ import {
   errorCode,
   type Hex,
   MainframeError,
-  type RawLog,
-  toHex,
 } from '@mainframe/protocol'
-import { channelsContract, fetchSlots } from '../chain/contracts.ts'
 import type { Directory } from '../chain/directory.ts'
 import type { Rpc } from '../chain/rpc.ts'
 import type { TransactionSender } from '../chain/transactions.ts'
+import { claimBatch, findClaimable, MAX_CLAIM_ROWS } from './claim-batches.ts'
 import { unclaimedOf } from './credit-ledger.ts'
-import type { StoredVoucher, VoucherLog } from './voucher-log.ts'
+import type { VoucherLog } from './voucher-log.ts'
 
 export interface ClaimsOptions {
   rpc: Rpc
@@ -43,15 +41,8 @@ export interface ClaimResult {
   paidBase: bigint
 }
 
-interface Claimable {
-  voucher: StoredVoucher
-  claimedBase: bigint
-}
-
-/** Rows of one transaction: about 3 million gas, and 32 kB of calldata. */
-export const MAX_CLAIM_ROWS = 200
-/** Channels whose state one call reads. */
-const MAX_SLOTS = 500
+/** The longest pause after a failure: each try may cost gas. */
+const MAX_PAUSE_MS = 10 * 60_000
 
 /**
  * Claims when there is enough, when a voucher is old, and at once when a payer asked to close. Keeps
@@ -63,6 +54,9 @@ export class Claims {
   readonly #since = new Map<Hex, number>()
   /** Whether a claim that began by itself is under way. */
   #isClaiming = false
+  /** Failures in a row, and until when they keep claims from beginning by themselves. */
+  #failures = 0
+  #pausedUntilMs = 0
   #timer: NodeJS.Timeout | undefined
   #unsubscribe: (() => void) | undefined
   #tail: Promise<unknown> = Promise.resolve()
@@ -123,14 +117,20 @@ export class Claims {
   }
 
   #claimAndTell(): void {
-    if (this.#isClaiming) return // the next look comes soon
+    if (this.#isClaiming || Date.now() < this.#pausedUntilMs) return // the next look comes soon
     this.#isClaiming = true
     this.claimNow()
       .then(
         (result) => {
+          this.#failures = 0
           if (result) this.#options.onClaimed?.(result)
         },
-        (cause: unknown) => this.#options.onTrouble?.(asTrouble(cause)),
+        (cause: unknown) => {
+          this.#failures += 1
+          const pauseMs = this.#options.checkMs * 2 ** Math.min(this.#failures, 16)
+          this.#pausedUntilMs = Date.now() + Math.min(pauseMs, MAX_PAUSE_MS)
+          this.#options.onTrouble?.(asTrouble(cause))
+        },
       )
       .finally(() => {
         this.#isClaiming = false
@@ -157,13 +157,17 @@ export class Claims {
   }
 
   async #claimAll(): Promise<ClaimResult | undefined> {
-    const claimable = await this.#claimable()
-    const batches = Map.groupBy(claimable, ({ voucher }) => voucher.noticeSeconds)
+    const { rpc, deployment, sender, vouchers } = this.#options
+    await sender.settle() // a claim of a run that was killed may be under way
+    const ids = [...this.#unclaimed().keys()]
+    const stored = ids.flatMap((channelId) => vouchers.entries.get(channelId) ?? [])
+    const claimable = await findClaimable(rpc, deployment, stored)
     const txHashes: Hex[] = []
     let [rows, paidBase] = [0, 0n]
-    for (const [notice, all] of batches) {
+    for (const all of Map.groupBy(claimable, ({ voucher }) => voucher.noticeSeconds).values()) {
       for (let i = 0; i < all.length; i += MAX_CLAIM_ROWS) {
-        const paid = await this.#claim(notice, all.slice(i, i + MAX_CLAIM_ROWS))
+        const batch = all.slice(i, i + MAX_CLAIM_ROWS)
+        const paid = await claimBatch(batch, { sender, deployment, payee: sender.account })
         txHashes.push(paid.txHash)
         rows += paid.rows
         paidBase += paid.paidBase
@@ -171,61 +175,6 @@ export class Claims {
     }
     const txHash = txHashes.at(-1)
     return txHash && { txHash, txHashes, rows, paidBase }
-  }
-
-  /**
-   * What would pay, by the latest state of the chain: the confirmed view lags behind, and does not
-   * know of our own last claim yet.
-   */
-  async #claimable(): Promise<Claimable[]> {
-    const { rpc, deployment, vouchers } = this.#options
-    const candidates: StoredVoucher[] = []
-    for (const channelId of this.#unclaimed().keys()) {
-      const voucher = vouchers.entries.get(channelId)
-      if (voucher) candidates.push(voucher)
-    }
-    const claimable: Claimable[] = []
-    for (let i = 0; i < candidates.length; i += MAX_SLOTS) {
-      const part = candidates.slice(i, i + MAX_SLOTS)
-      const ids = part.map(({ channelId }) => channelId)
-      const slots = await fetchSlots(rpc, deployment.channels, ids)
-      slots.forEach(({ deposit, claimed, epoch }, j) => {
-        const voucher = part[j]
-        if (!voucher) return
-        const due = voucher.amount < deposit ? voucher.amount : deposit
-        const isOpen = deposit > 0n && Number(epoch) === voucher.epoch
-        if (isOpen && due > claimed) claimable.push({ voucher, claimedBase: claimed })
-      })
-    }
-    return claimable
-  }
-
-  async #claim(
-    notice: number,
-    batch: readonly Claimable[],
-  ): Promise<{ txHash: Hex; rows: number; paidBase: bigint }> {
-    const { sender, deployment } = this.#options
-    const rows = batch.map(({ voucher }) => ({
-      payer: voucher.payer,
-      signer: voucher.signer,
-      amount: voucher.amount,
-      r: toHex(voucher.signature.subarray(0, 32)),
-      vs: toHex(voucher.signature.subarray(32)),
-    }))
-    const args = [sender.account, deployment.token, notice, rows]
-    const data = channelsContract.encodeFunctionData('claim', args) as Hex
-    const receipt = await sender.send({ to: deployment.channels, data, what: 'claim' })
-    const before = new Map(batch.map((row) => [row.voucher.channelId, row.claimedBase]))
-    const paid = receipt.logs.map((log) => this.#paidBy(log, before)).filter((base) => base > 0n)
-    const paidBase = paid.reduce((sum, base) => sum + base, 0n)
-    return { txHash: receipt.transactionHash, rows: paid.length, paidBase }
-  }
-
-  #paidBy({ topics, data }: RawLog, before: ReadonlyMap<Hex, bigint>): bigint {
-    const event = channelsContract.parseLog({ topics, data })
-    const claimedBefore = before.get(String(event?.args['id']).toLowerCase() as Hex)
-    if (event?.name !== 'Claimed' || claimedBefore === undefined) return 0n
-    return (event.args['claimed'] as bigint) - claimedBefore
   }
 }
 

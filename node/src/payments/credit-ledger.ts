@@ -15,6 +15,7 @@ import {
 import type { Directory } from '../chain/directory.ts'
 import type { Charges } from '../routing/rule.ts'
 import { SignatureQueue, type Signer } from './signatures.ts'
+import type { SignedLog } from './signed-log.ts'
 import type { VoucherLog } from './voucher-log.ts'
 
 /** What a relay takes for payment; its quotes say the same. */
@@ -55,6 +56,8 @@ export interface Earnings {
 export interface CreditLedgerOptions {
   directory: Directory
   vouchers: Pick<VoucherLog, 'entries' | 'put'>
+  /** Epochs that `Releases` has ended: no voucher is taken in them. */
+  released: Pick<SignedLog, 'entries'>
   /** Account that channels must name as payee. */
   payee: Hex
   domain: ChannelsDomain
@@ -81,6 +84,8 @@ interface LedgerAccount extends ChannelAccount {
   epoch: number
   /** The greatest amount whose signature was found good, durable or about to be. */
   acceptedBase: bigint
+  /** Its end was consented to, or is about to be. */
+  isEnded: boolean
 }
 
 /** What of a channel's terms a voucher can vary, and what follows from it. */
@@ -157,6 +162,18 @@ export class CreditLedger {
     return this.#accounts.get(channelId)
   }
 
+  /** The greatest amount that was accepted in the present epoch of a channel, base units. */
+  acceptedBase(row: ChannelRow): bigint {
+    return this.#accountOf(row).acceptedBase
+  }
+
+  /** Takes no further voucher in the present epoch of a channel; answers {@link acceptedBase}. */
+  endEpoch(row: ChannelRow): bigint {
+    const account = this.#accountOf(row)
+    account.isEnded = true
+    return account.acceptedBase
+  }
+
   earned(): Earnings {
     const { directory, vouchers, payee, terms } = this.#options
     const total: Earnings = { earnedBase: 0n, claimedBase: 0n, unclaimedBase: 0n }
@@ -207,6 +224,7 @@ export class CreditLedger {
     if (credit.epoch !== row.epoch) return 'wrong-epoch'
     if (row.deposit < terms.minDepositBase) return 'small-deposit'
     const account = this.#accountOf(row)
+    if (account.isEnded) return 'closing'
     if (credit.amount <= account.acceptedBase) return 'not-greater'
     if (credit.amount > row.deposit) return 'over-deposit'
     return this.#fitsWindow(credit.amount, account) ? account : 'over-window'
@@ -223,13 +241,15 @@ export class CreditLedger {
     const known = this.#accounts.get(channelId)
     if (known?.epoch === epoch) return known
     if (known) this.#retire(known)
-    const stored = this.#options.vouchers.entries.get(channelId)
+    const { vouchers, released } = this.#options
+    const stored = vouchers.entries.get(channelId)
     const acceptedBase = stored?.epoch === epoch ? stored.amount : 0n
     const units = baseToUnits(acceptedBase, this.#options.terms.baseUnitsPerUnit)
     const account: LedgerAccount = {
       channelId,
       epoch,
       acceptedBase,
+      isEnded: released.entries.get(channelId)?.epoch === epoch,
       spentUnits: units,
       durableUnits: units,
       charges: this.#options.chargesOf?.(channelId, epoch),

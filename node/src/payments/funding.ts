@@ -14,8 +14,10 @@ import {
   TRANSFER_AND_CALL,
   tokenContract,
 } from '../chain/contracts.ts'
+import type { Directory } from '../chain/directory.ts'
 import type { Rpc } from '../chain/rpc.ts'
 import type { TransactionSender } from '../chain/transactions.ts'
+import { outgoingChannels } from './outgoing.ts'
 
 /** A channel to open or to add to. */
 export interface FundingRow {
@@ -25,15 +27,28 @@ export interface FundingRow {
   amountBase: bigint
   /** The epoch that a top-up must meet; 0 to open. */
   expectedEpoch: number
+  /** What the channel's deposit is to be then: where it is there already, nothing is paid. Base units. */
+  targetBase: bigint
 }
 
 export interface FundingOptions {
   rpc: Rpc
   deployment: Deployment
+  directory: Pick<Directory, 'channels'>
   /** Of the payer, who signs the vouchers as well. */
   sender: TransactionSender
+  /** The most that all our channels together hold, base units. */
+  maxDepositedBase: bigint
   /** How long to wait for others that want the same. */
   gatherMs: number
+}
+
+/** What there is to pay from, base units. */
+interface Means {
+  vaultBase: bigint
+  walletBase: bigint
+  /** What the channels may still take up. */
+  roomBase: bigint
 }
 
 interface Wish {
@@ -50,6 +65,8 @@ export class Funding {
   #wishes: Wish[] = []
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> = Promise.resolve()
+  /** What this run paid into, whether or not the confirmed view knows of it yet. */
+  readonly #funded = new Set<Hex>()
 
   constructor(options: FundingOptions) {
     this.#options = options
@@ -57,7 +74,7 @@ export class Funding {
 
   /**
    * Resolves when the deposit is mined. Rejects with `PAYMENT_INSUFFICIENT` when wallet and vault
-   * hold too little, and as `TransactionSender.send`.
+   * hold too little or the channels too much, and as `TransactionSender.send`.
    */
   fund(row: FundingRow): Promise<void> {
     const done = Promise.withResolvers<void>()
@@ -89,38 +106,74 @@ export class Funding {
   /** Never rejects: every wish gets its own answer. */
   async #pay(wishes: readonly Wish[]): Promise<void> {
     try {
-      const { affordable, vaultBase } = await this.#affordable(await this.#unfunded(wishes))
-      if (affordable.length > 0) await this.#send(affordable, vaultBase)
+      await this.#options.sender.settle() // a deposit of a run that was killed may be under way
+      const means = await this.#means(wishes)
+      const affordable = this.#affordable(await this.#unfunded(wishes), means)
+      if (affordable.length > 0) await this.#send(affordable, means.vaultBase)
     } catch (cause) {
       for (const { done } of wishes) done.reject(cause)
     }
   }
 
-  /** Leaves out channels that are open already, by a transaction of a run that crashed. */
+  /** Leaves out what is done already, by a transaction of a run that crashed or lost sight of it. */
   async #unfunded(wishes: readonly Wish[]): Promise<Wish[]> {
     const { rpc, deployment } = this.#options
     const ids = wishes.map(({ row }) => row.channelId)
     const slots = await fetchSlots(rpc, deployment.channels, ids)
     return wishes.filter(({ row, done }, i) => {
-      const isOpen = row.expectedEpoch === 0 && (slots[i]?.deposit ?? 0n) >= row.amountBase
-      if (isOpen) done.resolve()
-      return !isOpen
+      const { deposit = 0n, epoch = 0 } = slots[i] ?? {}
+      const isOurs = row.expectedEpoch === 0 || row.expectedEpoch === epoch
+      const isDone = isOurs && deposit >= row.targetBase
+      if (isDone) done.resolve()
+      return !isDone
     })
   }
 
-  /** The wishes that vault and wallet can pay, in their order; the others are refused. */
-  async #affordable(wishes: Wish[]): Promise<{ affordable: Wish[]; vaultBase: bigint }> {
-    const [vaultBase, walletBase] = await Promise.all([this.#vault(), this.#wallet()])
-    let leftBase = vaultBase + walletBase
-    const affordable = wishes.filter(({ row, done }) => {
-      if (row.amountBase > leftBase) {
-        done.reject(this.#insufficient(row.amountBase, leftBase))
-        return false
+  async #means(wishes: readonly Wish[]): Promise<Means> {
+    const { maxDepositedBase } = this.#options
+    const [vaultBase, walletBase, lockedBase] = await Promise.all([
+      this.#vault(),
+      this.#wallet(),
+      this.#locked(wishes),
+    ])
+    return { vaultBase, walletBase, roomBase: maxDepositedBase - lockedBase }
+  }
+
+  /** What lies in our channels now and was not claimed. */
+  async #locked(wishes: readonly Wish[]): Promise<bigint> {
+    const { rpc, deployment, directory, sender } = this.#options
+    const ids = new Set([...this.#funded, ...wishes.map(({ row }) => row.channelId)])
+    for (const { channelId } of outgoingChannels(directory, deployment, sender.account)) {
+      ids.add(channelId)
+    }
+    const slots = await fetchSlots(rpc, deployment.channels, [...ids])
+    return slots.reduce((sum, { deposit, claimed }) => sum + deposit - claimed, 0n)
+  }
+
+  /** The wishes that there is money and room for, in their order; the others are refused. */
+  #affordable(wishes: Wish[], { vaultBase, walletBase, roomBase }: Means): Wish[] {
+    let [leftBase, leftRoomBase] = [vaultBase + walletBase, roomBase]
+    return wishes.filter(({ row, done }) => {
+      const { amountBase } = row
+      if (amountBase > leftBase) done.reject(this.#insufficient(amountBase, leftBase))
+      else if (amountBase > leftRoomBase) done.reject(this.#tooMuch(amountBase, leftRoomBase))
+      else {
+        leftBase -= amountBase
+        leftRoomBase -= amountBase
+        return true
       }
-      leftBase -= row.amountBase
-      return true
+      return false
     })
-    return { affordable, vaultBase }
+  }
+
+  #tooMuch(neededBase: bigint, roomBase: bigint): MainframeError {
+    const { maxDepositedBase } = this.#options
+    const room = formatMft(roomBase > 0n ? roomBase : 0n)
+    return new MainframeError(
+      'PAYMENT_INSUFFICIENT',
+      `A channel needs ${formatMft(neededBase)} MFT, and maxDepositedUnits leaves room for ${room}; raise it`,
+      { details: { neededBase: `${neededBase}`, maxDepositedBase: `${maxDepositedBase}` } },
+    )
   }
 
   #insufficient(neededBase: bigint, leftBase: bigint): MainframeError {
@@ -135,6 +188,7 @@ export class Funding {
   async #send(wishes: readonly Wish[], vaultBase: bigint): Promise<void> {
     try {
       const rows = wishes.map(({ row }) => row)
+      for (const { channelId } of rows) this.#funded.add(channelId)
       await this.#transact(rows, vaultBase)
       for (const { done } of wishes) done.resolve()
     } catch (cause) {

@@ -20,6 +20,10 @@ export interface PayerLimits {
   noticeSeconds: number
   /** The longest notice that is accepted: so long our money may be stuck. */
   maxNoticeSeconds: number
+  /** A channel in use is topped up when less of it is unsigned, base units; below `depositBase`. */
+  lowWaterBase: bigint
+  /** The most that all our channels together hold, base units. */
+  maxDepositedBase: bigint
 }
 
 /**

@@ -14,10 +14,12 @@ import {
   type Quote,
   toHex,
 } from '@mainframe/protocol'
+import { channelsContract } from '../chain/contracts.ts'
 import type { Directory, RelayEntry } from '../chain/directory.ts'
 import type { Rpc } from '../chain/rpc.ts'
 import type { TransactionSender } from '../chain/transactions.ts'
 import { Funding } from './funding.ts'
+import { outgoingChannels } from './outgoing.ts'
 import { type PayerLimits, payable } from './payable.ts'
 import type { SignedLog } from './signed-log.ts'
 
@@ -30,6 +32,8 @@ export interface PayerChannelsOptions {
   hotSecret: Uint8Array
   signed: SignedLog
   limits: PayerLimits
+  /** A payee takes no more vouchers on a channel that is open; it is closed then. */
+  onLeft?(channelId: Hex, epoch: number): void
   /** The disk failed: nothing can be signed any more. */
   onFailure(error: unknown): void
   /** How long to gather openings into one transaction. */
@@ -42,6 +46,8 @@ export interface PayerChannelsOptions {
 const WINDOWS_PER_DEPOSIT = 10n
 /** Part of the relay's window that is not used, for the unit that each new link signs in advance. */
 const WINDOW_SLACK = 16
+/** Time for a payee to see that a channel is not closing any more. */
+const KEPT_GRACE_MS = 10 * 60_000
 const DEFAULT_GATHER_MS = 50
 const DEFAULT_CONFIRM_TIMEOUT_MS = 600_000
 
@@ -53,18 +59,24 @@ export class PayerChannels {
   readonly #stop = new AbortController()
   /** One object a channel, whatever number of links is or was paid from it. */
   readonly #live = new Map<Hex, PayerChannel>()
+  /** Epochs in which a payee takes no vouchers any more, by channel id. */
+  readonly #left = new Map<Hex, number>()
+  /** When we last took back the wish to close a channel, Unix milliseconds. */
+  readonly #keptMs = new Map<Hex, number>()
   readonly #pending = new Map<string, Promise<PayerChannel>>()
 
   constructor(options: PayerChannelsOptions) {
-    const { deployment, gatherMs = DEFAULT_GATHER_MS } = options
+    const { deployment, limits, gatherMs = DEFAULT_GATHER_MS } = options
+    const { maxDepositedBase } = limits
     this.#options = options
-    this.#funding = new Funding({ ...options, gatherMs })
+    this.#funding = new Funding({ ...options, maxDepositedBase, gatherMs })
     const contract = fromHex(deployment.channels)
     this.#separator = domainSeparator({ chainId: BigInt(deployment.chainId), contract })
   }
 
   /**
-   * The channel to a relay as confirmed on chain, with what was signed on it; opened if there is none.
+   * The channel to a relay as confirmed on chain, with what was signed on it; opened if there is none,
+   * and kept open if we had asked to close it.
    * Rejects with `PAYMENT_UNVERIFIED` when the quote does not agree with the chain or our limits,
    * `PAYMENT_INSUFFICIENT` for want of money, and as `TransactionSender.send`.
    */
@@ -73,10 +85,25 @@ export class PayerChannels {
   }
 
   /**
-   * Adds a deposit to the channel, unless a window fits what is left of it. Errors as {@link ensure}.
+   * Adds a deposit to the channel, unless a window and the low-water mark fit what is left of it.
+   * Errors as {@link ensure}.
    */
   topUp(peer: RelayEntry, quote: Quote): Promise<PayerChannel> {
     return this.#once(`top-up ${peer.row.nodeId}`, () => this.#topUp(peer, quote))
+  }
+
+  /** Whether a channel should be topped up before it runs dry. */
+  isLow({ depositBase, signedBase }: PayerChannel): boolean {
+    return depositBase - signedBase < this.#options.limits.lowWaterBase
+  }
+
+  /** The payee refuses vouchers on this channel as if it were closing. */
+  leave({ channelId, epoch }: PayerChannel): void {
+    const id = toHex(channelId)
+    // it may not have seen yet that we keep the channel after all
+    if (Date.now() - (this.#keptMs.get(id) ?? 0) < KEPT_GRACE_MS) return
+    this.#left.set(id, epoch)
+    this.#options.onLeft?.(id, epoch)
   }
 
   /** Ends waits; resolves when no transaction is under way. */
@@ -98,13 +125,15 @@ export class PayerChannels {
     const { directory, deployment, limits } = this.#options
     const noticeSeconds = payable(quote, { peer, directory, deployment, limits })
     const found = this.#find(quote)
-    if (found) return this.#channel(found, quote)
+    if (found?.state === 'open') return this.#channel(found, quote)
+    if (found) return this.#channel(await this.#keep(found), quote)
     const terms = this.#terms(quote, noticeSeconds)
     const id = toHex(channelId(terms))
     const amountBase = max(limits.depositBase, quote.minDepositBase)
     windowOf(amountBase, quote) // a relay that can never be prepaid gets no deposit
     const payee = toHex(quote.payee)
-    await this.#funding.fund({ channelId: id, payee, noticeSeconds, amountBase, expectedEpoch: 0 })
+    const row = { channelId: id, payee, noticeSeconds, amountBase, targetBase: amountBase }
+    await this.#funding.fund({ ...row, expectedEpoch: 0 })
     return this.#channel(await this.#confirmed(id, amountBase), quote)
   }
 
@@ -112,40 +141,52 @@ export class PayerChannels {
     const { directory, deployment, limits } = this.#options
     payable(quote, { peer, directory, deployment, limits })
     const row = this.#find(quote)
-    if (!row) return await this.#ensure(peer, quote)
+    if (row?.state !== 'open') return await this.#ensure(peer, quote)
     const channel = this.#channel(row, quote)
     const windowBase = BigInt(channel.windowUnits) * channel.baseUnitsPerUnit
+    const wantedBase = max(windowBase, limits.lowWaterBase)
     const isSmall = row.deposit < quote.minDepositBase
-    if (!isSmall && row.deposit - channel.signedBase >= windowBase) return channel
+    if (!isSmall && row.deposit - channel.signedBase >= wantedBase) return channel
     const amountBase = max(limits.depositBase, quote.minDepositBase - row.deposit)
+    const targetBase = row.deposit + amountBase
     await this.#funding.fund({
       channelId: row.channelId,
       payee: row.payee,
       noticeSeconds: row.noticeSeconds,
       amountBase,
+      targetBase,
       expectedEpoch: row.epoch,
     })
-    return this.#channel(await this.#confirmed(row.channelId, row.deposit + amountBase), quote)
+    return this.#channel(await this.#confirmed(row.channelId, targetBase), quote)
   }
 
-  /** Our open channel to a payee; the one with most left when there are several. */
+  /** The peer is wanted again, before the notice of its channel has passed. */
+  async #keep(row: ChannelRow): Promise<ChannelRow> {
+    // cancelling and asking anew in turns would cost gas for as long as the payee likes
+    if (this.#left.get(row.channelId) === row.epoch) throw ended()
+    const { sender, deployment } = this.#options
+    const { payee, token, signer, noticeSeconds: notice } = row
+    const data = channelsContract.encodeFunctionData('cancelClose', [
+      { payee, token, signer, notice },
+    ]) as Hex
+    this.#keptMs.set(row.channelId, Date.now())
+    await sender.send({ to: deployment.channels, data, what: 'cancelClose' })
+    this.#keptMs.set(row.channelId, Date.now())
+    return await this.#confirmed(row.channelId, row.deposit)
+  }
+
+  /** Our channel to a payee; an open one, the one with most left, when there are several. */
   #find({ payee, noticeSeconds }: Quote): ChannelRow | undefined {
     const { directory, deployment, sender } = this.#options
-    const [to, token] = [toHex(payee), deployment.token.toLowerCase()]
-    const open = [...directory.channels.values()].filter(
-      (row) =>
-        row.state === 'open' &&
-        row.payer === sender.account &&
-        row.signer === sender.account &&
-        row.payee === to &&
-        row.token === token &&
-        row.noticeSeconds >= noticeSeconds,
+    const to = toHex(payee)
+    const rows = [...outgoingChannels(directory, deployment, sender.account)].filter(
+      (row) => row.payee === to && row.noticeSeconds >= noticeSeconds,
     )
+    const open = rows.filter(({ state }) => state === 'open')
     const left = (row: ChannelRow) => row.deposit - this.#signedOf(row)
-    return open.reduce<ChannelRow | undefined>(
-      (best, row) => (best && left(best) >= left(row) ? best : row),
-      undefined,
-    )
+    const most = (best: ChannelRow, row: ChannelRow) => (left(best) >= left(row) ? best : row)
+    const candidates = open.length > 0 ? open : rows
+    return candidates.length > 0 ? candidates.reduce(most) : undefined
   }
 
   /** Never less than what was claimed: that much was signed, whatever became of our log. */
@@ -227,6 +268,14 @@ function windowOf(depositBase: bigint, { maxWindowUnits, baseUnitsPerUnit }: Quo
     'PAYMENT_INSUFFICIENT',
     'The deposit or the window is too small to prepay',
   )
+}
+
+function ended(): MainframeError {
+  const message =
+    'The peer takes no more vouchers on its channel, which ends when its notice has passed'
+  return new MainframeError('PAYMENT_UNVERIFIED', message, {
+    details: { outcome: 'payment-refused' },
+  })
 }
 
 function unconfirmed(message: string): MainframeError {

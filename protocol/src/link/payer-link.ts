@@ -29,6 +29,7 @@ import {
   type SigningStop,
   wantsVoucher,
 } from './prepaid.ts'
+import { decodeReleaseAnswer, type ReleaseAnswer } from './release.ts'
 
 /** A packet on its way over a link. */
 export interface Shipment {
@@ -92,6 +93,9 @@ export class PayerLink<S extends Shipment = Shipment> {
   #creditsSent = 0
   #pendingUnits: number | undefined
   #stopped: CreditStop | undefined
+  /** Number of the newest RELEASE, and who waits for the answer to it. */
+  #releaseSequence = 0
+  #releasing: PromiseWithResolvers<ReleaseAnswer> | undefined
 
   constructor(stream: ByteStream, handlers: PayerLinkHandlers<S>) {
     this.#stream = stream
@@ -175,6 +179,22 @@ export class PayerLink<S extends Shipment = Shipment> {
     this.#writer.write({ type: 'subscribe', body: encodeSubscribe(wish) })
   }
 
+  /**
+   * Asks the relay for the end of a channel, with a body of `releaseRequest`; nothing is signed on this
+   * link any more. Rejects with `NETWORK_CLOSED` when the link ends before the answer, which may have
+   * been given; `VALIDATION_FAILED` while another request waits.
+   */
+  async release(body: Uint8Array): Promise<ReleaseAnswer> {
+    if (this.#isClosed) throw linkEnded()
+    if (this.#releasing) {
+      throw new MainframeError('VALIDATION_FAILED', 'Another release was asked for on this link')
+    }
+    this.#releaseSequence += 1
+    this.#releasing = Promise.withResolvers<ReleaseAnswer>()
+    this.#writer.write({ type: 'release', sequence: this.#releaseSequence, body })
+    return await this.#releasing.promise
+  }
+
   /** Says BYE after what was written, then ends the stream; a peer that does not read is cut off. */
   async close(): Promise<void> {
     if (this.#isClosed) return
@@ -237,9 +257,20 @@ export class PayerLink<S extends Shipment = Shipment> {
         if (frame.flags & CAUGHT_UP_FLAG) this.#handlers.onCaughtUp?.(frame.sequence)
         else this.#handlers.onDeliver?.(frame.body, frame.sequence)
         return true
+      case 'release':
+        return this.#onReleased(frame)
       default:
         return false
     }
+  }
+
+  #onReleased({ sequence, body }: Frame): boolean {
+    const answer = decodeReleaseAnswer(body)
+    const waiting = this.#releasing
+    if (!answer || !waiting || sequence !== this.#releaseSequence) return false
+    this.#releasing = undefined
+    waiting.resolve(answer)
+    return true
   }
 
   #onAck(ack: Ack): boolean {
@@ -305,6 +336,7 @@ export class PayerLink<S extends Shipment = Shipment> {
   #pay(): void {
     const channel = this.#channel
     if (!channel || this.#pendingUnits !== undefined || this.#stopped || this.#isClosed) return
+    if (this.#releaseSequence > 0) return
     const nextUnits = this.#queue[0]?.postageUnits ?? 0
     const windowUnits = earnedWindow(this.#prepaid, channel.windowUnits, nextUnits)
     if (!wantsVoucher(this.#prepaid, windowUnits, nextUnits)) return
@@ -336,8 +368,13 @@ export class PayerLink<S extends Shipment = Shipment> {
     const unacknowledged = [...this.#inFlight.map(({ shipment }) => shipment), ...this.#queue]
     this.#inFlight = []
     this.#queue = []
-    this.#hello.reject(new MainframeError('NETWORK_CLOSED', 'The link ended', { retryable: true }))
+    this.#hello.reject(linkEnded())
+    this.#releasing?.reject(linkEnded())
     this.#handlers.onClosed?.(unacknowledged)
     this.#closed.resolve()
   }
+}
+
+function linkEnded(): MainframeError {
+  return new MainframeError('NETWORK_CLOSED', 'The link ended', { retryable: true })
 }

@@ -1,11 +1,14 @@
+import type { EndingChannel, ReleaseAnswer } from '@mainframe/protocol'
 import type { ClientContext } from '../context.ts'
-import { readChannels } from '../payments/channel-records.ts'
-import { advanceClose, type CloseOutcome } from '../payments/close-channel.ts'
+import { askRelease } from '../payments/ask-release.ts'
+import { type ChannelRecord, readChannels } from '../payments/channel-records.ts'
+import { advanceClose, type CloseOutcome, emptyVault } from '../payments/close-channel.ts'
 
 /**
- * Takes every channel one step towards its end: asks to close it, and once the notice has passed
- * takes the rest of the deposit back into the wallet. Call it again after `closesAtSeconds`.
- * Messages that are sent afterwards go through another entry relay and a new channel.
+ * Takes every channel one step towards its end. A relay that can be reached lets it go at once; for the
+ * others it asks the chain, and takes the rest of the deposit back once the notice has passed: call it
+ * again after `closesAtSeconds`. What comes back goes into the wallet. Messages that are sent afterwards
+ * go through another entry relay and a new channel.
  */
 export async function closeChannel(context: ClientContext): Promise<CloseOutcome[]> {
   const { entry, guards, store, channels } = context
@@ -13,7 +16,23 @@ export async function closeChannel(context: ClientContext): Promise<CloseOutcome
   const outcomes: CloseOutcome[] = []
   for (const record of await readChannels(store)) {
     await guards.unpin(record.nodeId)
-    outcomes.push(await advanceClose(channels, record))
+    const ask = (channel: EndingChannel) => consent(context, record, channel)
+    outcomes.push(await advanceClose(channels, record, ask))
   }
+  await emptyVault(channels)
   return outcomes
+}
+
+/** A relay that is gone, and an indexer or relay that does not answer, only make it take longer. */
+async function consent(
+  { directory, channels, connect }: ClientContext,
+  { nodeId }: ChannelRecord,
+  channel: EndingChannel,
+): Promise<ReleaseAnswer | undefined> {
+  try {
+    const relay = (await directory.fresh()).byId.get(nodeId)
+    return relay && (await askRelease(relay, channel, { ...channels, connect }))
+  } catch {
+    return undefined
+  }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, it } from 'node:test'
-import { errorCode, type Hex, mainframeTokenAbi, toHex } from '@mainframe/protocol'
-import { Interface, Wallet } from 'ethers'
+import { errorCode, type Hex, MainframeError, mainframeTokenAbi, toHex } from '@mainframe/protocol'
+import { Interface, Transaction, toQuantity, Wallet } from 'ethers'
 import { callView, channelsContract, describeRevert } from '../../../node/src/chain/contracts.ts'
 import { Rpc } from '../../../node/src/chain/rpc.ts'
 import { type GasCost, TransactionSender } from '../../../node/src/chain/transactions.ts'
@@ -44,6 +44,8 @@ async function balanceOf(account: Hex): Promise<bigint> {
   })
   return balance
 }
+
+const parse = ([signed]: readonly unknown[]) => Transaction.from(String(signed))
 
 /** Waits until so many transactions were seen in the pool, replaced ones among them. */
 async function pending(count: number): Promise<void> {
@@ -157,11 +159,11 @@ describe('sending transactions', () => {
     const { secretKey } = await chain.createAccount(2n)
     const sender = senderOf(chain, secretKey, faulty.url)
     await sender.send(transfer(NOBODY, 1n))
-    let lags = 0
+    let answers = 0
     faulty.intercept = ({ method }, forward) =>
-      method === 'eth_getTransactionCount' && lags++ === 0 ? { result: '0x0' } : forward()
+      method === 'eth_getTransactionCount' && answers++ < 2 ? { result: '0x0' } : forward()
     await sender.send(transfer(NOBODY, 1n))
-    assert.equal(lags, 2)
+    assert.ok(answers > 2)
   })
 
   it('replaces a transaction that nobody mines by one with a higher fee, and pays once', async () => {
@@ -211,6 +213,101 @@ describe('sending transactions', () => {
     }
     assert.equal(await balanceOf(NOBODY), before + 5n)
     assert.equal(await chain.request('eth_getTransactionCount', [account, 'latest']), '0x2')
+  })
+
+  it('raises the fee with the market where that asks for more than a replacement needs', async () => {
+    const { secretKey } = await chain.createAccount(5n)
+    const { chainId } = chain.deployment
+    const rpc = new Rpc({ url: faulty.url })
+    const sender = new TransactionSender({
+      rpc,
+      chainId,
+      secretKey,
+      pollMs: 10,
+      replaceAfterMs: 60,
+    })
+    const offered: bigint[] = []
+    faulty.intercept = ({ method, params }, forward) => {
+      const { maxPriorityFeePerGas } = method === 'eth_sendRawTransaction' ? parse(params) : {}
+      if (maxPriorityFeePerGas) offered.push(maxPriorityFeePerGas)
+      if (method !== 'eth_maxPriorityFeePerGas') return forward()
+      return { result: toQuantity(10n ** 9n * (offered.length === 0 ? 1n : 5n)) }
+    }
+    await chain.request('evm_setAutomine', [false])
+    const sent = sender.send(transfer(NOBODY, 5n))
+    await until(() => offered.length >= 3)
+    await chain.mine()
+    await sent
+    const [first, second, third = 0n] = offered
+    assert.deepEqual([first, second], [10n ** 9n, 5n * 10n ** 9n])
+    assert.equal(third, (5n * 10n ** 9n * 130n) / 100n)
+  })
+
+  it('gives up one whose nonce another transaction of the account took, to be decided anew', async () => {
+    const { account, secretKey } = await chain.createAccount(5n)
+    const { chainId } = chain.deployment
+    const rpc = new Rpc({ url: chain.rpcUrl })
+    const sender = new TransactionSender({
+      rpc,
+      chainId,
+      secretKey,
+      pollMs: 10,
+      replaceAfterMs: 80,
+    })
+    await chain.request('evm_setAutomine', [false])
+    const sent = sender.send(transfer(NOBODY, 5n))
+    const ended = assert.rejects(sent, (error) => {
+      assert.ok(error instanceof MainframeError && error.retryable)
+      assert.match(String(error), /took the place of transfer/)
+      return true
+    })
+    await pending(1)
+    const rival = { type: 2, chainId, nonce: 0, to: NOBODY, gasLimit: 21_000n }
+    const fees = { maxFeePerGas: 10n ** 12n, maxPriorityFeePerGas: 10n ** 12n }
+    const signed = await new Wallet(toHex(secretKey)).signTransaction({ ...rival, ...fees })
+    await chain.request('eth_sendRawTransaction', [signed])
+    await chain.mine()
+    await ended
+    assert.equal(await chain.request('eth_getTransactionCount', [account, 'latest']), '0x1')
+    await chain.request('evm_setAutomine', [true])
+    await sender.send(transfer(NOBODY, 5n))
+  })
+
+  it('is not settled before what a run that was killed left in the pool is mined', async () => {
+    const { secretKey } = await chain.createAccount(5n)
+    const stop = new AbortController()
+    const { chainId } = chain.deployment
+    const rpc = new Rpc({ url: chain.rpcUrl, signal: stop.signal })
+    await chain.request('evm_setAutomine', [false])
+    const killed = new TransactionSender({ rpc, chainId, secretKey, pollMs: POLL_MS })
+    const lost = assert.rejects(killed.send(transfer(NOBODY, 5n)))
+    await pending(1)
+    stop.abort()
+    await lost
+    let isSettled = false
+    const sender = senderOf(chain, secretKey)
+    const settled = sender.settle().then(() => {
+      isSettled = true
+    })
+    await new Promise((resolve) => setTimeout(resolve, 10 * POLL_MS))
+    assert.equal(isSettled, false)
+    await chain.mine()
+    await settled
+    await sender.settle() // nothing is under way
+  })
+
+  it('takes the gas that it is given, and asks nobody for an estimate', async () => {
+    const { secretKey } = await chain.createAccount(5n)
+    const asked: string[] = []
+    faulty.intercept = ({ method }, forward) => {
+      asked.push(method)
+      return forward()
+    }
+    const sender = senderOf(chain, secretKey, faulty.url)
+    const { transactionHash } = await sender.send({ ...transfer(NOBODY, 5n), gasLimit: 99_999n })
+    const sent = await chain.request<{ gas: Hex }>('eth_getTransactionByHash', [transactionHash])
+    assert.equal(Number(sent.gas), 99_999)
+    assert.ok(!asked.includes('eth_estimateGas'), asked.join())
   })
 
   it('stops to wait when the relay stops', async () => {

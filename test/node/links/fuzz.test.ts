@@ -71,6 +71,7 @@ async function fuzzMany(cases: number): Promise<number> {
     tally('opened', target.relay.router.opened)
     tally('link fault', target.relay.incoming.faults)
     tally('voucher', target.relay.incoming.credits)
+    tally('release', target.relay.incoming.releases)
   }
   return done
 }
@@ -117,14 +118,16 @@ describe(`Any bytes (FUZZ_SEED=${SEED}, FUZZ_CASES=${CASES})`, () => {
       ...['drop', 'forward', 'message', 'none'].map((o) => `decodeInstruction: ${o}`),
       ...['packet', 'ack', 'none'].map((o) => `decodeFrame: ${o}`),
       ...['whole', 'broken'].map((o) => `readFrames: ${o}`),
-      ...['Hello', 'Ack', 'Subscribe', 'Credit'].flatMap((d) =>
+      ...['Hello', 'Ack', 'Subscribe', 'Credit', 'ReleaseAnswer'].flatMap((d) =>
         ['read', 'none'].map((o) => `decode${d}: ${o}`),
       ),
       ...['read', 'none'].map((o) => `openQuote: ${o}`),
       ...['held', 'named', 'malformed', 'no-credit', 'underpaid'].map((o) => `router: ${o}`),
       ...['undecodable', 'out-of-order', 'unexpected'].map((o) => `link fault: ${o}`),
       ...['accepted', 'bad-signature', 'unknown-channel'].map((o) => `voucher: ${o}`),
+      ...['released', 'too-low', 'unknown-channel'].map((o) => `release: ${o}`),
       ...['accepted', 'refused', 'delivered', 'stopped'].map((o) => `PayerLink: ${o}`),
+      'PayerLink: not let go',
     ]
     const missing = expected.filter((outcome) => !counts.has(outcome))
     assert.deepEqual(missing, [], JSON.stringify(Object.fromEntries(counts)))

@@ -38,7 +38,7 @@ describe('The network of a relay', () => {
     const never = () => Promise.reject(new MainframeError('INTERNAL', 'nothing is paid here'))
     const peers = new Peers({
       network: self.network,
-      channels: { ensure: never, topUp: never },
+      channels: { ensure: never, topUp: never, isLow: () => false, leave: () => {} },
       router: { onAccepted: () => {}, onRefused: () => {}, onLost: () => {}, onLinkUp: () => {} },
       domain: DOMAIN,
       addressesOf: async ({ multiaddrs }) => multiaddrs,

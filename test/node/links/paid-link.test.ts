@@ -4,14 +4,17 @@ import { after, afterEach, before, describe, it } from 'node:test'
 import {
   BASE_PER_UNIT,
   decodeHello,
+  type EndingChannel,
   encodeFrame,
   encodeSubscribe,
   FRAME_BYTES,
+  isReleased,
   LINK_VERSION,
   minutesNow,
   openQuote,
   type PayerChannel,
   PayerLink,
+  releaseRequest,
   roundUpExpiry,
   unitsToBase,
 } from '@mainframe/protocol'
@@ -24,6 +27,7 @@ import {
   type Payee,
   type RawPayer,
   SEPARATOR,
+  type TestChannel,
   voucher,
   WINDOW_UNITS,
 } from '../support/payee-world.ts'
@@ -32,6 +36,13 @@ import { inboxPacket, PRICES } from '../support/rule-world.ts'
 const EXPIRY = roundUpExpiry(minutesNow() + 60)
 const freshPacket = () => inboxPacket('', EXPIRY)
 const POSTAGE = 10 * (PRICES.routeUnits + 66 * PRICES.holdUnitsPerHour)
+
+const endingOf = ({ terms }: TestChannel, units: number): EndingChannel => ({
+  terms,
+  epoch: 1,
+  signedBase: unitsToBase(units),
+  domainSeparator: SEPARATOR,
+})
 
 describe('A link that is paid for', () => {
   let payee: Payee
@@ -125,6 +136,33 @@ describe('A link that is paid for', () => {
     await assertUnpaid(first)
     second.packet(freshPacket(), POSTAGE)
     assert.equal(await second.refusal(), undefined)
+  })
+
+  it('answers each wish to end a channel, one at a time and so many on a link', async () => {
+    const channel = payee.confirm(createChannel())
+    const payer = await connect()
+    payer.credit(voucher(channel, 2 * POSTAGE))
+    await payer.verdict()
+    const wish = releaseRequest(endingOf(channel, 2 * POSTAGE), channel.secretKey)
+    payer.release(new Uint8Array(2048).fill(0xff))
+    payer.release(wish)
+    payer.release(wish)
+    const answers = await payer.released(3)
+    assert.deepEqual(answers.map(({ outcome }) => outcome).sort(), [
+      'busy',
+      'malformed',
+      'released',
+    ])
+    const answer = answers.find(({ outcome }) => outcome === 'released')
+    assert.ok(answer && isReleased(answer, endingOf(channel, 2 * POSTAGE)))
+    payer.packet(freshPacket(), POSTAGE)
+    assert.equal(await payer.refusal(), undefined, 'what is prepaid may still be used')
+    payer.credit(voucher(channel, 3 * POSTAGE))
+    assert.equal(await payer.verdict(), 'closing')
+    for (let asked = 3; asked <= 16; asked++) payer.release(wish)
+    await payer.ended
+    assert.ok(payee.incoming.faults.unexpected > 0)
+    assert.ok(payee.incoming.releases.released > 0)
   })
 
   it('acknowledges a packet only after it is durable', async () => {

@@ -22,6 +22,7 @@ function refusing(): PayeeHost & { received: number } {
     channels: CHANNELS,
     quote: () => new Uint8Array(206),
     ledger: { offer: () => assert.fail('no voucher is sent') },
+    releases: { ask: () => assert.fail('no release is asked for') },
     receive: () => {
       host.received += 1
       return 'no-credit' as const
@@ -29,6 +30,7 @@ function refusing(): PayeeHost & { received: number } {
     holds: { pendingBytes: 0, flush: async () => {} },
     subscriptions: {} as Subscriptions,
     onCredit: () => {},
+    onRelease: () => {},
     onFault: (fault: string) => assert.fail(fault),
     onFailure: (error: unknown) => assert.fail(String(error)),
   }

@@ -52,7 +52,7 @@ async function openTo(answer: Partial<Hello>): Promise<PeerLink> {
   const entry = { ...relay('1'), nodeKey: NODE_KEY, multiaddrs: [] } as unknown as RelayEntry
   const options = {
     network: { open: async () => stream },
-    channels: { ensure: never, topUp: never },
+    channels: { ensure: never, topUp: never, isLow: () => false, leave: () => {} },
     router: { onAccepted: () => {}, onRefused: () => {}, onLost: () => {}, onLinkUp: () => {} },
     domain: DOMAIN,
     boardPrices: () => PRICES,

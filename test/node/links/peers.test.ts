@@ -34,7 +34,7 @@ describe('The peers that a relay dials', () => {
           throw new MainframeError('NETWORK_CLOSED', 'refused')
         },
       },
-      channels: { ensure: never, topUp: never },
+      channels: { ensure: never, topUp: never, isLow: () => false, leave: () => {} },
       router: { onAccepted: () => {}, onRefused: () => {}, onLost: () => {}, onLinkUp: () => {} },
       domain: DOMAIN,
       addressesOf: async ({ multiaddrs }) => multiaddrs,

@@ -42,7 +42,12 @@ describe('The use of a link to a peer', () => {
       entry,
       {
         network: { open: () => payee.openStream() },
-        channels: { ensure: async () => channel, topUp: async () => channel },
+        channels: {
+          ensure: async () => channel,
+          topUp: async () => channel,
+          isLow: () => false,
+          leave: () => {},
+        },
         router: {
           onAccepted: () => {},
           onRefused: () => {},

@@ -38,7 +38,8 @@ async function run({ chain, payee, payer, path }: Task): Promise<void> {
   const [domain, terms] = [domainOf(deployment), termsOf(deployment)]
   const viewAgeSeconds = () => follower.age.viewSeconds
   const view = { directory, viewAgeSeconds, maxViewAgeSeconds: MAX_VIEW_AGE_SECONDS }
-  const ledger = new CreditLedger({ ...view, vouchers, payee, domain, terms })
+  const released = { entries: new Map() }
+  const ledger = new CreditLedger({ ...view, vouchers, released, payee, domain, terms })
   const signer = { account: payer.account, secretKey: Uint8Array.from(payer.secretKey) }
   const [stored] = vouchers.entries.values()
   for (let units = Number((stored?.amount ?? 0n) / UNIT) + 10; ; units += 10) {

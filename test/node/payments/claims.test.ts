@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { after, afterEach, before, describe, it } from 'node:test'
 import {
   bigintToBytes,
@@ -14,7 +15,8 @@ import {
 } from '@mainframe/protocol'
 import { channelsContract, tokenContract } from '../../../node/src/chain/contracts.ts'
 import { Rpc } from '../../../node/src/chain/rpc.ts'
-import { Claims, type ClaimsOptions, MAX_CLAIM_ROWS } from '../../../node/src/payments/claims.ts'
+import { claimGas, MAX_CLAIM_ROWS, rowsFor } from '../../../node/src/payments/claim-batches.ts'
+import { Claims, type ClaimsOptions } from '../../../node/src/payments/claims.ts'
 import { startChain, type TestChain } from '../../helpers/chain.ts'
 import { type FaultyRpc, startFaultyRpc } from '../chain/faulty-rpc.ts'
 import { MFT, until } from '../chain-support.ts'
@@ -227,6 +229,51 @@ describe('claiming', () => {
     assert.equal(await vaultOf(payee), 1_000n * UNIT)
   })
 
+  it('comes in time after a relay was off line while a payer asked to close', async () => {
+    const first = await newPayee()
+    const payer = await paid(first, 1_000)
+    await first.stop()
+    await exit(chain, payer, { payee: first.account, method: 'requestClose' })
+    await chain.passTime(NOTICE_SECONDS - 600)
+    const second = await newPayee(first)
+    const results: bigint[] = []
+    claimsOf(second, { onClaimed: ({ paidBase }) => results.push(paidBase) }).start()
+    await second.confirm()
+    await until(() => results.length > 0)
+    assert.deepEqual(results, [1_000n * UNIT])
+    await chain.passTime(600)
+    await exit(chain, payer, { payee: second.account, method: 'finalize' })
+    assert.equal(await vaultOf(second), 1_000n * UNIT)
+    assert.equal(await vaultOf(payer), 10n * MFT - 1_000n * UNIT)
+  })
+
+  it('goes on at the very next look when the relay starts with the close confirmed', async () => {
+    const first = await newPayee()
+    const payer = await paid(first, 1_000)
+    await exit(chain, payer, { payee: first.account, method: 'requestClose' })
+    await first.confirm()
+    await first.stop()
+    const second = await newPayee(first)
+    const results: bigint[] = []
+    const onClaimed = ({ paidBase }: { paidBase: bigint }) => results.push(paidBase)
+    claimsOf(second, { checkMs: 10 ** 9, onClaimed }).start()
+    await until(() => results.length > 0)
+    assert.deepEqual(results, [1_000n * UNIT])
+  })
+
+  it('asks less and less often while it fails', async () => {
+    const payee = await newPayee()
+    await paid(payee, 1_000)
+    await chain.request('hardhat_setBalance', [payee.account, '0x0'])
+    const troubles: number[] = []
+    const onTrouble = () => troubles.push(Date.now())
+    claimsOf(payee, { thresholdBase: 1n, onTrouble }).start()
+    await until(() => troubles.length >= 4)
+    const [first = 0, , third = 0, fourth = 0] = troubles
+    assert.ok(fourth - third >= 80, `${fourth - third} ms after the third failure`)
+    assert.ok(fourth - first >= 140)
+  })
+
   it('earns nothing of what was not claimed when a channel closed, and says so', async () => {
     const payee = await newPayee()
     const payer = await paid(payee, 1_000)
@@ -255,6 +302,16 @@ describe('claiming', () => {
     assert.equal(result?.txHashes.length, 3)
     assert.equal(result?.paidBase, BigInt(MAX_CLAIM_ROWS + 1) * UNIT + 7n * UNIT)
     assert.equal(await vaultOf(payee), result?.paidBase)
+  })
+
+  it('allows a fifth more gas than claims were measured to take', async () => {
+    const measured = await readFile(new URL('../../../bench/gas.json', import.meta.url), 'utf8')
+    const gas = JSON.parse(measured) as Record<string, number>
+    for (const rows of [1, 10, 50]) {
+      assert.ok(Number(claimGas(rows)) >= 1.2 * (gas[`claim${rows}`] ?? Number.NaN), `${rows} rows`)
+      assert.equal(rowsFor(claimGas(rows)), rows)
+    }
+    assert.deepEqual([rowsFor(0n), rowsFor(claimGas(1) - 1n), rowsFor(10n ** 9n)], [0, 0, 200])
   })
 
   it('says why it failed', async () => {

@@ -85,6 +85,9 @@ export class HostilePayee {
           return { outcome: 'accepted', account }
         },
       },
+      releases: {
+        ask: async () => ({ outcome: 'busy', finalAmount: 0n, signature: new Uint8Array(64) }),
+      },
       receive: ({ postageUnits }) => {
         account.spentUnits += postageUnits
         return 'held'
@@ -95,6 +98,7 @@ export class HostilePayee {
       },
       subscriptions: {} as Subscriptions,
       onCredit: () => {},
+      onRelease: () => {},
       onFault: () => {},
       onFailure: () => {},
     }

@@ -16,11 +16,20 @@ import { channelsContract, tokenContract } from '../../../node/src/chain/contrac
 import type { ChainDirectory, RelayEntry } from '../../../node/src/chain/directory.ts'
 import type { ChainFollower } from '../../../node/src/chain/follow.ts'
 import { Rpc } from '../../../node/src/chain/rpc.ts'
+import { TransactionSender } from '../../../node/src/chain/transactions.ts'
 import type { PayerLimits } from '../../../node/src/payments/payable.ts'
 import { PayerChannels } from '../../../node/src/payments/payer-channels.ts'
 import { openSignedLog, type SignedLog } from '../../../node/src/payments/signed-log.ts'
 import { startChain, type TestChain } from '../../helpers/chain.ts'
-import { createRelay, follow, MFT, newFolder, type TestRelay } from '../chain-support.ts'
+import {
+  createRelay,
+  follow,
+  MFT,
+  newFolder,
+  POLL_MS,
+  type TestRelay,
+  until,
+} from '../chain-support.ts'
 import {
   createPayer,
   DEPTH,
@@ -36,6 +45,8 @@ const LIMITS: PayerLimits = {
   maxDepositBase: 5n * MFT,
   noticeSeconds: NOTICE_SECONDS,
   maxNoticeSeconds: 10 * NOTICE_SECONDS,
+  lowWaterBase: MFT / 5n,
+  maxDepositedBase: 1_000n * MFT,
 }
 
 /** Of blocks beside those of transactions. */
@@ -71,8 +82,13 @@ after(async () => {
   await chain.stop()
 })
 
-async function start(payer: Payer, folder?: string): Promise<Paying> {
-  const data = folder ?? (await newFolder())
+interface Before {
+  folder?: string
+  maxDepositedBase?: bigint
+}
+
+async function start(payer: Payer, before: Before = {}): Promise<Paying> {
+  const { folder: data = await newFolder(), ...limits } = before
   const { deployment } = chain
   const { directory, follower } = follow(chain, payer.account, { confirmations: DEPTH })
   await follower.start()
@@ -85,7 +101,7 @@ async function start(payer: Payer, folder?: string): Promise<Paying> {
     sender: payer.sender,
     hotSecret: payer.secretKey,
     signed,
-    limits: LIMITS,
+    limits: { ...LIMITS, ...limits },
     confirmTimeoutMs: 20_000,
     onFailure: (error) => failures.push(error),
   })
@@ -121,6 +137,28 @@ function quoteOf(peer: RelayEntry, changes: Partial<Quote> = {}): Quote {
     expiresAtSeconds: Math.floor(Date.now() / 1000) + 600,
     ...changes,
   }
+}
+
+/** The same channels in a process whose chain falls silent for good. */
+function killed({ payer, directory, signed }: Paying, signal: AbortSignal): PayerChannels {
+  const { deployment, rpcUrl: url } = chain
+  const rpc = new Rpc({ url, signal })
+  const { chainId } = deployment
+  const { secretKey } = payer
+  return new PayerChannels({
+    rpc,
+    deployment,
+    directory,
+    sender: new TransactionSender({ rpc, chainId, secretKey, pollMs: POLL_MS }),
+    hotSecret: secretKey,
+    signed,
+    limits: LIMITS,
+    onFailure: () => {},
+  })
+}
+
+async function inPool({ account }: Payer): Promise<number> {
+  return Number(await chain.request('eth_getTransactionCount', [account, 'pending']))
 }
 
 async function nonceOf({ account }: Payer): Promise<number> {
@@ -235,13 +273,16 @@ describe('a channel to another relay', () => {
     const paying = await start(await createPayer(chain))
     const [first, second] = [peerOf(paying, 0), peerOf(paying, 1)]
     await paying.channels.ensure(first, quoteOf(first))
-    // closing: the view does not offer the channel, and the contract refuses to add to it
+    // closing, which the view does not know yet: the contract refuses to add to it
+    await chain.request('evm_setIntervalMining', [0])
     await exit(chain, paying.payer, { payee: first.row.payee, method: 'requestClose' })
-    await untilState(paying, 'closing')
-    const [closing, fine] = await Promise.allSettled([
-      paying.channels.ensure(first, quoteOf(first, { minDepositBase: 2n * MFT })),
+    const ends = Promise.allSettled([
+      paying.channels.topUp(first, quoteOf(first, { minDepositBase: 2n * MFT })),
       paying.channels.ensure(second, quoteOf(second)),
     ])
+    await until(async () => (await nonceOf(paying.payer)) >= 3)
+    await chain.request('evm_setIntervalMining', [BLOCK_MS])
+    const [closing, fine] = await ends
     assert.equal(fine.status, 'fulfilled')
     assert.equal(closing.status, 'rejected')
     assert.match(String(closing.reason), /ChannelsClosing/)
@@ -265,7 +306,7 @@ describe('a channel to another relay', () => {
     await channel.record(9_000n * UNIT)
     await stop(first)
     running.splice(0)
-    const second = await start(payer, first.folder)
+    const second = await start(payer, first)
     const again = await second.channels.ensure(peer, quoteOf(peer))
     assert.equal(again.signedBase, 9_000n * UNIT)
     assert.deepEqual(again.channelId, channel.channelId)
@@ -283,7 +324,7 @@ describe('a channel to another relay', () => {
     await stop(first)
     await ended
     running.splice(0)
-    const second = await start(payer, first.folder)
+    const second = await start(payer, first)
     const found = second.channels.ensure(peer, quoteOf(peer))
     await new Promise((resolve) => setTimeout(resolve, 150))
     await chain.request('evm_setIntervalMining', [BLOCK_MS])
@@ -326,6 +367,74 @@ describe('a channel to another relay', () => {
     assert.equal(channel.signedBase, MFT - 10n * UNIT)
     const raised = await paying.channels.topUp(peer, quoteOf(peer, { minDepositBase: 4n * MFT }))
     assert.equal(raised.depositBase, 4n * MFT)
+  })
+
+  it('that is closing is kept when its payee is wanted again', async () => {
+    const paying = await start(await createPayer(chain))
+    const peer = peerOf(paying)
+    const channel = await paying.channels.ensure(peer, quoteOf(peer))
+    await channel.record(9_000n * UNIT)
+    await exit(chain, paying.payer, { payee: peer.row.payee, method: 'requestClose' })
+    await untilState(paying, 'closing')
+    const again = await paying.channels.ensure(peer, quoteOf(peer))
+    assert.equal(again, channel)
+    assert.equal(await nonceOf(paying.payer), 3)
+    assert.ok([...paying.directory.channels.values()].every(({ state }) => state === 'open'))
+  })
+
+  it('is topped up below the low-water mark, long before a window no longer fits', async () => {
+    const paying = await start(await createPayer(chain))
+    const peer = peerOf(paying)
+    const channel = await paying.channels.ensure(peer, quoteOf(peer))
+    channel.signedBase = (4n * MFT) / 5n
+    assert.ok(!paying.channels.isLow(channel))
+    assert.equal((await paying.channels.topUp(peer, quoteOf(peer))).depositBase, MFT)
+    channel.signedBase += UNIT
+    assert.ok(paying.channels.isLow(channel))
+    assert.equal((await paying.channels.topUp(peer, quoteOf(peer))).depositBase, 2n * MFT)
+  })
+
+  it('is not opened when all channels together would hold more than they may', async () => {
+    const paying = await start(await createPayer(chain), { maxDepositedBase: 3n * MFT })
+    const peers = [0, 1, 2, 3].map((index) => peerOf(paying, index))
+    const ends = await Promise.allSettled(
+      peers.map((peer) => paying.channels.ensure(peer, quoteOf(peer))),
+    )
+    assert.deepEqual(
+      ends.map(({ status }) => status),
+      ['fulfilled', 'fulfilled', 'fulfilled', 'rejected'],
+    )
+    const [last] = ends.slice(3) as PromiseRejectedResult[]
+    assert.equal(errorCode(last?.reason), 'PAYMENT_INSUFFICIENT')
+    assert.match(String(last?.reason), /needs 1 MFT, and maxDepositedUnits leaves room for 0/)
+    const [first = assert.fail()] = peers
+    const more = paying.channels.topUp(first, quoteOf(first, { minDepositBase: 2n * MFT }))
+    await assert.rejects(more, (error) => errorCode(error) === 'PAYMENT_INSUFFICIENT')
+  })
+
+  it('is paid for once when a crash left its deposit in the pool', async () => {
+    const payer = await createPayer(chain)
+    await chain.request('evm_setIntervalMining', [0])
+    await chain.request('evm_setAutomine', [false])
+    try {
+      const first = await start(payer)
+      const peer = peerOf(first)
+      const stopped = new AbortController()
+      const lost = killed(first, stopped.signal)
+        .ensure(peer, quoteOf(peer))
+        .catch(() => {})
+      await until(async () => (await inPool(payer)) === 1)
+      stopped.abort()
+      await lost
+      const found = first.channels.ensure(peer, quoteOf(peer))
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      await chain.request('evm_setIntervalMining', [BLOCK_MS])
+      assert.equal((await found).depositBase, MFT)
+      assert.equal(await nonceOf(payer), 1)
+    } finally {
+      await chain.request('evm_setAutomine', [true])
+      await chain.request('evm_setIntervalMining', [BLOCK_MS])
+    }
   })
 
   it('gives vouchers that the payee takes for credit', async () => {

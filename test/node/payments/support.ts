@@ -24,6 +24,8 @@ import type { ChainFollower, FollowerOptions } from '../../../node/src/chain/fol
 import { Rpc } from '../../../node/src/chain/rpc.ts'
 import type { TransactionSender } from '../../../node/src/chain/transactions.ts'
 import { CreditLedger, type PaymentTerms } from '../../../node/src/payments/credit-ledger.ts'
+import { Releases } from '../../../node/src/payments/releases.ts'
+import { openSignedLog } from '../../../node/src/payments/signed-log.ts'
 import { openVoucherLog, type VoucherLog } from '../../../node/src/payments/voucher-log.ts'
 import type { TestChain } from '../../helpers/chain.ts'
 import { follow, MFT, newFolder, senderOf } from '../chain-support.ts'
@@ -55,6 +57,7 @@ export interface Payee {
   follower: ChainFollower
   vouchers: VoucherLog
   ledger: CreditLedger
+  releases: Releases
   sender: TransactionSender
   /** Until the confirmed view has what was mined so far. */
   confirm(): Promise<void>
@@ -79,16 +82,17 @@ export async function startPayee(
   const terms = termsOf(deployment)
   const domain = domainOf(deployment)
   let isStopped = false
+  const released = await openSignedLog(join(folder, 'released.log'))
+  const common = { directory, released, payee: account, domain }
   const ledger = new CreditLedger({
-    directory,
+    ...common,
     viewAgeSeconds: () => follower.age.viewSeconds,
     maxViewAgeSeconds: MAX_VIEW_AGE_SECONDS,
     vouchers,
-    payee: account,
-    domain,
     terms,
     ...(maxPending === undefined ? {} : { maxPending }),
   })
+  const releases = new Releases({ ...common, ledger, payeeSecret: secretKey })
   return {
     account,
     secretKey,
@@ -97,6 +101,7 @@ export async function startPayee(
     follower,
     vouchers,
     ledger,
+    releases,
     sender: senderOf(chain, secretKey),
     confirm: () => confirm(chain, directory),
     stop: async () => {
@@ -105,6 +110,7 @@ export async function startPayee(
       ledger.close()
       await follower.stop()
       await vouchers.close()
+      await released.close()
     },
     remove: () => rm(folder, { recursive: true, force: true }),
   }

@@ -10,7 +10,7 @@ import {
 } from '@mainframe/protocol'
 import { duplexPair, type TestStream } from '../../protocol/support/duplex.ts'
 import type { Fuzz } from './fuzz-readers.ts'
-import { createBodies, creditBody, type Samples } from './fuzz-samples.ts'
+import { createBodies, creditBody, releaseBody, type Samples } from './fuzz-samples.ts'
 import { openChannel } from './memory-channels.ts'
 import type { MemoryRelay } from './memory-relay.ts'
 import { CHAIN_ID, CHANNELS } from './memory-terms.ts'
@@ -88,7 +88,7 @@ export async function attackPayee(
   const [near, far] = duplexPair()
   relay.incoming.accept(far, random.bytes(32))
   const channel = openChannel({ secretKey: random.bytes(32) }, relay)
-  const sequences = { packet: 0, credit: 0 }
+  const sequences = { packet: 0, credit: 0, release: 0 }
   let said = 0
   const next = (isHonest: boolean): Uint8Array => {
     const bodies = createBodies(random)
@@ -106,11 +106,12 @@ export async function attackPayee(
         ...fields,
       })
     }
-    if (kind === 'credit') {
-      sequences.credit += 1
-      const valid = creditBody(channel, 50_000 * sequences.credit)
-      const body = isHonest ? valid : spoilBody(random, kind, valid)
-      return encodeFrame({ type: kind, sequence: sequences.credit, body })
+    if (kind === 'credit' || kind === 'release') {
+      sequences[kind] += 1
+      const units = 50_000 * (sequences.credit + random.below(2))
+      const valid = kind === 'credit' ? creditBody(channel, units) : releaseBody(channel, units)
+      const body = isHonest ? valid : spoilBody(random, 'credit', valid)
+      return encodeFrame({ type: kind, sequence: sequences[kind], body })
     }
     if (kind === 'bye' || kind === 'deliver') return encodeFrame({ type: kind })
     const body = isHonest ? bodies[kind] : spoilBody(random, kind, bodies[kind])
@@ -130,6 +131,7 @@ const PAYER_SAYS: readonly FrameType[] = [
   'packet',
   'credit',
   'credit',
+  'release',
   'subscribe',
   'hello',
   'ack',
@@ -154,6 +156,12 @@ export async function attackPayer(
   link.handshake({ ...hello, signedQuote: new Uint8Array(0) }).catch(() => {})
   link.fund(openChannel({ secretKey: random.bytes(32) }, relay))
   relay.channels.clear()
+  if (random.below(4) === 0) {
+    link.release(new Uint8Array(0)).then(
+      ({ outcome }) => count(`PayerLink: ${outcome === 'released' ? '' : 'not '}let go`),
+      () => {}, // the link ended before
+    )
+  }
   for (let i = 0; i < 3; i++) {
     link.enqueue({ packet: random.pick(packets), postageUnits: 1 + random.below(500), level: 0 })
   }
@@ -166,7 +174,7 @@ export async function attackPayer(
     if (kind === 'bye') return encodeFrame({ type: kind })
     if (kind !== 'deliver') {
       const body = isHonest ? bodies[kind] : spoilBody(random, kind, bodies[kind])
-      return encodeFrame({ type: kind, body })
+      return encodeFrame({ type: kind, body, sequence: kind === 'release' ? 1 : 0 })
     }
     const body = mutated(random, random.pick(packets), PACKET_FIELDS).subarray(0, 2_048)
     return encodeFrame({ type: kind, flags: random.below(3), sequence: random.below(99), body })
@@ -178,4 +186,14 @@ export async function attackPayer(
   return frames
 }
 
-const RELAY_SAYS = ['ack', 'ack', 'ack', 'ack', 'deliver', 'hello', 'subscribe', 'bye'] as const
+const RELAY_SAYS = [
+  'ack',
+  'ack',
+  'ack',
+  'ack',
+  'deliver',
+  'release',
+  'hello',
+  'subscribe',
+  'bye',
+] as const

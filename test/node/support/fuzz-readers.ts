@@ -8,6 +8,7 @@ import {
   decodeHello,
   decodeInstruction,
   decodePacket,
+  decodeReleaseAnswer,
   decodeSubscribe,
   encodeFrame,
   FRAME_BYTES,
@@ -99,13 +100,14 @@ const nodeSeed = new Uint8Array(32).fill(7)
 const nodeKey = primitives.ed25519PublicKey(nodeSeed)
 
 export function fuzzBody({ random, count, voucher }: Fuzz): void {
-  const { hello, ack, subscribe } = createBodies(random)
+  const { hello, ack, subscribe, release } = createBodies(random)
   const spoilt = (kind: keyof typeof BODY_FIELDS, valid: Uint8Array) =>
     like(random, valid, BODY_FIELDS[kind])
   const readers = {
     decodeHello: () => decodeHello(spoilt('hello', hello)),
     decodeAck: () => decodeAck(spoilt('ack', ack)),
     decodeSubscribe: () => decodeSubscribe(spoilt('subscribe', subscribe)),
+    decodeReleaseAnswer: () => decodeReleaseAnswer(spoilt('release', release)),
     decodeCredit: () => decodeCredit(spoilt('credit', voucher)),
     openQuote: () => openQuote(anyQuote(random), nodeKey, QUOTE_DOMAIN),
   }

@@ -6,6 +6,7 @@ import {
   encodeAck,
   encodeHello,
   encodeInstruction,
+  encodeReleaseAnswer,
   encodeSubscribe,
   type Instruction,
   LINK_VERSION,
@@ -13,6 +14,8 @@ import {
   NAMED_RELAY,
   PACKET_REFUSALS,
   type PayerChannel,
+  RELEASE_OUTCOMES,
+  releaseRequest,
   roundUpExpiry,
   SIGNED_QUOTE_BYTES,
   utf8,
@@ -87,6 +90,11 @@ export function createBodies(random: Seeded, sofar = { packets: 3, credits: 1 })
       credit: random.below(3) > 0 ? 'accepted' : random.pick(CREDIT_OUTCOMES),
       refused,
     }),
+    release: encodeReleaseAnswer({
+      outcome: random.pick(RELEASE_OUTCOMES),
+      finalAmount: BigInt(random.below(1_000_000)),
+      signature: random.bytes(64),
+    }),
     subscribe: encodeSubscribe({
       bits: random.below(129),
       prefix: random.bytes(32),
@@ -98,6 +106,12 @@ export function createBodies(random: Seeded, sofar = { packets: 3, credits: 1 })
 /** A voucher that the payee takes if its amount is the next greater one. */
 export function creditBody(channel: PayerChannel, units: number): Uint8Array {
   return voucherBody(channel, BigInt(units) * channel.baseUnitsPerUnit)
+}
+
+/** A request for a release that the payee grants unless it holds a greater voucher. */
+export function releaseBody(channel: PayerChannel, units: number): Uint8Array {
+  const signedBase = BigInt(units) * channel.baseUnitsPerUnit
+  return releaseRequest({ ...channel, signedBase }, channel.signerSecretKey)
 }
 
 /** Any 142 bytes as a quote that the key of this seed signed. */

@@ -2,6 +2,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { type Hex, matchesPrefix, type PacketHeader } from '@mainframe/protocol'
 import type { Wish } from '../../../node/src/holding/hold-index.ts'
+import type { SignedAmount } from '../../../node/src/payments/signed-log.ts'
 import type { StoredVoucher } from '../../../node/src/payments/voucher-log.ts'
 
 export class MemoryHolds {
@@ -61,5 +62,14 @@ export class MemoryVouchers {
   async put(voucher: StoredVoucher): Promise<void> {
     await setImmediate()
     this.entries.set(voucher.channelId, voucher)
+  }
+}
+
+export class MemoryReleases {
+  readonly entries = new Map<Hex, SignedAmount>()
+
+  async put(release: SignedAmount): Promise<void> {
+    await setImmediate()
+    this.entries.set(release.channelId, release)
   }
 }

@@ -16,6 +16,7 @@ import { IncomingLinks } from '../../../node/src/links/incoming.ts'
 import { createQuoter } from '../../../node/src/links/own-quote.ts'
 import { PeerLink } from '../../../node/src/links/peer-link.ts'
 import { CreditLedger } from '../../../node/src/payments/credit-ledger.ts'
+import { Releases } from '../../../node/src/payments/releases.ts'
 import type { PacketOutcome } from '../../../node/src/routing/outcomes.ts'
 import { createView, type OverlayView } from '../../../node/src/routing/overlay.ts'
 import { type Dispatch, type PacketLink, Router } from '../../../node/src/routing/router.ts'
@@ -23,7 +24,7 @@ import type { Arrival } from '../../../node/src/routing/rule.ts'
 import { SeenMemory } from '../../../node/src/routing/seen.ts'
 import { primitives } from '../../../protocol/src/crypto/native.ts'
 import { openChannel } from './memory-channels.ts'
-import { MemoryHolds, MemoryVouchers } from './memory-holds.ts'
+import { MemoryHolds, MemoryReleases, MemoryVouchers } from './memory-holds.ts'
 import { CHAIN_ID, CHANNELS, NOTICE_SECONDS, TOKEN, WINDOW_UNITS } from './memory-terms.ts'
 import { PRICES } from './rule-world.ts'
 import type { Seeded } from './seeded.ts'
@@ -92,7 +93,8 @@ export class MemoryRelay {
   async dial(to: MemoryRelay, stream: ByteStream): Promise<void> {
     const { signal } = this.#abort
     const channel = openChannel({ secretKey: this.#secretKey }, to)
-    const channels = { ensure: async () => channel, topUp: async () => channel }
+    const same = async () => channel
+    const channels = { ensure: same, topUp: same, isLow: () => false, leave: () => {} }
     const network = { open: async () => stream }
     const options = { network, channels, router: this.router, domain: DOMAIN, retryMs: 50 }
     const peer = await PeerLink.open(to.entry, { ...options, boardPrices: () => PRICES }, signal)
@@ -172,7 +174,7 @@ export class MemoryRelay {
         confirmations: 0,
         self: () => ({ nodeId: new Uint8Array(32), payee: this.payee, prices: PRICES }),
       }),
-      ledger: this.#ledger(),
+      ...this.#payments(),
       receive: (arrival) => receive(this.router, arrival),
       holds,
       subscriptions: new Subscriptions({ holds, limit: 10 }),
@@ -182,7 +184,7 @@ export class MemoryRelay {
     })
   }
 
-  #ledger(): CreditLedger {
+  #payments(): { ledger: CreditLedger; releases: Releases } {
     const directory: Directory = {
       relays: new Map(),
       channels: this.channels,
@@ -192,13 +194,13 @@ export class MemoryRelay {
       byPeerKey: () => undefined,
       subscribe: () => () => {},
     }
-    return new CreditLedger({
-      directory,
+    const released = new MemoryReleases()
+    const common = { directory, released, payee: toHex(this.payee), domain: DOMAIN }
+    const ledger = new CreditLedger({
+      ...common,
       viewAgeSeconds: () => 0,
       maxViewAgeSeconds: 1,
       vouchers: new MemoryVouchers(),
-      payee: toHex(this.payee),
-      domain: DOMAIN,
       terms: {
         token: toHex(TOKEN),
         minDepositBase: BASE_PER_UNIT,
@@ -207,5 +209,7 @@ export class MemoryRelay {
         baseUnitsPerUnit: BASE_PER_UNIT,
       },
     })
+    const releases = new Releases({ ...common, ledger, payeeSecret: this.#secretKey })
+    return { ledger, releases }
   }
 }

@@ -35,6 +35,7 @@ import { PayerChannels } from '../../../node/src/payments/payer-channels.ts'
 import { openSignedLog } from '../../../node/src/payments/signed-log.ts'
 import { Relay } from '../../../node/src/relay.ts'
 import type { RelayStatus } from '../../../node/src/status.ts'
+import { Watchtower } from '../../../node/src/watchtower/tower.ts'
 import type { TestChain } from '../../helpers/chain.ts'
 import { follow, MFT, newFolder, senderOf, until } from '../chain-support.ts'
 
@@ -95,6 +96,31 @@ export async function removeTestRelay({ relay, config }: TestRelay): Promise<voi
   await rm(config.dataFolder, { recursive: true })
 }
 
+/** A watchtower of this process, in a folder of its own that goes with it. */
+export async function startTestTower(chain: TestChain): Promise<Watchtower> {
+  const dataFolder = await newFolder()
+  const { hotAccount } = await initRelay(dataFolder)
+  await chain.fund(hotAccount, 0n)
+  const flags = {
+    dataFolder,
+    rpcUrl: chain.rpcUrl,
+    deploymentFile: chain.deploymentFile,
+    confirmations: `${CONFIRMATIONS}`,
+    pollIntervalMs: '50',
+    towerPort: '0',
+  }
+  const tower = await Watchtower.start(loadConfig({ flags, environment: {} }), {
+    log: createLogger('silent'),
+  })
+  const stop = tower.stop.bind(tower)
+  return Object.assign(tower, {
+    stop: async () => {
+      await stop()
+      await rm(dataFolder, { recursive: true, force: true })
+    },
+  })
+}
+
 export async function statusOf({ config }: TestRelay): Promise<RelayStatus> {
   return (await askRelay(config.dataFolder, '/status')) as unknown as RelayStatus
 }
@@ -149,6 +175,8 @@ export class TestClient {
         maxDepositBase: 10n * MFT,
         noticeSeconds: 3_600,
         maxNoticeSeconds: 86_400,
+        lowWaterBase: 0n,
+        maxDepositedBase: 100n * MFT,
       },
       onFailure: (error) => assert.fail(String(error)),
     })

@@ -13,6 +13,7 @@ import {
   channelId,
   createKeyPair,
   decodeAck,
+  decodeReleaseAnswer,
   domainSeparator,
   encodeCredit,
   encodeFrame,
@@ -23,6 +24,7 @@ import {
   type Hex,
   LINK_VERSION,
   MainframeError,
+  type ReleaseAnswer,
   readFrames,
   secretKeyAccount,
   signDigest,
@@ -37,6 +39,8 @@ import { IncomingLinks } from '../../../node/src/links/incoming.ts'
 import { Network } from '../../../node/src/links/network.ts'
 import { createQuoter } from '../../../node/src/links/own-quote.ts'
 import { CreditLedger } from '../../../node/src/payments/credit-ledger.ts'
+import { Releases } from '../../../node/src/payments/releases.ts'
+import { openSignedLog } from '../../../node/src/payments/signed-log.ts'
 import { openVoucherLog } from '../../../node/src/payments/voucher-log.ts'
 import { createView, type OverlayRelay } from '../../../node/src/routing/overlay.ts'
 import { type Dispatch, type PacketLink, Router } from '../../../node/src/routing/router.ts'
@@ -105,6 +109,7 @@ export class RawPayer {
   readonly #writer: FrameWriter
   #packets = 0
   #credits = 0
+  #releases = 0
   #isOver = false
   #wake = Promise.withResolvers<void>()
 
@@ -123,6 +128,11 @@ export class RawPayer {
   credit(body: Uint8Array): void {
     this.#credits += 1
     this.raw(encodeFrame({ type: 'credit', sequence: this.#credits, body }))
+  }
+
+  release(body: Uint8Array): void {
+    this.#releases += 1
+    this.raw(encodeFrame({ type: 'release', sequence: this.#releases, body }))
   }
 
   packet(body: Uint8Array, postageUnits: number): void {
@@ -153,6 +163,18 @@ export class RawPayer {
   /** The verdict on the newest voucher. */
   async verdict(): Promise<string> {
     return (await this.ack(({ creditSequence }) => creditSequence === this.#credits)).credit
+  }
+
+  /** So many answers to wishes to end a channel, in the order that they came. */
+  async released(count: number): Promise<ReleaseAnswer[]> {
+    for (;;) {
+      const answers = this.frames.flatMap(({ type, body }) =>
+        type === 'release' ? (decodeReleaseAnswer(body) ?? []) : [],
+      )
+      if (answers.length >= count) return answers
+      if (this.#isOver) throw new MainframeError('NETWORK_CLOSED', 'The relay ended the link')
+      await this.#wake.promise
+    }
   }
 
   /** Why the newest packet was refused; `undefined` when it was taken. */
@@ -206,13 +228,13 @@ export async function createPayee(options: { maxLinks?: number; quotaBytes?: num
     },
   }
   const vouchers = await openVoucherLog(join(folder, 'vouchers.log'))
+  const released = await openSignedLog(join(folder, 'released.log'))
+  const common = { directory, released, payee: toHex(PAYEE), domain: DOMAIN }
   const ledger = new CreditLedger({
-    directory,
+    ...common,
     viewAgeSeconds: () => 0,
     maxViewAgeSeconds: 1,
     vouchers,
-    payee: toHex(PAYEE),
-    domain: DOMAIN,
     terms: {
       token: toHex(TOKEN),
       minDepositBase: BigInt(10 * WINDOW_UNITS) * BASE_PER_UNIT,
@@ -221,6 +243,7 @@ export async function createPayee(options: { maxLinks?: number; quotaBytes?: num
       baseUnitsPerUnit: BASE_PER_UNIT,
     },
   })
+  const releases = new Releases({ ...common, ledger, payeeSecret: PAYEE_SECRET })
   const { quotaBytes = 1e9, maxLinks = 50 } = options
   const holds = await HoldStore.open({ folder: join(folder, 'holds'), quotaBytes })
   const neighbour: OverlayRelay = relay('1')
@@ -260,6 +283,7 @@ export async function createPayee(options: { maxLinks?: number; quotaBytes?: num
       self: () => ({ nodeId: new Uint8Array(32), payee: PAYEE, prices: PRICES }),
     }),
     ledger,
+    releases,
     receive: (arrival) => router.receive(arrival),
     holds,
     subscriptions: new Subscriptions({ holds, limit: 10 }),
@@ -281,6 +305,7 @@ export async function createPayee(options: { maxLinks?: number; quotaBytes?: num
     holds,
     incoming,
     ledger,
+    releases,
     nodeKey,
     router,
     sealKey,
@@ -303,6 +328,7 @@ export async function createPayee(options: { maxLinks?: number; quotaBytes?: num
       await network.stop()
       ledger.close()
       await vouchers.close()
+      await released.close()
       await holds.close()
       await rm(folder, { recursive: true })
     },

@@ -5,15 +5,18 @@ import {
   decodeAck,
   decodeCredit,
   decodeHello,
+  decodeReleaseAnswer,
   decodeSubscribe,
   encodeAck,
   encodeCredit,
   encodeFrame,
   encodeHello,
+  encodeReleaseAnswer,
   encodeSubscribe,
   MAX_AMOUNT,
   MAX_REFUSALS,
   PACKET_REFUSALS,
+  RELEASE_OUTCOMES,
 } from '@mainframe/protocol'
 import fc from 'fast-check'
 import { bytes, noise, noiseOf, units } from '../support/arbitraries.ts'
@@ -56,13 +59,21 @@ const ack = fc.record(
   },
   plain,
 )
+const release = fc.record(
+  {
+    outcome: fc.constantFrom(...RELEASE_OUTCOMES),
+    finalAmount: fc.bigInt({ min: 0n, max: MAX_AMOUNT }),
+    signature: bytes(64),
+  },
+  plain,
+)
 const subscribe = fc.record({ bits: fc.nat(128), prefix: bytes(32), cursor: units() }, plain)
 
 /** Which random bytes stay, so that bounds on numbers are kept as well as broken. */
 const MASKS = [() => true, (i: number) => i % 8 >= 6, (i: number) => i % 12 === 0]
 
 describe('link bodies: refusals', () => {
-  const decoders = { decodeHello, decodeCredit, decodeAck, decodeSubscribe }
+  const decoders = { decodeHello, decodeCredit, decodeAck, decodeSubscribe, decodeReleaseAnswer }
   for (const [name, decode] of Object.entries(decoders)) {
     it(`${name} answers for any bytes of any length, 20,000 of them`, () => {
       const outcomes = { decoded: 0, undefined: 0 }
@@ -83,6 +94,7 @@ describe('link bodies: refusals', () => {
       [decodeCredit, encodeCredit(creditOf())],
       [decodeAck, ackBody({ refused: [{ sequence: 1, reason: 'full' }] })],
       [decodeSubscribe, encodeSubscribe({ bits: 1, prefix: new Uint8Array(32), cursor: 0 })],
+      [decodeReleaseAnswer, encodeReleaseAnswer(releaseOf())],
     ] as const
     for (const [decode, body] of whole) {
       assert.ok(decode(body))
@@ -113,6 +125,11 @@ describe('link bodies: refusals', () => {
     const amount = encodeCredit(creditOf())
     amount.set([0, 0, 0, 1], 68) // 2^96
     assert.equal(decodeCredit(amount), undefined)
+    const released = encodeReleaseAnswer(releaseOf())
+    released[0] = RELEASE_OUTCOMES.length
+    assert.equal(decodeReleaseAnswer(released), undefined)
+    released.set([0, 0, 0, 0, 1], 0) // 2^96
+    assert.equal(decodeReleaseAnswer(released), undefined)
     const wish = { prefix: new Uint8Array(32), cursor: 0 }
     assert.equal(decodeSubscribe(encodeSubscribe({ ...wish, bits: 129 })), undefined)
     assert.equal(decodeSubscribe(encodeSubscribe({ ...wish, bits: 256 })), undefined)
@@ -138,6 +155,9 @@ describe('link bodies: refusals', () => {
     assert.throws(() => encodeSubscribe({ bits: 0, cursor: 0, prefix: short }), {
       code: 'CODEC_INVALID',
     })
+    assert.throws(() => encodeReleaseAnswer({ ...releaseOf(), signature: short }), {
+      code: 'CODEC_INVALID',
+    })
     const refused = Array.from({ length: MAX_REFUSALS + 1 }, (_, sequence) => ({
       sequence,
       reason: 'busy' as const,
@@ -150,11 +170,12 @@ describe('link bodies: refusals', () => {
 describe('link bodies', () => {
   it('round trip through a frame', () => {
     fc.assert(
-      fc.property(hello, credit, ack, subscribe, (h, c, a, s) => {
+      fc.property(hello, credit, ack, subscribe, release, (h, c, a, s, r) => {
         assert.deepEqual(decodeHello(framed(encodeHello(h))), h)
         assert.deepEqual(decodeCredit(framed(encodeCredit(c))), c)
         assert.deepEqual(decodeAck(framed(encodeAck(a))), a)
         assert.deepEqual(decodeSubscribe(framed(encodeSubscribe(s))), s)
+        assert.deepEqual(decodeReleaseAnswer(framed(encodeReleaseAnswer(r))), r)
       }),
     )
   })
@@ -184,12 +205,26 @@ describe('link bodies', () => {
       'small-deposit',
       'busy',
     ])
+    assert.deepEqual(RELEASE_OUTCOMES, [
+      'released',
+      'malformed',
+      'unknown-channel',
+      'bad-signature',
+      'wrong-epoch',
+      'too-low',
+      'busy',
+    ])
   })
 })
 
 function helloOf() {
   const channels = new Uint8Array(20)
   return { version: 1, chainId: 7, channels, signedQuote: new Uint8Array(0) }
+}
+
+function releaseOf() {
+  const signature = new Uint8Array(64)
+  return { outcome: 'released' as const, finalAmount: 5n, signature }
 }
 
 function creditOf() {

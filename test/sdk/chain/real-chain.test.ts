@@ -32,6 +32,7 @@ import { registerRelays } from '../support/registered-relays.ts'
 
 const MFT = 10n ** 18n
 const RELAYS = 3
+const nobodyAnswers = async () => undefined
 
 describe('the client and a real chain', () => {
   let folder: string
@@ -186,12 +187,12 @@ describe('the client and a real chain', () => {
       assert.equal(await context.mft(), 3n * MFT)
       const [record] = await readChannels(context.store)
       assert.ok(record)
-      const asked = await advanceClose(context, record)
+      const asked = await advanceClose(context, record, nobodyAnswers)
       assert.ok(asked.state === 'closing')
-      assert.equal((await advanceClose(context, record)).state, 'closing')
+      assert.equal((await advanceClose(context, record, nobodyAnswers)).state, 'closing')
       await assert.rejects(openChannel(context, await wish()), { code: 'PAYMENT_UNVERIFIED' })
       await test.passTime(3_601)
-      assert.equal((await advanceClose(context, record)).state, 'closed')
+      assert.equal((await advanceClose(context, record, nobodyAnswers)).state, 'closed')
       assert.equal(await context.mft(), 5n * MFT)
       const next = await openChannel(context, await wish())
       assert.deepEqual([next.epoch, next.signedBase], [2, 0n])

@@ -11,6 +11,8 @@ const MFT = 10n ** 18n
 const relay = makeRelay('r')
 const quote = { minDepositBase: MFT / 10n, noticeSeconds: 86_400, baseUnitsPerUnit: BASE_PER_UNIT }
 
+const nobodyAnswers = async () => undefined
+
 function open(money: FakeMoney, changes: { depositBase?: bigint; quote?: Partial<Quote> } = {}) {
   return openChannel(money.context, {
     relay,
@@ -45,7 +47,7 @@ describe('openChannel', () => {
     await open(money)
     const [record] = await readChannels(money.context.store)
     assert.ok(record)
-    await advanceClose(money.context, record)
+    await advanceClose(money.context, record, nobodyAnswers)
     await assert.rejects(open(money), { code: 'PAYMENT_UNVERIFIED', message: /closing/ })
   })
 
@@ -73,9 +75,9 @@ describe('openChannel', () => {
     account.send = send
     const [record] = await readChannels(money.context.store)
     assert.ok(record)
-    assert.equal((await advanceClose(money.context, record)).state, 'closing')
+    assert.equal((await advanceClose(money.context, record, nobodyAnswers)).state, 'closing')
     money.nowSeconds += 86_400
-    assert.equal((await advanceClose(money.context, record)).state, 'closed')
+    assert.equal((await advanceClose(money.context, record, nobodyAnswers)).state, 'closed')
     assert.equal(money.mft, 100n * MFT)
   })
 
@@ -101,9 +103,9 @@ describe('openChannel', () => {
     await first.record(999n)
     const [record] = await readChannels(money.context.store)
     assert.ok(record)
-    await advanceClose(money.context, record)
+    await advanceClose(money.context, record, nobodyAnswers)
     money.nowSeconds += 86_400
-    assert.equal((await advanceClose(money.context, record)).state, 'closed')
+    assert.equal((await advanceClose(money.context, record, nobodyAnswers)).state, 'closed')
     const second = await open(money)
     assert.deepEqual([second.epoch, second.signedBase], [2, 0n])
   })
@@ -162,15 +164,15 @@ describe('advanceClose', () => {
     await open(money)
     const [record] = await readChannels(money.context.store)
     assert.ok(record)
-    const asked = await advanceClose(money.context, record)
+    const asked = await advanceClose(money.context, record, nobodyAnswers)
     assert.ok(asked.state === 'closing')
     assert.equal(asked.closesAtSeconds, money.nowSeconds + 86_400)
     money.nowSeconds += 86_399
-    assert.deepEqual(await advanceClose(money.context, record), asked)
+    assert.deepEqual(await advanceClose(money.context, record, nobodyAnswers), asked)
     money.nowSeconds += 1
-    assert.equal((await advanceClose(money.context, record)).state, 'closed')
+    assert.equal((await advanceClose(money.context, record, nobodyAnswers)).state, 'closed')
     assert.equal(money.mft, 10n * MFT)
-    assert.equal((await advanceClose(money.context, record)).state, 'closed')
+    assert.equal((await advanceClose(money.context, record, nobodyAnswers)).state, 'closed')
     assert.deepEqual(
       money.transactions.map(({ method }) => method),
       ['deposit', 'requestClose', 'finalizeTo'],

@@ -73,9 +73,9 @@ describe('What a client has and has spent', () => {
   it('holds nothing in a channel that is closed', async () => {
     const { money, context } = await spender()
     for (const record of await readChannels(context.store)) {
-      await advanceClose(context, record)
+      await advanceClose(context, record, async () => undefined)
       money.nowSeconds += 90_000
-      await advanceClose(context, record)
+      await advanceClose(context, record, async () => undefined)
     }
     const { channels, totalBase, mftBase } = await balance(context)
     assert.deepEqual(Object.values(channels), [0n, 0n, 0n, 0n])

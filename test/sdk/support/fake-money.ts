@@ -24,6 +24,8 @@ export interface FakeMoney {
   deployment: Deployment
   /** MFT in the wallet, base units. */
   mft: bigint
+  /** MFT in the vault. */
+  vault: bigint
   slots: Map<Hex, ChannelSlot>
   /** Transactions so far, by what they did. */
   transactions: { method: string; amount: bigint }[]
@@ -34,7 +36,7 @@ export interface FakeMoney {
 
 export function fakeMoney(mft = 100n * 10n ** 18n): FakeMoney {
   const payer: Hex = `0x${'a1'.repeat(20)}`
-  const money = { mft, slots: new Map(), transactions: [] } as unknown as FakeMoney
+  const money = { mft, vault: 0n, slots: new Map(), transactions: [] } as unknown as FakeMoney
   money.nowSeconds = 1_000_000
   money.deployment = deployment
   const chain = {
@@ -42,7 +44,7 @@ export function fakeMoney(mft = 100n * 10n ** 18n): FakeMoney {
     noticeBounds: async () => ({ minimum: 3_600, maximum: 2_592_000 }),
     slots: async (ids: Hex[]) =>
       ids.map((id) => money.slots.get(id) ?? { deposit: 0n, claimed: 0n, closesAt: 0, epoch: 0 }),
-    balances: async () => ({ mft: money.mft, vault: 0n, coin: 10n ** 18n }),
+    balances: async () => ({ mft: money.mft, vault: money.vault, coin: 10n ** 18n }),
     latest: async () => ({ number: 1, hash: '0x', time: money.nowSeconds }),
   } as unknown as Chain
   const account = {
@@ -82,6 +84,12 @@ function transferAndCall(money: FakeMoney, payer: Hex, data: string): void {
 
 function callChannels(money: FakeMoney, payer: Hex, data: string): void {
   const call = channels.parseTransaction({ data })
+  if (call?.name === 'withdraw') {
+    money.transactions.push({ method: 'withdraw', amount: call.args[2] })
+    money.vault -= call.args[2]
+    money.mft += call.args[2]
+    return
+  }
   const terms = call?.args[0] as { payee: string; signer: string; notice: bigint }
   const id = idOf(payer, terms.payee, terms.signer, Number(terms.notice))
   const slot = money.slots.get(id)
@@ -91,6 +99,9 @@ function callChannels(money: FakeMoney, payer: Hex, data: string): void {
     money.slots.set(id, { ...slot, closesAt: money.nowSeconds + Number(terms.notice) })
   } else if (call.name === 'finalizeTo') {
     money.mft += slot.deposit - slot.claimed
+    money.slots.set(id, { deposit: 0n, claimed: 0n, closesAt: 0, epoch: slot.epoch })
+  } else if (call.name === 'closeWithRelease') {
+    money.vault += slot.deposit - (call.args[1] as bigint)
     money.slots.set(id, { deposit: 0n, claimed: 0n, closesAt: 0, epoch: slot.epoch })
   }
 }

@@ -11,6 +11,7 @@ import {
   decodeSubscribe,
   encodeAck,
   encodeHello,
+  encodeReleaseAnswer,
   type Frame,
   FrameWriter,
   fromHex,
@@ -18,6 +19,7 @@ import {
   MainframeError,
   type PacketRefusal,
   type Quote,
+  type ReleaseAnswer,
   readFrames,
   type Subscribe,
   signQuote,
@@ -45,6 +47,8 @@ export interface Manners {
   forge?: (signedQuote: Uint8Array) => Uint8Array
   judge?: (credit: Credit) => CreditOutcome | undefined
   refuse?: (frame: Frame) => PacketRefusal | undefined
+  /** What it answers to who wants to end a channel; it ends the link where there is nothing. */
+  release?: (request: Credit) => ReleaseAnswer
   /** False: it takes packets and never says so. */
   acknowledges: boolean
 }
@@ -202,6 +206,7 @@ class RelayLink {
     } else if (frame.type === 'credit') this.#takeCredit(frame)
     else if (frame.type === 'packet') this.#takePacket(frame)
     else if (frame.type === 'subscribe') this.#subscribe(frame)
+    else if (frame.type === 'release') this.#release(frame)
   }
 
   #takeCredit({ body, sequence }: Frame): void {
@@ -223,6 +228,14 @@ class RelayLink {
     }
     owner.spentUnits += frame.postageUnits
     owner.taken.push(frame.body)
+  }
+
+  #release({ body, sequence }: Frame): void {
+    const request = decodeCredit(body)
+    const answer = request && this.#owner.manners.release?.(request)
+    if (answer) {
+      this.#writer.write({ type: 'release', sequence, body: encodeReleaseAnswer(answer) })
+    } else this.cut()
   }
 
   #subscribe({ body }: Frame): void {

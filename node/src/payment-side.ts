@@ -1,0 +1,125 @@
+/** How the parts are put together that let channels end and look after what was earned. */
+import {
+  type ChannelsDomain,
+  type Hex,
+  MainframeError,
+  type ReleaseAnswer,
+  unitsToBase,
+} from '@mainframe/protocol'
+import { isAddress } from 'ethers'
+import type { Base, Stores } from './base.ts'
+import type { RelayEntry } from './chain/directory.ts'
+import type { ChainSide } from './chain-side.ts'
+import type { PeerLink } from './links/peer-link.ts'
+import type { Peers } from './links/peers.ts'
+import { Closings } from './payments/closings.ts'
+import type { CreditLedger } from './payments/credit-ledger.ts'
+import { Releases } from './payments/releases.ts'
+import { Sweeping } from './payments/sweeping.ts'
+import { Watchtowers } from './payments/watchtowers.ts'
+import type { OverlayKeeper } from './routing/overlay-keeper.ts'
+
+/** Watchtowers are sent what is newer once in so many looks at the chain: every 10 s by default. */
+const POLLS_PER_PUSH = 10
+/** How often the vault is looked at for what can be sent on. */
+const SWEEP_CHECK_MS = 60_000
+/** How often channels that may be closed are looked at. */
+const CLOSING_CHECK_MS = 60_000
+
+export function createReleases(
+  { keys }: Base,
+  { released }: Stores,
+  { side, domain, ledger }: { side: ChainSide; domain: ChannelsDomain; ledger: CreditLedger },
+): Releases {
+  const { hotAccount: payee, hotSecret: payeeSecret } = keys
+  return new Releases({ directory: side.directory, ledger, released, payee, payeeSecret, domain })
+}
+
+export function createClosings(
+  { config, keys, log, closers }: Base,
+  { signed }: Stores,
+  {
+    links,
+    ask,
+    ...common
+  }: {
+    side: ChainSide
+    domain: ChannelsDomain
+    links(): ReadonlyMap<string, PeerLink>
+    ask(relay: RelayEntry, body: Uint8Array, signal: AbortSignal): Promise<ReleaseAnswer>
+  },
+): Closings {
+  const stop = new AbortController()
+  const closings = new Closings({
+    ...common.side,
+    domain: common.domain,
+    deployment: config.deployment,
+    hotSecret: keys.hotSecret,
+    signed,
+    idleMs: 1_000 * config.closeIdleSeconds,
+    checkMs: CLOSING_CHECK_MS,
+    inUse: () => [...links().values()].flatMap(({ channelId }) => channelId ?? []),
+    ask: (relay, body) => ask(relay, body, stop.signal),
+    onTrouble: (error) => log.warn({ code: error.code }, error.message),
+    onClosed: (_, how) => log.info({ how }, 'Closed a channel to another relay'),
+  })
+  closers.add('closings', () => {
+    stop.abort()
+    return closings.stop()
+  })
+  return closings
+}
+
+/** Begins with the claims: the relay's vouchers are there before its links. */
+export function createWatchtowers(
+  { config, keys, log, closers }: Base,
+  { vouchers }: Stores,
+  { directory }: ChainSide,
+): Watchtowers {
+  const { watchtowers: urls, deployment } = config
+  const towers = new Watchtowers({
+    urls,
+    deployment,
+    directory,
+    vouchers,
+    payee: keys.hotAccount,
+    payeeSecret: keys.hotSecret,
+    pushMs: POLLS_PER_PUSH * config.pollIntervalMs,
+    onTrouble: (error) => log.warn({ code: error.code }, error.message),
+  })
+  closers.add('watchtowers', () => towers.stop())
+  return towers
+}
+
+/** `undefined` when the operator does not want it. Throws `CONFIG_INVALID` for a mistyped cold account. */
+export function createSweeping(
+  { config, log, closers }: Base,
+  side: ChainSide,
+  parts: { peers: Pick<Peers, 'counts'>; keeper: Pick<OverlayKeeper, 'self'> },
+): Sweeping | undefined {
+  const { sweepAboveUnits, sweepTo, depositUnits, deployment } = config
+  if (sweepAboveUnits === undefined) return undefined
+  if (sweepTo !== undefined && !isAddress(sweepTo)) throw mistyped(sweepTo)
+  const sweeping = new Sweeping({
+    ...side,
+    deployment,
+    keepBase: () => {
+      // enough to open or top up a channel to each peer that is wanted
+      const capital = unitsToBase(depositUnits) * BigInt(parts.peers.counts.wanted)
+      const mark = unitsToBase(sweepAboveUnits)
+      return capital > mark ? capital : mark
+    },
+    to: () => (sweepTo as Hex | undefined) ?? parts.keeper.self?.row.operator,
+    checkMs: SWEEP_CHECK_MS,
+    onTrouble: (error) => log.warn({ code: error.code }, error.message),
+    onSwept: (_, transaction) => log.info({ transaction }, 'Sent earnings to the cold account'),
+  })
+  closers.add('sweeping', () => sweeping.stop())
+  return sweeping
+}
+
+/** Capitals in an address are its checksum (EIP-55): money that is sent to another one is gone. */
+function mistyped(sweepTo: string): MainframeError {
+  const message = `The setting sweepTo is ${sweepTo}, whose capitals do not fit: copy the address again`
+  return new MainframeError('CONFIG_INVALID', message)
+}
