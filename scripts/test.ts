@@ -32,11 +32,12 @@ if (unknown.length > 0) {
 const chosen = wanted.length > 0 ? wanted : suites
 
 const results: Counts[] = []
-if (chosen.includes('contracts')) results.push(await runContracts())
 const others = chosen.filter((name) => name !== 'contracts' && name !== 'e2e').filter(hasTests)
 if (others.length > 0) results.push(await runNode(others, 2))
-// A network of processes keeps both cores busy by itself; two at a time would only wait for each other.
-if (chosen.includes('e2e')) results.push(await runNode(['e2e'], 1))
+// A network of processes waits much and needs both cores at times: one at a time, beside Hardhat, which needs one.
+const networks = chosen.includes('e2e') ? runNode(['e2e'], 1) : undefined
+const contracts = chosen.includes('contracts') ? runContracts() : undefined
+for (const running of [networks, contracts]) if (running) results.push(await running)
 
 const sum = (key: keyof Counts) => results.reduce((total, counts) => total + counts[key], 0)
 const skipped = sum('skipped') > 0 ? `, ${sum('skipped')} skipped` : ''
@@ -49,7 +50,8 @@ function hasTests(suite: string): boolean {
 }
 
 async function runContracts(): Promise<Counts> {
-  const { output, code } = await run([HARDHAT_CLI, 'test'])
+  const { output, code } = await run([HARDHAT_CLI, 'test'], { printsAtOnce: false })
+  process.stdout.write(output)
   const count = (word: string) =>
     [...output.matchAll(new RegExp(`(\\d+) ${word}`, 'g'))].reduce((n, m) => n + Number(m[1]), 0)
   return withCode({ passed: count('passing'), failed: count('failing'), skipped: 0 }, code)
@@ -77,7 +79,11 @@ function withCode(counts: Counts, code: number): Counts {
   return unseen ? { ...counts, failed: 1 } : counts
 }
 
-function run(args: readonly string[]): Promise<{ output: string; code: number }> {
+/** What is printed later is whole: two that print at once would share lines. */
+function run(
+  args: readonly string[],
+  { printsAtOnce = true } = {},
+): Promise<{ output: string; code: number }> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [...args], {
       cwd: ROOT,
@@ -86,7 +92,7 @@ function run(args: readonly string[]): Promise<{ output: string; code: number }>
     let output = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       output += text
-      process.stdout.write(text)
+      if (printsAtOnce) process.stdout.write(text)
     })
     child.once('close', (code) => resolve({ output, code: code ?? 1 }))
   })
