@@ -1,4 +1,5 @@
 /** What the parts of a relay are put together from. */
+import type { Hex } from '@mainframe/protocol'
 import type { Journal } from './accounts/journal.ts'
 import type { Closers } from './closers.ts'
 import type { RelayConfig } from './config.ts'
@@ -35,6 +36,8 @@ export interface Stores {
 export interface Hooks {
   onLinkUp(): void
   onClaimed(result: ClaimResult): void
+  /** A payee takes no more vouchers on a channel of ours that is open. */
+  onLeft(channelId: Hex, epoch: number): void
   /** The disk failed: the relay cannot keep what it is paid for. */
   onFailure(error: unknown): void
 }

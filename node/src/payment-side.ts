@@ -1,30 +1,55 @@
 /** How the parts are put together that let channels end and look after what was earned. */
 import {
   type ChannelsDomain,
+  fromHex,
   type Hex,
   MainframeError,
   type ReleaseAnswer,
   unitsToBase,
 } from '@mainframe/protocol'
 import { isAddress } from 'ethers'
-import type { Base, Stores } from './base.ts'
+import type { Base, Hooks, Stores } from './base.ts'
 import type { RelayEntry } from './chain/directory.ts'
 import type { ChainSide } from './chain-side.ts'
-import type { PeerLink } from './links/peer-link.ts'
+import type { RelayConfig } from './config.ts'
 import type { Peers } from './links/peers.ts'
+import { Claims } from './payments/claims.ts'
 import { Closings } from './payments/closings.ts'
 import type { CreditLedger } from './payments/credit-ledger.ts'
+import { PayerChannels } from './payments/payer-channels.ts'
 import { Releases } from './payments/releases.ts'
 import { Sweeping } from './payments/sweeping.ts'
 import { Watchtowers } from './payments/watchtowers.ts'
 import type { OverlayKeeper } from './routing/overlay-keeper.ts'
 
+/** Asks another relay, over a link, to let a channel go. */
+export type AskPayee = (
+  relay: RelayEntry,
+  body: Uint8Array,
+  signal: AbortSignal,
+) => Promise<ReleaseAnswer>
+
+/** What the closings need of the parts that talk to others, once there are any. */
+interface LinkParts {
+  askRelease: AskPayee
+  peers: Pick<Peers, 'links'>
+}
+
+/** How often unclaimed earnings are looked at. */
+const CLAIM_CHECK_MS = 10_000
+/** The longest notice that the contract knows. */
+const MAX_NOTICE_SECONDS = 30 * 86_400
 /** Watchtowers are sent what is newer once in so many looks at the chain: every 10 s by default. */
 const POLLS_PER_PUSH = 10
 /** How often the vault is looked at for what can be sent on. */
 const SWEEP_CHECK_MS = 60_000
 /** How often channels that may be closed are looked at. */
 const CLOSING_CHECK_MS = 60_000
+
+export function domainOf({ deployment }: Pick<RelayConfig, 'deployment'>): ChannelsDomain {
+  const { chainId, channels } = deployment
+  return { chainId: BigInt(chainId), contract: fromHex(channels, 20) }
+}
 
 export function createReleases(
   { keys }: Base,
@@ -35,31 +60,72 @@ export function createReleases(
   return new Releases({ directory: side.directory, ledger, released, payee, payeeSecret, domain })
 }
 
+/** The claims begin before the rest: see `Relay`. */
+export function createClaims(
+  { config, log, closers }: Base,
+  { vouchers }: Stores,
+  { side, hooks }: { side: ChainSide; hooks: Hooks },
+): Claims {
+  const { deployment, claimMinUnits, claimMaxAgeSeconds } = config
+  const claims = new Claims({
+    ...side,
+    deployment,
+    vouchers,
+    thresholdBase: unitsToBase(claimMinUnits),
+    maxAgeMs: claimMaxAgeSeconds * 1_000,
+    checkMs: CLAIM_CHECK_MS,
+    onTrouble: (error) => log.warn({ code: error.code }, error.message),
+    onClaimed: hooks.onClaimed,
+  })
+  closers.add('claims', () => claims.stop())
+  return claims
+}
+
+export function createPayerChannels(
+  { config, keys, closers }: Base,
+  { signed }: Stores,
+  { side, hooks }: { side: ChainSide; hooks: Hooks },
+): PayerChannels {
+  const { deployment, depositUnits, maxDepositUnits, noticeSeconds, topUpBelowPercent } = config
+  const depositBase = unitsToBase(depositUnits)
+  const limits = {
+    depositBase,
+    lowWaterBase: (depositBase * BigInt(topUpBelowPercent)) / 100n,
+    maxDepositedBase: unitsToBase(config.maxDepositedUnits),
+    maxDepositBase: unitsToBase(maxDepositUnits),
+    noticeSeconds,
+    maxNoticeSeconds: MAX_NOTICE_SECONDS,
+  }
+  const { hotSecret } = keys
+  const { onLeft, onFailure } = hooks
+  const told = { onLeft, onFailure }
+  const channels = new PayerChannels({ ...side, deployment, hotSecret, signed, limits, ...told })
+  closers.add('channels', () => channels.stop())
+  return channels
+}
+
+/** Begins before the relay is listed: what it has in channels comes back, whether or not it ever is again. */
 export function createClosings(
   { config, keys, log, closers }: Base,
   { signed }: Stores,
-  {
-    links,
-    ask,
-    ...common
-  }: {
-    side: ChainSide
-    domain: ChannelsDomain
-    links(): ReadonlyMap<string, PeerLink>
-    ask(relay: RelayEntry, body: Uint8Array, signal: AbortSignal): Promise<ReleaseAnswer>
-  },
+  { side, parts }: { side: ChainSide; parts(): LinkParts | undefined },
 ): Closings {
   const stop = new AbortController()
   const closings = new Closings({
-    ...common.side,
-    domain: common.domain,
+    ...side,
+    domain: domainOf(config),
     deployment: config.deployment,
     hotSecret: keys.hotSecret,
     signed,
     idleMs: 1_000 * config.closeIdleSeconds,
     checkMs: CLOSING_CHECK_MS,
-    inUse: () => [...links().values()].flatMap(({ channelId }) => channelId ?? []),
-    ask: (relay, body) => ask(relay, body, stop.signal),
+    inUse: () =>
+      [...(parts()?.peers.links.values() ?? [])].flatMap(({ channelId }) => channelId ?? []),
+    ask: async (relay, body) => {
+      const ask = parts()?.askRelease
+      if (ask) return await ask(relay, body, stop.signal)
+      throw new MainframeError('NETWORK_CLOSED', 'The relay does not listen yet')
+    },
     onTrouble: (error) => log.warn({ code: error.code }, error.message),
     onClosed: (_, how) => log.info({ how }, 'Closed a channel to another relay'),
   })

@@ -12,13 +12,13 @@ import { troubles } from './health.ts'
 import type { Logger } from './log.ts'
 import { LoopLag } from './loop-lag.ts'
 import { loadKeys } from './operator/keys.ts'
-import { createSweeping, createWatchtowers } from './payment-side.ts'
+import { createClaims, createClosings, createSweeping, createWatchtowers } from './payment-side.ts'
 import type { ClaimResult, Claims } from './payments/claims.ts'
 import { outgoingChannels } from './payments/outgoing.ts'
 import type { Watchtowers } from './payments/watchtowers.ts'
 import { type Observed, OpenedReport, relayMetrics, relayStatus } from './status.ts'
 import { lockFolder } from './storage/lock.ts'
-import { createClaims, createParts, openStores, type Parts } from './wiring.ts'
+import { createParts, openStores, type Parts } from './wiring.ts'
 
 /** Who a relay is and where it listens. */
 export interface Listening {
@@ -111,9 +111,11 @@ export class Relay {
     const gas = new GasMeter()
     const onMined = gas.note.bind(gas)
     const side = await followChain({ ...base, onFailed, onMined, signal: this.#stop.signal })
+    const closings = createClosings(base, stores, { side, parts: () => this.#parts })
     const hooks = {
       onLinkUp: () => this.#checkReady(),
       onClaimed: (result: ClaimResult) => this.#onClaimed(result),
+      onLeft: (channelId: Hex, epoch: number) => closings.leave(channelId, epoch),
       onFailure: onFailed,
     }
     // what payers promised has its time, whether or not the relay is listed (any more)
@@ -121,6 +123,7 @@ export class Relay {
     this.#claims.start()
     this.#watchtowers = createWatchtowers(base, stores, side)
     this.#watchtowers.start()
+    closings.start()
     await untilListed(base, side, this.#stop.signal)
     const parts = createParts(base, stores, { ...side, gas }, hooks)
     this.#parts = parts
@@ -156,13 +159,12 @@ export class Relay {
       lastClaim: () => this.#lastClaim,
       isReady: () => this.#isReady,
     })
-    const { network, keeper, incoming, closings } = parts
+    const { network, keeper, incoming } = parts
     await network.start((stream, key) => incoming.accept(stream, key))
     this.#stop.signal.throwIfAborted()
     const nodeId = toHex(keeper.self?.nodeId ?? new Uint8Array(0))
     this.#listening = { nodeId, multiaddrs: network.multiaddrs, admin: admin.url }
     keeper.start()
-    closings.start()
     const timer = setTimeout(() => this.#becomeReady(), READY_TIMEOUT_MS)
     this.#closers.add('readiness', () => clearTimeout(timer))
     this.#checkReady()

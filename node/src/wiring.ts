@@ -5,7 +5,6 @@ import {
   type ChannelsDomain,
   errorCode,
   fromHex,
-  type Hex,
   toHex,
   unitsToBase,
 } from '@mainframe/protocol'
@@ -26,11 +25,8 @@ import { Network } from './links/network.ts'
 import { createQuoter } from './links/own-quote.ts'
 import { Peers } from './links/peers.ts'
 import type { Logger } from './log.ts'
-import { createClosings, createReleases } from './payment-side.ts'
-import { Claims } from './payments/claims.ts'
-import type { Closings } from './payments/closings.ts'
+import { type AskPayee, createPayerChannels, createReleases, domainOf } from './payment-side.ts'
 import { CreditLedger } from './payments/credit-ledger.ts'
-import { PayerChannels } from './payments/payer-channels.ts'
 import { openSignedLog } from './payments/signed-log.ts'
 import { openVoucherLog } from './payments/voucher-log.ts'
 import { openMemory, saveMemory } from './routing/memory.ts'
@@ -42,7 +38,8 @@ import { LEDGER_FOLDER, SIGNED_FILE, VOUCHER_FILE } from './storage/names.ts'
 export interface Parts {
   ledger: CreditLedger
   accounts: Accounts
-  closings: Closings
+  /** Asks a relay to let one of our channels to it go. */
+  askRelease: AskPayee
   network: Network
   keeper: OverlayKeeper
   router: Router
@@ -51,13 +48,9 @@ export interface Parts {
   incoming: IncomingLinks
 }
 
-/** How often unclaimed earnings are looked at. */
-const CLAIM_CHECK_MS = 10_000
 /** A deposit is at least this many windows, in what we ask and in what we give. */
 const WINDOWS_PER_DEPOSIT = 10n
 const COMPLAINT_MS = 60_000
-/** The longest notice that the contract knows. */
-const MAX_NOTICE_SECONDS = 30 * 86_400
 
 /** Opens what is on disk. Errors as `AppendLog.open`. */
 export async function openStores({ config, keys, log, closers }: Base): Promise<Stores> {
@@ -92,17 +85,13 @@ export function createParts(
   hooks: Hooks,
 ): Parts {
   const { config, keys, closers } = base
-  const { channels, chainId } = config.deployment
-  const domain = { chainId: BigInt(chainId), contract: fromHex(channels, 20) }
+  const { chainId } = config.deployment
+  const domain = domainOf(config)
   const charges = new ChargeMeter()
   const ledger = createLedger(base, stores, { side, domain, charges })
   const { onFailure } = hooks
   const accounts = createAccounts(base, stores, { ...side, ledger, charges, onFailure })
-  const payerChannels = createPayerChannels(base, stores, {
-    side,
-    hooks,
-    onLeft: (channelId, epoch) => closings.leave(channelId, epoch),
-  })
+  const payerChannels = createPayerChannels(base, stores, { side, hooks })
   const network = new Network({
     nodeSeed: keys.nodeSeed,
     listen: config.listen,
@@ -139,13 +128,9 @@ export function createParts(
     onFailure: complain,
   })
   closers.add('peers', () => peers.stop())
-  const closings = createClosings(base, stores, {
-    side,
-    domain,
-    links: () => peers.links,
-    ask: (relay, body, signal) => askRelease(relay, body, { network, domain, addressesOf, signal }),
-  })
   closers.add('overlay', () => keeper.stop())
+  const ask: AskPayee = async (relay, body, stop) =>
+    await askRelease(relay, body, { network, domain, addressesOf, signal: stop })
   const limit = config.maxSubscriptions
   const subscriptions = new Subscriptions({ holds: stores.holds, limit })
   const incoming = new IncomingLinks({
@@ -162,7 +147,17 @@ export function createParts(
     maxLinks: config.maxLinks,
   })
   closers.add('incoming links', () => incoming.stop())
-  return { ledger, accounts, closings, network, keeper, router, peers, subscriptions, incoming }
+  return {
+    ledger,
+    accounts,
+    askRelease: ask,
+    network,
+    keeper,
+    router,
+    peers,
+    subscriptions,
+    incoming,
+  }
 }
 
 function createLedger(
@@ -193,54 +188,6 @@ function createLedger(
   })
   closers.add('ledger', () => ledger.close())
   return ledger
-}
-
-/** The claims begin before the rest: see `Relay`. */
-export function createClaims(
-  { config, log, closers }: Base,
-  { vouchers }: Stores,
-  { side, hooks }: { side: ChainSide; hooks: Hooks },
-): Claims {
-  const { deployment, claimMinUnits, claimMaxAgeSeconds } = config
-  const claims = new Claims({
-    ...side,
-    deployment,
-    vouchers,
-    thresholdBase: unitsToBase(claimMinUnits),
-    maxAgeMs: claimMaxAgeSeconds * 1_000,
-    checkMs: CLAIM_CHECK_MS,
-    onTrouble: (error) => log.warn({ code: error.code }, error.message),
-    onClaimed: hooks.onClaimed,
-  })
-  closers.add('claims', () => claims.stop())
-  return claims
-}
-
-function createPayerChannels(
-  { config, keys, closers }: Base,
-  { signed }: Stores,
-  {
-    side,
-    hooks,
-    onLeft,
-  }: { side: ChainSide; hooks: Hooks; onLeft(channelId: Hex, epoch: number): void },
-): PayerChannels {
-  const { deployment, depositUnits, maxDepositUnits, noticeSeconds, topUpBelowPercent } = config
-  const depositBase = unitsToBase(depositUnits)
-  const limits = {
-    depositBase,
-    lowWaterBase: (depositBase * BigInt(topUpBelowPercent)) / 100n,
-    maxDepositedBase: unitsToBase(config.maxDepositedUnits),
-    maxDepositBase: unitsToBase(maxDepositUnits),
-    noticeSeconds,
-    maxNoticeSeconds: MAX_NOTICE_SECONDS,
-  }
-  const { hotSecret } = keys
-  const { onFailure } = hooks
-  const told = { onLeft, onFailure }
-  const channels = new PayerChannels({ ...side, deployment, hotSecret, signed, limits, ...told })
-  closers.add('channels', () => channels.stop())
-  return channels
 }
 
 function createRouter(

@@ -28,6 +28,7 @@ import {
   type Payer,
   startPayee,
   UNIT,
+  vaultOf,
 } from './support.ts'
 
 const SEED = Number(process.env.FUZZ_SEED ?? randomInt(2 ** 31))
@@ -139,16 +140,6 @@ async function slotOf({ channelId }: Leaving) {
   return slots[0] as { deposit: bigint; closesAt: bigint; epoch: bigint }
 }
 
-async function vaultOf({ account }: { account: Hex }): Promise<bigint> {
-  const [balances] = await callView(new Rpc({ url: chain.rpcUrl }), {
-    to: chain.deployment.channels,
-    contract: channelsContract,
-    method: 'vaults',
-    args: [[chain.deployment.token], account],
-  })
-  return balances[0]
-}
-
 const isClosing = async (leaver: Leaving) => (await slotOf(leaver)).closesAt > 0n
 const isClosed = async (leaver: Leaving) => (await slotOf(leaver)).deposit === 0n
 const sentBy = async ({ payer }: Leaving) =>
@@ -176,7 +167,7 @@ describe('a channel to another relay', () => {
     const { ends } = begin(leaver)
     await until(() => ends.length > 0)
     assert.deepEqual(ends, ['released'])
-    assert.equal(await vaultOf(leaver.payer), DEPOSIT - 1_000n * UNIT)
+    assert.equal(await vaultOf(chain, leaver.payer), DEPOSIT - 1_000n * UNIT)
     assert.equal(await sentBy(leaver), 2)
     await confirm(chain, leaver.directory)
     await manyLooks()
@@ -215,7 +206,7 @@ describe('a channel to another relay', () => {
       [['finalized'], ['finalized']],
     )
     // the payee was off line all the time, and claimed nothing
-    for (const leaver of [away, gone]) assert.equal(await vaultOf(leaver.payer), DEPOSIT)
+    for (const leaver of [away, gone]) assert.equal(await vaultOf(chain, leaver.payer), DEPOSIT)
   })
 
   it('that its payee takes no vouchers on is closed at once, once a day', async () => {
@@ -234,6 +225,18 @@ describe('a channel to another relay', () => {
     closings.leave(leaver.channelId, 2)
     await manyLooks()
     assert.ok(!(await isClosed(leaver)), 'whoever refuses us cannot make us pay for gas at will')
+  })
+
+  it('that is asked to close for a refusal is not asked again when that is taken back', async () => {
+    const leaver = await leaving()
+    const { closings } = begin(leaver, { idleMs: 10 ** 9, ask: unreachable })
+    closings.leave(leaver.channelId, 1)
+    await until(() => isClosing(leaver))
+    await leaver.payer.sender.settle()
+    await exit(chain, leaver.payer, { payee: payee.account, method: 'cancelClose' })
+    await confirm(chain, leaver.directory)
+    await manyLooks()
+    assert.ok(!(await isClosing(leaver)))
   })
 
   it('that fails to close keeps no other from it', async () => {
@@ -289,7 +292,7 @@ describe('closing by a process that is killed again and again', () => {
       await chain.request('evm_setIntervalMining', [0])
       await chain.request('evm_setAutomine', [true])
     }
-    assert.equal(await vaultOf(leaver.payer), DEPOSIT)
+    assert.equal(await vaultOf(chain, leaver.payer), DEPOSIT)
     assert.equal(await sentBy(leaver), 3, 'open, requestClose and finalize')
   })
 })

@@ -12,7 +12,7 @@ import {
   toHex,
   voucherDigest,
 } from '@mainframe/protocol'
-import { channelsContract, tokenContract } from '../../../node/src/chain/contracts.ts'
+import { channelsContract, fetchSlots, tokenContract } from '../../../node/src/chain/contracts.ts'
 import type { ChainDirectory, RelayEntry } from '../../../node/src/chain/directory.ts'
 import type { ChainFollower } from '../../../node/src/chain/follow.ts'
 import { Rpc } from '../../../node/src/chain/rpc.ts'
@@ -61,6 +61,8 @@ interface Paying {
   signed: SignedLog
   channels: PayerChannels
   failures: unknown[]
+  /** Epochs that were left. */
+  left: number[]
 }
 
 let chain: TestChain
@@ -94,6 +96,7 @@ async function start(payer: Payer, before: Before = {}): Promise<Paying> {
   await follower.start()
   const signed = await openSignedLog(join(data, 'signed.log'))
   const failures: unknown[] = []
+  const left: number[] = []
   const channels = new PayerChannels({
     rpc: new Rpc({ url: chain.rpcUrl }),
     deployment,
@@ -103,9 +106,10 @@ async function start(payer: Payer, before: Before = {}): Promise<Paying> {
     signed,
     limits: { ...LIMITS, ...limits },
     confirmTimeoutMs: 20_000,
+    onLeft: (_, epoch) => left.push(epoch),
     onFailure: (error) => failures.push(error),
   })
-  const paying = { payer, folder: data, directory, follower, signed, channels, failures }
+  const paying = { payer, folder: data, directory, follower, signed, channels, failures, left }
   running.push(paying)
   return paying
 }
@@ -159,6 +163,13 @@ function killed({ payer, directory, signed }: Paying, signal: AbortSignal): Paye
 
 async function inPool({ account }: Payer): Promise<number> {
   return Number(await chain.request('eth_getTransactionCount', [account, 'pending']))
+}
+
+/** As mined, whatever the view says. */
+async function depositedOf({ channelId }: PayerChannel): Promise<bigint> {
+  const { channels } = chain.deployment
+  const [slot] = await fetchSlots(new Rpc({ url: chain.rpcUrl }), channels, [toHex(channelId)])
+  return slot?.deposit ?? 0n
 }
 
 async function nonceOf({ account }: Payer): Promise<number> {
@@ -380,6 +391,54 @@ describe('a channel to another relay', () => {
     assert.equal(again, channel)
     assert.equal(await nonceOf(paying.payer), 3)
     assert.ok([...paying.directory.channels.values()].every(({ state }) => state === 'open'))
+  })
+
+  it('that is topped up is so once, though a killed run did it before the view knew', async () => {
+    const payer = await createPayer(chain)
+    const first = await start(payer)
+    const peer = peerOf(first)
+    const channel = await first.channels.ensure(peer, quoteOf(peer))
+    await channel.record(MFT - UNIT)
+    await stop(first)
+    running.splice(0)
+    await chain.request('evm_setIntervalMining', [0])
+    const second = await start(payer, first)
+    await second.channels.ensure(peer, quoteOf(peer))
+    const interrupted = second.channels.topUp(peer, quoteOf(peer))
+    const ended = assert.rejects(interrupted, (error) => errorCode(error) === 'CHAIN_UNREACHABLE')
+    await until(async () => (await depositedOf(channel)) === 2n * MFT)
+    const sent = await nonceOf(payer)
+    await stop(second)
+    await ended
+    running.splice(0)
+    const third = await start(payer, first)
+    const topped = third.channels.topUp(peer, quoteOf(peer))
+    await chain.request('evm_setIntervalMining', [BLOCK_MS])
+    assert.equal((await topped).depositBase, 2n * MFT)
+    assert.equal(await nonceOf(payer), sent)
+  })
+
+  it('that its payee refuses ends, and costs no gas for taking that back', async () => {
+    const paying = await start(await createPayer(chain))
+    const peer = peerOf(paying)
+    const channel = await paying.channels.ensure(peer, quoteOf(peer))
+    paying.channels.leave(channel)
+    assert.deepEqual(paying.left, [1])
+    await exit(chain, paying.payer, { payee: peer.row.payee, method: 'requestClose' })
+    await untilState(paying, 'closing')
+    const sent = await nonceOf(paying.payer)
+    await assert.rejects(paying.channels.ensure(peer, quoteOf(peer)), /takes no more vouchers/)
+    assert.equal(await nonceOf(paying.payer), sent)
+  })
+
+  it('that was kept is not left when its payee has not seen that yet', async () => {
+    const paying = await start(await createPayer(chain))
+    const peer = peerOf(paying)
+    await paying.channels.ensure(peer, quoteOf(peer))
+    await exit(chain, paying.payer, { payee: peer.row.payee, method: 'requestClose' })
+    await untilState(paying, 'closing')
+    paying.channels.leave(await paying.channels.ensure(peer, quoteOf(peer)))
+    assert.deepEqual(paying.left, [])
   })
 
   it('is topped up below the low-water mark, long before a window no longer fits', async () => {

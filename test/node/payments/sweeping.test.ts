@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { type Hex, MainframeError } from '@mainframe/protocol'
+import type { Base } from '../../../node/src/base.ts'
 import { callView, channelsContract, tokenContract } from '../../../node/src/chain/contracts.ts'
 import { Rpc } from '../../../node/src/chain/rpc.ts'
 import { TransactionSender } from '../../../node/src/chain/transactions.ts'
+import type { ChainSide } from '../../../node/src/chain-side.ts'
+import { createSweeping } from '../../../node/src/payment-side.ts'
+import { Claims } from '../../../node/src/payments/claims.ts'
 import { Sweeping, type SweepingOptions } from '../../../node/src/payments/sweeping.ts'
 import { startChain, type TestChain } from '../../helpers/chain.ts'
 import { MFT, POLL_MS, senderOf, until } from '../chain-support.ts'
-import { createPayer, type Payer, vaultOf } from './support.ts'
+import { createPayer, creditOf, deposit, type Payer, startPayee, UNIT, vaultOf } from './support.ts'
 
 const COLD: Hex = `0x${'c0'.repeat(20)}`
 
@@ -88,6 +92,14 @@ describe('earnings in the vault', () => {
     assert.equal(await sentBy(hot), 2)
   })
 
+  it('go to no account whose address was mistyped', () => {
+    const sweepTo = '0x00000000000000000000000000000000000000Ab'
+    const base = { config: { sweepAboveUnits: 1, sweepTo } } as Base
+    const unused = [{} as ChainSide, {} as Parameters<typeof createSweeping>[2]] as const
+    const fault = { code: 'CONFIG_INVALID', message: /sweepTo .*capitals do not fit/ }
+    assert.throws(() => createSweeping(base, ...unused), fault)
+  })
+
   it('go to the cold account as far as they are above it, again and again', async () => {
     const hot = await earned(25n * MFT)
     const before = await balanceOf(COLD)
@@ -132,6 +144,37 @@ describe('earnings in the vault', () => {
     await chain.mine()
     await manyLooks()
     assert.deepEqual([swept, await vaultOf(chain, hot), await sentBy(hot)], [[], 10n * MFT, 3])
+  })
+
+  it('that a claim is bringing are waited for, and go in one transfer', async () => {
+    const payee = await startPayee(chain)
+    try {
+      const payer = await createPayer(chain)
+      await deposit(chain, payer, { payee: payee.account, amount: 10n * MFT })
+      await payee.confirm()
+      const credit = creditOf(chain, payer, { payee: payee.account, units: 90_000 })
+      assert.equal((await payee.ledger.offer(credit, {})).outcome, 'accepted')
+      await chain.fund(payee.account, 25n * MFT)
+      await put(payee, 25n * MFT)
+      const { deployment, rpcUrl: url } = chain
+      const never = { thresholdBase: 10n ** 30n, maxAgeMs: 10 ** 9, checkMs: 10 ** 9 }
+      const claims = new Claims({ rpc: new Rpc({ url }), deployment, ...payee, ...never })
+      await chain.request('evm_setAutomine', [false])
+      const claiming = claims.claimNow()
+      await until(async () => (await sentBy(payee, 'pending')) === 3)
+      const { swept } = begin(payee)
+      await manyLooks()
+      assert.equal(await sentBy(payee, 'pending'), 3, 'nothing is sent beside the claim')
+      await chain.mine()
+      await chain.request('evm_setAutomine', [true])
+      assert.equal((await claiming)?.paidBase, 90_000n * UNIT)
+      await until(() => swept.length > 0)
+      assert.deepEqual(swept, [15n * MFT + 90_000n * UNIT])
+      assert.equal(await vaultOf(chain, payee), 10n * MFT)
+    } finally {
+      await payee.stop()
+      await payee.remove()
+    }
   })
 
   it('stay when the chain does not answer, which is told', async () => {

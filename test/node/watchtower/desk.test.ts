@@ -165,6 +165,21 @@ describe('a watchtower', () => {
     assert.equal(store.entries.size, 2)
   })
 
+  it('looks at one request of a payee at a time, whatever the others send', async () => {
+    const [greedy, modest] = [newPayee(), newPayee()]
+    const desk = deskOf({ maxPerPayee: 50 })
+    const many = Array.from({ length: 40 }, () => voucher(directory.open(greedy.account), 1))
+    const few = voucher(directory.open(modest.account), 1)
+    const [first, second, other] = await Promise.all([
+      desk.take(...requestOf(greedy, many)),
+      desk.take(...requestOf(greedy, many)),
+      desk.take(...requestOf(modest, [few])),
+    ])
+    assert.ok(typeof first === 'object' && typeof other === 'object')
+    assert.equal(second, 'busy')
+    assert.ok(typeof (await desk.take(...requestOf(greedy, []))) === 'object')
+  })
+
   it('takes nothing more when its disk refuses', async () => {
     const payee = newPayee()
     const other = new TowerStore(await mkdtemp(join(folder, 'other-')))

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { type Hex, MainframeError } from '@mainframe/protocol'
-import { callView, channelsContract } from '../../../node/src/chain/contracts.ts'
 import { ChainDirectory } from '../../../node/src/chain/directory.ts'
 import { ChainFollower } from '../../../node/src/chain/follow.ts'
 import { Rpc } from '../../../node/src/chain/rpc.ts'
@@ -26,6 +25,7 @@ import {
   type Payer,
   startPayee,
   UNIT,
+  vaultOf,
 } from '../payments/support.ts'
 
 const DEPOSIT = 10n * MFT
@@ -67,6 +67,10 @@ after(async () => {
 async function paid(...units: number[]): Promise<{ payee: Payee; payers: Payer[] }> {
   const payee = await startPayee(chain)
   payees.push(payee)
+  return await paidTo(payee, units)
+}
+
+async function paidTo(payee: Payee, units: readonly number[]) {
   const payers: Payer[] = []
   for (const each of units) {
     const payer = await createPayer(chain)
@@ -112,16 +116,6 @@ async function begin(options: Partial<WatchOptions> = {}) {
   return { watch, account, claims, troubles }
 }
 
-async function vaultOf(account: Hex): Promise<bigint> {
-  const [balances] = await callView(new Rpc({ url: chain.rpcUrl }), {
-    to: chain.deployment.channels,
-    contract: channelsContract,
-    method: 'vaults',
-    args: [[chain.deployment.token], account],
-  })
-  return balances[0]
-}
-
 const sentBy = async (account: Hex) =>
   Number(await chain.request('eth_getTransactionCount', [account, 'latest']))
 const manyLooks = () => new Promise((resolve) => setTimeout(resolve, 150))
@@ -134,7 +128,7 @@ describe('a watchtower', () => {
     const { account } = await begin()
     await manyLooks()
     assert.equal(await sentBy(account), 0)
-    assert.equal(await vaultOf(open.payee.account), 0n)
+    assert.equal(await vaultOf(chain, open.payee), 0n)
   })
 
   it('claims for a payee that stays away, with no key of its, and gets nothing', async () => {
@@ -144,8 +138,8 @@ describe('a watchtower', () => {
     const { account, claims } = await begin()
     await until(() => claims.length > 0)
     assert.deepEqual(claims, [3_000n * UNIT])
-    assert.equal(await vaultOf(away.payee.account), 3_000n * UNIT)
-    assert.equal(await vaultOf(account), 0n)
+    assert.equal(await vaultOf(chain, away.payee), 3_000n * UNIT)
+    assert.equal(await vaultOf(chain, { account }), 0n)
     await confirm(chain, directory)
     await manyLooks()
     assert.equal(await sentBy(account), 1, 'nothing is claimed twice')
@@ -153,7 +147,7 @@ describe('a watchtower', () => {
     for (const payer of away.payers) {
       await exit(chain, payer, { payee: away.payee.account, method: 'finalize' })
     }
-    assert.equal(await vaultOf(away.payers[0]?.account ?? '0x'), DEPOSIT - 1_000n * UNIT)
+    assert.equal(await vaultOf(chain, away.payers[0] ?? assert.fail()), DEPOSIT - 1_000n * UNIT)
   })
 
   it('spends nothing for a payee that has claimed by itself, or for what is too small', async () => {
@@ -179,10 +173,12 @@ describe('a watchtower', () => {
     await chain.passTime(NOTICE_SECONDS / 2)
     const gasPerDay = store.gasSince(0) + claimGas(2)
     const { watch, claims, troubles } = await begin({ gasPerDay })
+    assert.deepEqual(watch.troubles, [])
     await until(() => troubles.length > 0)
     assert.deepEqual(claims, [8_000n * UNIT])
     assert.match(troubles[0] ?? '', /raise towerGasPerDay/)
     assert.ok(watch.gasLeft < claimGas(1))
+    assert.match(watch.troubles[0] ?? '', /raise towerGasPerDay/, 'an alarm can hang on it')
     await watch.stop()
     const reopened = new TowerStore(folder)
     const again = await begin({ gasPerDay, store: reopened })
@@ -193,6 +189,22 @@ describe('a watchtower', () => {
     const richer = await begin()
     await until(() => richer.claims.length > 0)
     assert.deepEqual(richer.claims, [1_000n * UNIT])
+  })
+
+  it('serves first the payee that has cost it the least', async () => {
+    const greedy = await paid(90_000)
+    await close(greedy)
+    await chain.passTime(NOTICE_SECONDS / 2)
+    const first = await begin()
+    await until(() => first.claims.length > 0)
+    await first.watch.stop()
+    const [again, modest] = [await paidTo(greedy.payee, [90_000]), await paid(1_000)]
+    await close(again)
+    await close(modest)
+    await chain.passTime(NOTICE_SECONDS / 2)
+    const { claims, troubles } = await begin({ gasPerDay: store.gasSince(0) + claimGas(1) })
+    await until(() => troubles.length > 0)
+    assert.deepEqual(claims, [1_000n * UNIT])
   })
 
   it('counts no gas for what its node refused, and says why it fails', async () => {
