@@ -22,6 +22,7 @@ import { Peers } from './links/peers.ts'
 import type { Logger } from './log.ts'
 import { type AskPayee, createPayerChannels, createReleases, domainOf } from './payment-side.ts'
 import { CreditLedger } from './payments/credit-ledger.ts'
+import type { PayerChannels } from './payments/payer-channels.ts'
 import { openSignedLog } from './payments/signed-log.ts'
 import { openVoucherLog } from './payments/voucher-log.ts'
 import { openMemory, saveMemory } from './routing/memory.ts'
@@ -31,6 +32,7 @@ import { Router, type RouterOptions } from './routing/router.ts'
 /** The parts above chain and disk. */
 export interface Parts {
   ledger: CreditLedger
+  payerChannels: PayerChannels
   /** Asks a relay to let one of our channels to it go. */
   askRelease: AskPayee
   network: Network
@@ -130,7 +132,17 @@ export function createParts(base: Base, stores: Stores, side: ChainSide, hooks: 
     maxLinks: config.maxLinks,
   })
   closers.add('incoming links', () => incoming.stop())
-  return { ledger, askRelease: ask, network, keeper, router, peers, subscriptions, incoming }
+  return {
+    ledger,
+    payerChannels,
+    askRelease: ask,
+    network,
+    keeper,
+    router,
+    peers,
+    subscriptions,
+    incoming,
+  }
 }
 
 function createLedger(
