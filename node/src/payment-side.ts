@@ -161,7 +161,11 @@ export function createWatchtowers(
 export function createSweeping(
   { config, log, closers }: Base,
   side: ChainSide,
-  parts: { peers: Pick<Peers, 'counts'>; keeper: Pick<OverlayKeeper, 'self'> },
+  parts: {
+    peers: Pick<Peers, 'counts'>
+    keeper: Pick<OverlayKeeper, 'self'>
+    payerChannels: Pick<PayerChannels, 'isFunding'>
+  },
 ): Sweeping | undefined {
   const { sweepAboveUnits, sweepTo, depositUnits, deployment } = config
   if (sweepAboveUnits === undefined) return undefined
@@ -175,6 +179,7 @@ export function createSweeping(
       const mark = unitsToBase(sweepAboveUnits)
       return capital > mark ? capital : mark
     },
+    isFunding: () => parts.payerChannels.isFunding,
     to: () => (sweepTo as Hex | undefined) ?? parts.keeper.self?.row.operator,
     checkMs: SWEEP_CHECK_MS,
     onTrouble: (error) => log.warn({ code: error.code }, error.message),

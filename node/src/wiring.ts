@@ -27,6 +27,7 @@ import { Peers } from './links/peers.ts'
 import type { Logger } from './log.ts'
 import { type AskPayee, createPayerChannels, createReleases, domainOf } from './payment-side.ts'
 import { CreditLedger } from './payments/credit-ledger.ts'
+import type { PayerChannels } from './payments/payer-channels.ts'
 import { openSignedLog } from './payments/signed-log.ts'
 import { openVoucherLog } from './payments/voucher-log.ts'
 import { openMemory, saveMemory } from './routing/memory.ts'
@@ -38,6 +39,7 @@ import { LEDGER_FOLDER, SIGNED_FILE, VOUCHER_FILE } from './storage/names.ts'
 export interface Parts {
   ledger: CreditLedger
   accounts: Accounts
+  payerChannels: PayerChannels
   /** Asks a relay to let one of our channels to it go. */
   askRelease: AskPayee
   network: Network
@@ -150,6 +152,7 @@ export function createParts(
   return {
     ledger,
     accounts,
+    payerChannels,
     askRelease: ask,
     network,
     keeper,

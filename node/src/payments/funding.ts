@@ -65,6 +65,7 @@ export class Funding {
   #wishes: Wish[] = []
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> = Promise.resolve()
+  #batches = 0
   /** What this run paid into, whether or not the confirmed view knows of it yet. */
   readonly #funded = new Set<Hex>()
 
@@ -83,6 +84,11 @@ export class Funding {
     return done.promise
   }
 
+  /** Whether money is on its way from wallet or vault into channels, or is about to be. */
+  get isBusy(): boolean {
+    return this.#wishes.length > 0 || this.#batches > 0
+  }
+
   /** Refuses what has not begun; resolves when nothing is under way. */
   async stop(): Promise<void> {
     clearTimeout(this.#timer)
@@ -94,12 +100,14 @@ export class Funding {
   #begin(): void {
     this.#timer = undefined
     const wishes = this.#wishes.splice(0)
+    this.#batches += 1
     this.#running = this.#running.then(async () => {
       const notices = Map.groupBy(wishes, ({ row }) => row.noticeSeconds)
       for (const group of notices.values()) {
         for (let i = 0; i < group.length; i += MAX_ROWS)
           await this.#pay(group.slice(i, i + MAX_ROWS))
       }
+      this.#batches -= 1
     })
   }
 

@@ -97,6 +97,11 @@ export class PayerChannels {
     return depositBase - signedBase < this.#options.limits.lowWaterBase
   }
 
+  /** Whether deposits are being made. */
+  get isFunding(): boolean {
+    return this.#funding.isBusy
+  }
+
   /** The payee refuses vouchers on this channel as if it were closing. */
   leave({ channelId, epoch }: PayerChannel): void {
     const id = toHex(channelId)

@@ -11,6 +11,8 @@ export interface SweepingOptions {
   sender: TransactionSender
   /** What stays in the vault, base units: the setting, and what channels need. */
   keepBase(): bigint
+  /** Whether the vault holds money that is on its way into channels: nothing is sent on meanwhile. */
+  isFunding(): boolean
   /** The cold account; `undefined` while it is not known. */
   to(): Hex | undefined
   checkMs: number
@@ -60,6 +62,7 @@ export class Sweeping {
     if (!to || (await this.#surplus()) === 0n) return
     if (to === sender.account) throw sweptToItself()
     await sender.settle() // what a run that was killed sent on must not be sent twice
+    if (this.#options.isFunding()) return
     const amountBase = await this.#surplus()
     if (amountBase === 0n) return
     const args = [deployment.token, to, amountBase]

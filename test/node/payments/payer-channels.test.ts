@@ -236,10 +236,10 @@ describe('a channel to another relay', () => {
     const paying = await start(await createPayer(chain))
     const peer = peerOf(paying)
     const quote = quoteOf(peer)
-    const [one, other] = await Promise.all([
-      paying.channels.ensure(peer, quote),
-      paying.channels.ensure(peer, quote),
-    ])
+    const both = [paying.channels.ensure(peer, quote), paying.channels.ensure(peer, quote)]
+    assert.ok(paying.channels.isFunding)
+    const [one = assert.fail(), other] = await Promise.all(both)
+    assert.ok(!paying.channels.isFunding)
     assert.equal(one, other)
     assert.equal(await nonceOf(paying.payer), 1)
     assert.equal(one.depositBase, MFT)

@@ -50,6 +50,7 @@ function begin({ sender }: Payer, options: Partial<SweepingOptions> = {}) {
     deployment,
     sender,
     keepBase: () => 10n * MFT,
+    isFunding: () => false,
     to: () => COLD,
     checkMs: 5,
     onSwept: (amount) => swept.push(amount),
@@ -113,6 +114,17 @@ describe('earnings in the vault', () => {
     await put(hot, 3n * MFT)
     await until(() => swept.length === 2)
     assert.deepEqual(swept, [15n * MFT, 3n * MFT])
+    assert.equal(await vaultOf(chain, hot), 10n * MFT)
+  })
+
+  it('stay while money is on its way through the vault into channels', async () => {
+    const hot = await earned(30n * MFT)
+    let isFunding = true
+    const { swept } = begin(hot, { isFunding: () => isFunding })
+    await manyLooks()
+    assert.deepEqual(swept, [])
+    isFunding = false
+    await until(() => swept.length > 0)
     assert.equal(await vaultOf(chain, hot), 10n * MFT)
   })
 
