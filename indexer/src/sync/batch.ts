@@ -7,7 +7,6 @@ import {
   type ChannelRow,
   continuesLog,
   type Deployment,
-  decodeLog,
   fromHex,
   type Hex,
   isRegistrationSigned,
@@ -23,6 +22,7 @@ import {
   toHex,
 } from '@mainframe/protocol'
 import { inconsistent, type LogHeads } from '../chain/chain-reader.ts'
+import { decodeLog } from '../chain/decode.ts'
 import type { StoredLog, StoredNode } from '../db/tables.ts'
 
 /** A log takes about a millisecond to check; after this many the HTTP server has its turn. */

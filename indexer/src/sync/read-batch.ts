@@ -1,6 +1,7 @@
-import { type Deployment, decodeLog, type Hex } from '@mainframe/protocol'
+import type { Deployment, Hex } from '@mainframe/protocol'
 import { bloomMayHold } from '../chain/bloom.ts'
 import { type BlockHeader, type ChainReader, inconsistent } from '../chain/chain-reader.ts'
+import { decodeLog } from '../chain/decode.ts'
 import type { Batch } from './batch.ts'
 
 /** A batch, or why there is none: the chain continues another block, or has not got so far. */
