@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { setTimeout } from 'node:timers/promises'
 import { pino } from 'pino'
 import { createChainReader } from '../../indexer/src/chain/chain-reader.ts'
-import { createHttpRpc } from '../../indexer/src/chain/rpc.ts'
+import { createRpcPool } from '../../indexer/src/chain/rpc-pool.ts'
 import type { Database, Queryable } from '../../indexer/src/db/database.ts'
 import {
   CHANNEL_TABLE,
@@ -28,10 +28,17 @@ export async function until(check: () => boolean | Promise<boolean>, what: strin
 }
 
 /** A follower of the chain at `url`; the caller stops it. */
-export function follow(db: Database, url: string, finalityDepth = 6): Follower {
+export function follow(db: Database, url: string | string[], finalityDepth = 6): Follower {
   const abort = new AbortController()
-  const chain = createChainReader(createHttpRpc(url, abort.signal), DEPLOYMENT)
   const log = pino({ level: 'silent' })
+  const rpc = createRpcPool({
+    urls: [url].flat(),
+    chainId: DEPLOYMENT.chainId,
+    requestsPerSecond: 10_000,
+    signal: abort.signal,
+    log,
+  })
+  const chain = createChainReader(rpc, DEPLOYMENT)
   const follower = new Follower(
     { finalityDepth, pollIntervalMs: 20 },
     { db, chain, deployment: DEPLOYMENT, log, abort },

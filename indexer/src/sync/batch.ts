@@ -25,8 +25,8 @@ import { inconsistent, type LogHeads } from '../chain/chain-reader.ts'
 import { decodeLog } from '../chain/decode.ts'
 import type { StoredLog, StoredNode } from '../db/tables.ts'
 
-/** A log takes about a millisecond to check; after this many the HTTP server has its turn. */
-const LOGS_AT_ONCE = 16
+/** A log takes some 50 µs to check; after this many the HTTP server has its turn. */
+const LOGS_AT_ONCE = 128
 
 /** A block and where the verifiable logs stand after it. */
 export interface Cursor {
@@ -39,6 +39,8 @@ export interface Cursor {
 
 /** Consecutive blocks as read from the chain, up to and including `block`. */
 export interface Batch {
+  /** Hash of the block before its first. */
+  parentHash: Hex
   block: { number: number; hash: Hex; time: number }
   /** In the order of the chain. */
   logs: readonly RawLog[]
