@@ -50,12 +50,16 @@ export interface Batch {
   logHeads: LogHeads | undefined
 }
 
-/** A batch whose events were decoded and found to continue the verifiable logs. */
-export interface VerifiedBatch {
-  cursor: Cursor
+/** Events in the order of the chain, and hashes by number of blocks that place nodes. */
+export interface DerivedEvents {
   events: readonly ChainEvent[]
-  logs: readonly StoredLog[]
   seeds: ReadonlyMap<number, Hex>
+}
+
+/** A batch whose events were decoded and found to continue the verifiable logs. */
+export interface VerifiedBatch extends DerivedEvents {
+  cursor: Cursor
+  logs: readonly StoredLog[]
 }
 
 /** Rows that a batch builds on: those its events name, and nodes without an overlay address. */
@@ -143,7 +147,7 @@ function storedLog(log: RawLog, event: ChainEvent): StoredLog {
 /** Applies the events of a batch, in order, and gives overlay addresses to nodes that wait for one. */
 export function reduceBatch(
   base: BaseRows,
-  batch: VerifiedBatch,
+  batch: DerivedEvents,
   deployment: Deployment,
 ): ChangedRows {
   const nodes = new Map(base.nodes.map((row) => [row.nodeId, row]))

@@ -7,6 +7,7 @@ import { type Cursor, type VerifiedBatch, verifyBatch } from './batch.ts'
 import { RangePlan, readAhead } from './read-ahead.ts'
 import { readBlock } from './read-batch.ts'
 import { reconcile } from './reconcile.ts'
+import { DERIVATION, rederive } from './rederive.ts'
 import type { SyncStatus } from './status.ts'
 import { type ChainState, commitBatch, initialiseState, readCursor, readState } from './store.ts'
 
@@ -136,6 +137,7 @@ export class Follower {
     const { db, chain, deployment } = this.#parts
     const stored = await db.read(readState)
     if (stored) {
+      if (stored.derivation !== DERIVATION) await this.#rederive()
       await this.#reconcile({ head, state: stored, cursor: await db.read(readCursor) })
       return stored
     }
@@ -146,6 +148,13 @@ export class Follower {
     }
     await initialiseState(db, deployment, anchor)
     return this.#begin(head)
+  }
+
+  async #rederive(): Promise<void> {
+    const { db, deployment, log } = this.#parts
+    log.info('the rules have changed: filling the tables from the stored logs')
+    const events = await rederive(db, deployment)
+    log.info({ events }, 'the tables are filled again')
   }
 
   /**
