@@ -47,6 +47,31 @@ export function follow(db: Database, url: string | string[], finalityDepth = 6):
   return follower
 }
 
+/**
+ * A database on which a process dies: at a query, or after a commit of which it never learns. `due` is
+ * asked at each of these points.
+ */
+export function dying(db: Database, due: () => boolean): Database {
+  const point = () => {
+    if (due()) throw Object.assign(new Error('killed'), { code: 'INTERNAL' })
+  }
+  const wrap = (tx: Queryable): Queryable => ({
+    async query(sql, params) {
+      point()
+      return tx.query(sql, params)
+    },
+  })
+  return {
+    read: (work) => db.read((tx) => work(wrap(tx))),
+    async write(work) {
+      const result = await db.write((tx) => work(wrap(tx)))
+      point()
+      return result
+    },
+    close: () => db.close(),
+  }
+}
+
 /** Waits until the database stands at the chain's head, and it is that very block. */
 export function untilAtHead(db: Database, chain: FakeChain): Promise<void> {
   return until(async () => {
