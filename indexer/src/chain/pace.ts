@@ -11,7 +11,7 @@ const MIN_PER_SECOND = 1
 /** What a second of the bucket's tokens may be spent at once. */
 const BURST_SECONDS = 1
 /** A rate that was halved comes back by this much with every answer. */
-const RECOVERY = 1.02
+const RECOVERY = 1.1
 
 /**
  * A token bucket for one back-end: {@link Pace.turn} resolves when the next request may go out.

@@ -92,7 +92,9 @@ class RpcPool implements Rpc {
 
   async latest(): Promise<unknown> {
     const heads: { answer: unknown; backend: Backend }[] = []
-    const asked = this.#inOrder().map(async (backend) => {
+    const now = performance.now()
+    const rested = this.#inOrder().filter(({ restsUntil }) => restsUntil <= now)
+    const asked = (rested.length > 0 ? rested : this.#inOrder()).map(async (backend) => {
       const answer = await this.#ask(backend, 'eth_getBlockByNumber', ['latest', false])
       backend.head = Number((answer as { number?: string } | null)?.number ?? 0)
       heads.push({ answer, backend })
@@ -117,10 +119,12 @@ class RpcPool implements Rpc {
     return (method, params) => this.#ask(backend, method, params)
   }
 
-  /** Rested and current ones first, in the order of the list; those of another chain never. */
+  /** Sound and current ones first, in the order of the list; those of another chain never. */
   #inOrder(): Backend[] {
     const now = performance.now()
-    const rank = ({ restsUntil, lags }: Backend) => (restsUntil > now ? 2 : 0) + (lags ? 1 : 0)
+    // one that failed has to answer a look at the head before it comes first again
+    const rank = ({ restsUntil, failures, lags }: Backend) =>
+      (restsUntil > now ? 4 : 0) + (failures > 0 ? 2 : 0) + (lags ? 1 : 0)
     const usable = this.#backends.filter(({ chain }) => chain !== 'another')
     if (usable.length === 0) throw this.#noneLeft()
     return usable.toSorted((a, b) => rank(a) - rank(b))

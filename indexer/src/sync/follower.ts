@@ -3,7 +3,7 @@ import { type Deployment, errorCode, MainframeError } from '@mainframe/protocol'
 import type { Logger } from 'pino'
 import type { BlockHeader, ChainReader } from '../chain/chain-reader.ts'
 import type { Database } from '../db/database.ts'
-import { type Cursor, type VerifiedBatch, verifyBatch } from './batch.ts'
+import { type Batch, type Cursor, type VerifiedBatch, verifyBatch } from './batch.ts'
 import { RangePlan, readAhead } from './read-ahead.ts'
 import { readBlock } from './read-batch.ts'
 import { reconcile } from './reconcile.ts'
@@ -43,6 +43,8 @@ export class Follower {
   readonly #failed: PromiseWithResolvers<Error> = Promise.withResolvers()
   readonly #plan = new RangePlan()
   #running: Promise<void> = Promise.resolve()
+  /** In a row, without a block taken in between. */
+  #failures = 0
   #state: ChainState | undefined
   #status: SyncStatus
 
@@ -73,18 +75,17 @@ export class Follower {
 
   async #run(): Promise<void> {
     const { signal } = this.#parts.abort
-    let failures = 0
     while (!signal.aborted) {
       let waitMs = this.#options.pollIntervalMs
       try {
         await this.#catchUp()
-        failures = 0
+        this.#failures = 0
         this.#status.problem = undefined
       } catch (error) {
         if (signal.aborted) return
         if (this.#isFatal(error)) return this.#failed.resolve(error as Error)
-        failures += 1
-        waitMs = this.#noteFailure(error, failures)
+        this.#failures += 1
+        waitMs = this.#noteFailure(error)
       }
       await sleep(waitMs, undefined, { signal }).catch(() => undefined)
     }
@@ -97,11 +98,11 @@ export class Follower {
   }
 
   /** Doubles from the poll interval, with jitter so that indexers behind one RPC spread. */
-  #noteFailure(error: unknown, failures: number): number {
+  #noteFailure(error: unknown): number {
     if (this.#status.problem === undefined)
       this.#parts.log.warn({ err: error }, 'following stalled')
     this.#status.problem = error
-    const waitMs = this.#options.pollIntervalMs * 2 ** Math.min(failures, 16)
+    const waitMs = this.#options.pollIntervalMs * 2 ** Math.min(this.#failures, 16)
     return Math.min(MAX_BACK_OFF_MS, waitMs) * (0.5 + Math.random() / 2)
   }
 
@@ -169,7 +170,7 @@ export class Follower {
     try {
       for await (const batch of readAhead({ chain, deployment, plan: this.#plan, ...range })) {
         if (abort.signal.aborted || batch.parentHash !== read.hash) break
-        const verified = await verifyBatch(batch, read, deployment)
+        const verified = await this.#verifyRange(batch, read)
         const previous = await writing
         writing = this.#commit(previous, verified, settled)
         writing.catch(() => undefined) // awaited by the next turn, or below
@@ -179,6 +180,16 @@ export class Follower {
       await writing
     }
     return await writing
+  }
+
+  /** An answer that was cut without a word is found out here: the next one is to be shorter. */
+  async #verifyRange(batch: Batch, from: Cursor): Promise<VerifiedBatch> {
+    try {
+      return await verifyBatch(batch, from, this.#parts.deployment)
+    } catch (error) {
+      this.#plan.tooLarge(batch.block.number - from.number)
+      throw error
+    }
   }
 
   /** One committed block; `undefined` when the chain no longer continues the cursor. */
@@ -196,6 +207,7 @@ export class Follower {
     await commitBatch(db, { previous, batch, finalized, deployment })
     log.debug({ block: number, events: batch.events.length }, 'blocks taken in')
     this.#status = { ...this.#status, block: number, problem: undefined }
+    this.#failures = 0
     return batch.cursor
   }
 
