@@ -39,6 +39,11 @@ const SettingsSchema = Type.Object(
         description: 'PostgreSQL instead of the embedded database; environment DATABASE_URL',
       }),
     ),
+    role: Type.Enum(['both', 'ingest', 'api'], {
+      default: 'both',
+      description:
+        'take in the chain, answer, or both; api needs the database of an ingest process',
+    }),
     host: Type.String({ minLength: 1, default: '127.0.0.1', description: 'address to listen on' }),
     port: Type.Integer({
       minimum: 0,
@@ -138,6 +143,11 @@ export function loadConfig(sources: ConfigSources): IndexerConfig {
   const { deployment, chainId, dataFolder, ...rest } = given as unknown as Settings
   if (!rpcUrlsOf(rest.rpcUrl).every((url) => /^https?:/.test(url) && URL.canParse(url))) {
     throw invalid('The setting rpcUrl is not a URL')
+  }
+  if (rest.role === 'api' && rest.databaseUrl === undefined) {
+    throw invalid(
+      'The role api needs a PostgreSQL server in DATABASE_URL that an ingest process fills',
+    )
   }
   return Object.freeze({
     ...rest,

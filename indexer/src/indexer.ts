@@ -1,5 +1,5 @@
 import { MainframeError } from '@mainframe/protocol'
-import { pino } from 'pino'
+import { type Logger, pino } from 'pino'
 import { createChainReader } from './chain/chain-reader.ts'
 import { createRpcPool } from './chain/rpc-pool.ts'
 import { type IndexerConfig, rpcUrlsOf } from './config.ts'
@@ -9,6 +9,8 @@ import { buildApp } from './http/app.ts'
 import type { App } from './http/context.ts'
 import { createBlockCache } from './repositories/block-cache.ts'
 import { Follower } from './sync/follower.ts'
+import { tellStatus, watchStatus } from './sync/shared-status.ts'
+import type { SyncStatus } from './sync/status.ts'
 import { readState } from './sync/store.ts'
 
 /** An indexer that listens and follows the chain. */
@@ -27,10 +29,61 @@ export interface RunningIndexer {
  * `CONFIG_INVALID` (the data is of another deployment).
  */
 export async function startIndexer(config: IndexerConfig): Promise<RunningIndexer> {
-  const { deployment, finalityDepth, pollIntervalMs, rateLimitPerMinute } = config
+  const { deployment, finalityDepth, rateLimitPerMinute } = config
   const log = pino({ level: config.logLevel }, pino.destination({ fd: 2, sync: true }))
-  const db = await openDatabase(config)
+  const db = await openDatabase({ ...config, readOnly: config.role === 'api' })
   const abort = new AbortController()
+  const ingestion =
+    config.role === 'api' ? watch(db, finalityDepth) : ingest(db, config, { log, abort })
+  const context = {
+    db,
+    deployment,
+    cache: createBlockCache(),
+    status: ingestion.status,
+    isStopping: () => abort.signal.aborted,
+  }
+  let app: App | undefined
+  const stop = async () => {
+    abort.abort()
+    await ingestion.stop()
+    await app?.close()
+    await db.close()
+  }
+  try {
+    await assertSameDeployment(db, config)
+    app = await buildApp(context, { rateLimitPerMinute, log })
+    const url = await listen(app, config)
+    ingestion.start()
+    let stopped: Promise<void> | undefined
+    return {
+      url,
+      failed: ingestion.failed,
+      stop() {
+        stopped ??= stop()
+        return stopped
+      },
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+/** What fills the database, or follows what another process says of it. */
+interface Ingestion {
+  status: () => SyncStatus
+  failed: Promise<Error>
+  start(): void
+  stop(): Promise<void>
+}
+
+/** Following of the chain by this process. */
+function ingest(
+  db: Database,
+  config: IndexerConfig,
+  { log, abort }: { log: Logger; abort: AbortController },
+): Ingestion {
+  const { deployment, finalityDepth, pollIntervalMs } = config
   const rpc = createRpcPool({
     urls: rpcUrlsOf(config.rpcUrl),
     chainId: deployment.chainId,
@@ -43,36 +96,38 @@ export async function startIndexer(config: IndexerConfig): Promise<RunningIndexe
     { finalityDepth, pollIntervalMs },
     { db, chain, deployment, log, abort },
   )
-  const context = {
-    db,
-    deployment,
-    cache: createBlockCache(),
-    status: () => follower.status,
-    isStopping: () => abort.signal.aborted,
+  let telling: Promise<void> | undefined
+  const status = () => follower.status
+  return {
+    status,
+    failed: follower.failed,
+    start() {
+      follower.start()
+      // with a server there may be processes that only answer
+      if (config.databaseUrl !== undefined) telling = tellStatus(db, status, abort.signal)
+    },
+    async stop() {
+      await follower.stop()
+      await telling
+    },
   }
-  let app: App | undefined
-  const stop = async () => {
-    await follower.stop()
-    await app?.close()
-    await db.close()
-  }
-  try {
-    await assertSameDeployment(db, config)
-    app = await buildApp(context, { rateLimitPerMinute, log })
-    const url = await listen(app, config)
-    follower.start()
-    let stopped: Promise<void> | undefined
-    return {
-      url,
-      failed: follower.failed,
-      stop() {
-        stopped ??= stop()
-        return stopped
-      },
-    }
-  } catch (error) {
-    await stop()
-    throw error
+}
+
+/** What the process that ingests says. */
+function watch(db: Database, finalityDepth: number): Ingestion {
+  const { status, run } = watchStatus(db, finalityDepth)
+  const abort = new AbortController()
+  let running: Promise<void> | undefined
+  return {
+    status,
+    failed: new Promise(() => undefined),
+    start() {
+      running = run(abort.signal)
+    },
+    async stop() {
+      abort.abort()
+      await running
+    },
   }
 }
 

@@ -102,6 +102,7 @@ for (const { name, skip, settings } of DATABASES) {
         ...(await settings()),
         rpcUrl: rpc.url,
         rpcRequestsPerSecond: 10_000,
+        role: 'both',
         deployment: DEPLOYMENT,
         host: '127.0.0.1',
         port: 0,
@@ -425,6 +426,7 @@ describe('an indexer without a chain', () => {
     indexer = await startIndexer({
       rpcUrl: 'http://127.0.0.1:1',
       rpcRequestsPerSecond: 10_000,
+      role: 'both',
       deployment: DEPLOYMENT,
       host: '127.0.0.1',
       port: 0,

@@ -172,6 +172,7 @@ for (const { name, skip, settings } of DATABASES) {
       await reset(db)
       const chain = new FakeChain()
       const rpc = await serveChain(chain)
+      const refusals: string[] = []
       let [points, deaths, over] = [Number.POSITIVE_INFINITY, 0, false]
       const mortal = dying(db, () => {
         points -= 1
@@ -180,7 +181,8 @@ for (const { name, skip, settings } of DATABASES) {
       let follower: Follower | undefined
       const live = () => {
         follower = follow(mortal, rpc.url, DEEPEST)
-        void follower.failed.then(() => {
+        void follower.failed.then(({ message }) => {
+          if (message !== 'killed') refusals.push(message)
           deaths += 1
           points = over ? Number.POSITIVE_INFINITY : 1 + random(MAX_POINTS)
           live()
@@ -194,6 +196,7 @@ for (const { name, skip, settings } of DATABASES) {
         for (let i = 0; i < REORGANISATIONS; i++) {
           // what is final for the follower must stay: it has seen this head, or an older one
           await untilAtHead(db, chain)
+          assert.deepEqual(refusals, [])
           const depth = i % 8 === 0 ? DEEPEST : 1 + random(random(2) ? DEEPEST : 6)
           chain.cut(depth)
           for (let k = random(3); k <= depth; k++) mine(chain, seeds())

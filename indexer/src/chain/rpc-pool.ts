@@ -151,8 +151,8 @@ class RpcPool implements Rpc {
 
   #noteFailure(backend: Backend, error: unknown): void {
     const { refused, rateLimitedMs } = faultOf(error)
-    // a refusal is of the question, not of the back-end
-    if (refused || this.#options.signal.aborted) return
+    // a refusal is of the question, not of the back-end, unless it does not even say who it is
+    if ((refused && backend.chain !== undefined) || this.#options.signal.aborted) return
     if (rateLimitedMs !== undefined) backend.pace.slowDown(rateLimitedMs)
     backend.failures += 1
     const restMs = Math.min(MAX_REST_MS, FIRST_REST_MS * 2 ** Math.min(backend.failures - 1, 16))

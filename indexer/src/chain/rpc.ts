@@ -73,6 +73,10 @@ async function post({ url, headers, body, signal }: Question): Promise<JsonRpcAn
       await response.body?.cancel()
       throw rateLimited(Number(response.headers.get('retry-after') ?? 0) * 1_000)
     }
+    if (response.status >= 500) {
+      await response.body?.cancel()
+      throw unreachable(`The chain RPC answers status ${response.status}`)
+    }
     const answer = (await response.json()) as JsonRpcAnswer | null
     if (answer !== null && typeof answer === 'object') return answer
   } catch (cause) {
