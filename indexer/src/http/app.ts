@@ -10,6 +10,7 @@ import type { Logger } from 'pino'
 import type { ApiContext, App } from './context.ts'
 import { notFound, problemOf } from './problems.ts'
 import { registerChannelRoutes } from './routes/channels.ts'
+import { registerLogRoute } from './routes/log.ts'
 import { registerMarketRoutes } from './routes/market.ts'
 import { registerNetworkRoutes } from './routes/network.ts'
 import { registerNodeRoutes } from './routes/nodes.ts'
@@ -46,6 +47,7 @@ export async function buildApp(context: ApiContext, options: AppOptions): Promis
   registerNodeRoutes(app, context)
   registerMarketRoutes(app, context)
   registerChannelRoutes(app, context)
+  registerLogRoute(app, context)
   registerNetworkRoutes(app, context)
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
   app.get('/', { schema: { hide: true } }, (request) => describeService(request, context))
