@@ -21,7 +21,7 @@ export async function readLog(tx: Queryable, query: LogQuery): Promise<ApiLogLin
        SELECT * FROM event_log WHERE address = $1::bytea AND seq >= $2::bigint
        ORDER BY seq LIMIT $3::integer
      ) AS log LEFT JOIN node ON substring(log.topics FOR 32) = $4::bytea
-       AND node.node_id = substring(log.topics FROM 33) ORDER BY log.seq`,
+       AND node.node_id = substring(log.topics FROM 33 FOR 32) ORDER BY log.seq`,
     [bytea(query.address), query.fromSeq, query.limit, bytea(REGISTERED)],
   )
   return rows.map(({ address: _, topics, seq, head, ...rest }) => ({
