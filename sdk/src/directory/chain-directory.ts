@@ -1,9 +1,22 @@
 /** The directory without an indexer: the logs of the contracts over RPC, and the same reducers. */
-import { type BoardRow, type Deployment, errorCode, type Hex, type NodeRow } from '@mainframe/protocol'
+import {
+  type BoardRow,
+  type Deployment,
+  errorCode,
+  type Hex,
+  type NodeRow,
+} from '@mainframe/protocol'
 import type { DirectoryChain, Header } from '../chain/chain.ts'
 import { type CheckedListing, FINAL_DEPTH, readSeeds } from './check-listing.ts'
 import { HOLD, ROUTE, relayOf } from './check-node.ts'
-import { brokenLog, copyOf, countUsers, type Followed, follow, nothingFollowed } from './followed.ts'
+import {
+  brokenLog,
+  copyOf,
+  countUsers,
+  type Followed,
+  follow,
+  nothingFollowed,
+} from './followed.ts'
 
 export interface ChainDirectoryOptions {
   chain: DirectoryChain

@@ -38,7 +38,10 @@ export function logSource(options: IndexerOptions, deployment: Deployment): LogS
     const path = `v1/log?contract=registry&fromSeq=${fromSeq}&limit=${LOG_PAGE}`
     const lines = await askText(listener, path, (body) => {
       const [, ...rest] = body.trimEnd().split('\n')
-      return list(readLine, LOG_PAGE)(rest.map((line) => JSON.parse(line)), '')
+      return list(readLine, LOG_PAGE)(
+        rest.map((line) => JSON.parse(line)),
+        '',
+      )
     })
     return lines.map((line) => {
       const event = decodeLog(logOfLine(line, 'registry', deployment), deployment)

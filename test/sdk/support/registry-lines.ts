@@ -24,7 +24,15 @@ export function registryLines(nodes: readonly ApiNode[]): { lines: ApiLogLine[];
     const record = { manager, payee, sealKey, multiaddrs, metadata }
     const place = { blockNumber, blockHash: NO_HASH, transactionHash: NO_HASH, logIndex: 0 }
     const stake = BigInt(node.stake)
-    const facts = { type: 'Registered', nodeId, operator, nodeKey, record, signature, stake } as const
+    const facts = {
+      type: 'Registered',
+      nodeId,
+      operator,
+      nodeKey,
+      record,
+      signature,
+      stake,
+    } as const
     end = advanceHead(end, { ...place, ...facts, ...GENESIS_HEAD } satisfies RegistryEvent)
     const values = [nodeId, operator, nodeKey, record, signature, stake, encodeLogHead(end)]
     const { topics, data } = registry.encodeEventLog('Registered', values)
