@@ -74,7 +74,7 @@ export async function dump(db: Database) {
 /** Empties every table of the directory. */
 export function reset(db: Database): Promise<object[]> {
   return db.write((tx) =>
-    tx.query('TRUNCATE chain_state, chain_block, event_log, node, price, channel, undo'),
+    tx.query('TRUNCATE chain_state, chain_block, event_log, node, price, channel, undo, outbox'),
   )
 }
 

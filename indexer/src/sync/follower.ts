@@ -166,7 +166,7 @@ export class Follower {
         : await readBlock(chain, cursor, deployment)
     if (outcome === 'reorganised' || outcome === 'unavailable') return undefined
     const batch = await verifyBatch(outcome, cursor, deployment)
-    const finalized = Math.min(settled, batch.cursor.number)
+    const finalized = Math.max(0, Math.min(settled, batch.cursor.number))
     await commitBatch(db, { previous: cursor, batch, finalized, deployment })
     const { number } = batch.cursor
     this.#parts.log.debug({ block: number, events: batch.events.length }, 'blocks taken in')

@@ -12,6 +12,7 @@ import {
   PRICE_TABLE,
   upsertRows,
 } from '../db/tables.ts'
+import { appendOutbox, retractAfter, type Told } from '../repositories/outbox.ts'
 import {
   type BaseRows,
   type Cursor,
@@ -103,8 +104,8 @@ export interface Commit {
 }
 
 /**
- * Writes a batch, the new cursor and, for a block that is not final, the undo journal, all or
- * nothing. Throws `STORE_LOCKED` when another writer has moved the cursor meanwhile.
+ * Writes a batch, the new cursor, what subscribers are told and, for a block that is not final, the
+ * undo journal, all or nothing. Throws `STORE_LOCKED` when another writer has moved the cursor meanwhile.
  */
 export async function commitBatch(db: Database, commit: Commit): Promise<void> {
   const { previous, batch, finalized, deployment } = commit
@@ -121,13 +122,27 @@ export async function commitBatch(db: Database, commit: Commit): Promise<void> {
     await upsertRows(tx, LOG_TABLE, batch.logs)
     await insertBlock(tx, cursor)
     await finalize(tx, finalized)
+    await appendOutbox(tx, toldOf(commit))
   })
+}
+
+function toldOf({ previous, batch, finalized }: Commit): Told {
+  const { number, hash, time } = batch.cursor
+  const fromBlock = previous.number + 1
+  const events = batch.events.length
+  return {
+    block: { number, hash },
+    blocks: { fromBlock, toBlock: number, time, events, finalized },
+    // what is final was never news: a subscriber who waits for it asks for the state
+    events: number > finalized ? batch.events : [],
+  }
 }
 
 /** Undoes every block after `ancestor`, which must be one of {@link readWindow}. */
 export async function rollbackTo(db: Database, previous: Cursor, ancestor: number): Promise<void> {
   await db.write(async (tx) => {
     await assertCursor(tx, previous)
+    await retractAfter(tx, ancestor)
     await tx.query('SELECT rollback_to($1::bigint)', [ancestor])
   })
 }
