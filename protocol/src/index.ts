@@ -63,6 +63,13 @@ export type {
   ApiServiceOffersAnswer,
 } from './directory/api.ts'
 export {
+  type ApiEvent,
+  type ApiLogContract,
+  type ApiLogHeader,
+  type ApiLogLine,
+  logOfLine,
+} from './directory/api-streams.ts'
+export {
   advanceHead,
   bodyHash,
   continuesLog,

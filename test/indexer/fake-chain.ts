@@ -51,6 +51,7 @@ interface PriceAction {
   next?: bigint
   nextFrom?: number
   active?: boolean
+  unit?: number
 }
 
 /** What makes one log. */
@@ -151,8 +152,8 @@ function encodeAction(action: LogAction, head: LogHead): Draft {
     case 'unstake':
       return registry('UnstakeBegun', [nodeIdOfName(action.node), GENESIS_TIME + 1_000_000])
     case 'price': {
-      const { service, price, next = price, nextFrom = 0, active = true } = action.row
-      const schedule = encodeSchedule({ price, next, nextFrom, unit: 0, active })
+      const { service, price, next = price, nextFrom = 0, active = true, unit = 0 } = action.row
+      const schedule = encodeSchedule({ price, next, nextFrom, unit, active })
       const values = [nodeIdOfName(action.node), word(service), DEPLOYMENT.token, schedule]
       return draft('board', boardInterface, 'PriceSet', [...values, encodeLogHead(head)])
     }
