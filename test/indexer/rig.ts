@@ -33,6 +33,7 @@ export async function startRig(
     finalityDepth: 10,
     pollIntervalMs: 20,
     rpcRequestsPerSecond: 10_000,
+    role: 'both',
     rateLimitPerMinute: 100_000,
     logLevel: 'silent',
     ...options,
