@@ -12,7 +12,7 @@ import { rssMb } from '../world/network.ts'
 import { BENCH_DEPLOYMENT } from './events.ts'
 
 const CLI = fileURLToPath(new URL('../../indexer/src/cli.ts', import.meta.url))
-const LOOK_MS = 20
+const LOOK_MS = 100
 /** Where the process writes a CPU profile when it stops, for whoever looks where the time goes. */
 const profileFolder = process.env['MAINFRAME_BENCH_PROFILES']
 

@@ -13,6 +13,8 @@ import {
 import type { AbiEvent, AbiParameter } from 'viem'
 import { decodeAbiParameters, toEventSelector } from 'viem/utils'
 
+const ADDRESS_WORD = 'bytes32'
+
 interface EventForm {
   name: string
   /** Of the topics after the first; all of one word. */
@@ -29,11 +31,19 @@ function formsOf(abi: readonly { type: string }[]): Forms {
       toEventSelector(event),
       {
         name: event.name,
-        indexed: event.inputs.filter(({ indexed }) => indexed),
-        rest: event.inputs.filter(({ indexed }) => !indexed),
+        indexed: event.inputs.filter(({ indexed }) => indexed).map(asWord),
+        rest: event.inputs.filter(({ indexed }) => !indexed).map(asWord),
       },
     ]),
   )
+}
+
+/** Addresses as words: viem would give each its checksum, a hash that nobody here asks for. */
+function asWord(parameter: AbiParameter): AbiParameter {
+  if (parameter.type === 'address')
+    return { ...parameter, type: ADDRESS_WORD, internalType: 'address' }
+  if (!('components' in parameter)) return parameter
+  return { ...parameter, components: parameter.components.map(asWord) }
 }
 
 const FORMS = {
@@ -63,7 +73,18 @@ function readInto(
   data: Hex,
 ): void {
   if (parameters.length === 0) return
-  for (const [i, value] of decodeAbiParameters(parameters, data).entries()) {
-    args[parameters[i]?.name ?? ''] = value
+  const values = decodeAbiParameters(parameters, data)
+  for (const [i, parameter] of parameters.entries()) {
+    args[parameter.name ?? ''] = fromWord(parameter, values[i])
   }
+}
+
+/** Undoes {@link asWord} in a decoded value. */
+function fromWord(parameter: AbiParameter, value: unknown): unknown {
+  if (parameter.internalType === 'address') return `0x${(value as Hex).slice(26)}`
+  if (!('components' in parameter)) return value
+  const fields = value as Record<string, unknown>
+  return Object.fromEntries(
+    parameter.components.map((field) => [field.name, fromWord(field, fields[field.name ?? ''])]),
+  )
 }

@@ -9,9 +9,9 @@ import { readRange } from './read-batch.ts'
 const FIRST_RANGE_BLOCKS = 100
 const MAX_RANGE_BLOCKS = 10_000
 /** Ranges aim at this many logs: a megabyte or so, and a fraction of a second of work. */
-const RANGE_LOGS = 1_500
+const RANGE_LOGS = 1_000
 /** Ranges that are asked for at the same time. */
-const MAX_LANES = 4
+const MAX_LANES = 3
 
 /** How much is asked for, learnt from the answers; lives as long as the indexer. */
 export class RangePlan {
