@@ -1,5 +1,5 @@
 /** The continuity heads of registry and price board, recomputed from events (docs/contracts.md). */
-import { keccak_256 } from '@noble/hashes/sha3.js'
+import { primitives } from '#primitives'
 import { fromHex, type Hex, toHex } from '../bytes.ts'
 import type { BoardEvent, NodeRecord, RegistryEvent } from './events.ts'
 import { encodeSchedule } from './schedule.ts'
@@ -42,7 +42,7 @@ function encodeWord(value: Word): string {
 const ADDRESS_DIGITS = 40
 
 function keccak256(bytes: Hex): Hex {
-  return toHex(keccak_256(fromHex(bytes)))
+  return toHex(primitives.keccak256(fromHex(bytes)))
 }
 
 function hash(values: readonly Word[]): Hex {
