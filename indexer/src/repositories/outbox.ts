@@ -65,7 +65,7 @@ export interface Told {
   events: readonly ChainEvent[]
 }
 
-/** Appends what a commit tells, and drops what is too old to be asked for. */
+/** Appends what a commit tells. */
 export async function appendOutbox(tx: Queryable, { block, blocks, events }: Told): Promise<void> {
   const rows = [
     ...events.map((event) => ({ kind: 'event', body: eventBody(event) })),
@@ -76,11 +76,6 @@ export async function appendOutbox(tx: Queryable, { block, blocks, events }: Tol
      SELECT kind, $1::bigint, $2::bytea, body
      FROM jsonb_to_recordset($3::jsonb) AS input(kind text, body jsonb)`,
     [block.number, bytea(block.hash), JSON.stringify(rows)],
-  )
-  await tx.query(
-    `DELETE FROM outbox WHERE id <= (SELECT max(id) FROM outbox) - ${OUTBOX_ROWS}
-       AND block_number <= $1::bigint`,
-    [blocks.finalized],
   )
 }
 

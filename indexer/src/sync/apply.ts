@@ -36,11 +36,11 @@ export async function applyEvents(
   { batch, deployment, journal }: Application,
 ): Promise<ChangedRows> {
   const changed = reduceBatch(await readBaseRows(tx, batch), batch, deployment)
+  // holds until the end of the transaction; final blocks never come after others in one
   if (journal !== undefined) await setJournal(tx, String(journal))
   await upsertRows(tx, NODE_TABLE, changed.nodes)
   await upsertRows(tx, PRICE_TABLE, changed.prices)
   await upsertRows(tx, CHANNEL_TABLE, changed.channels)
-  if (journal !== undefined) await setJournal(tx, '')
   return changed
 }
 

@@ -29,10 +29,12 @@ export async function readBlock(
   const header = await chain.header(parent.number + 1)
   if (header === undefined) return undefined
   const { number, hash, parentHash, logsBloom } = header
-  const logs = await chain.logsOfBlock(header)
   const { registry, board } = deployment
   const moved = [registry, board].some((address) => bloomMayHold(logsBloom, address))
-  const logHeads = moved ? await chain.logHeads(hash) : undefined
+  const [logs, logHeads] = await Promise.all([
+    chain.logsOfBlock(header),
+    moved ? chain.logHeads(hash) : undefined,
+  ])
   if (moved && logHeads === undefined) throw inconsistent(`block ${number} has no state`)
   return { parentHash, block: header, logs, seeds: new Map([[number, hash]]), logHeads }
 }
@@ -50,8 +52,7 @@ export async function readRange(chain: ChainReader, range: Range): Promise<Batch
   const found = await chain.range(fromBlock, toBlock)
   if (!found) return undefined
   const { first, last, logs } = found
-  const logHeads = await chain.logHeads(last.hash)
-  await assertOneFork(chain, found)
+  const [logHeads] = await Promise.all([chain.logHeads(last.hash), assertOneFork(chain, found)])
   const seeds = await readSeeds(chain, { ...found, deployment })
   return { parentHash: first.parentHash, block: last, logs, seeds, logHeads }
 }

@@ -1,5 +1,11 @@
 /** Fills node, price and channel again from the stored logs, after a change of the rules or tables. */
-import { type Deployment, type Hex, MainframeError, type RawLog } from '@mainframe/protocol'
+import {
+  type ChainEvent,
+  type Deployment,
+  type Hex,
+  MainframeError,
+  type RawLog,
+} from '@mainframe/protocol'
 import { decodeLog } from '../chain/decode.ts'
 import type { Database, Queryable } from '../db/database.ts'
 import { columnsOf, LOG_TABLE, type StoredLog } from '../db/tables.ts'
@@ -35,7 +41,8 @@ export async function rederive(db: Database, deployment: Deployment): Promise<nu
         number,
         0,
       ])
-      await applyLogs(tx, { deployment, logs, seedsTo: number, journal: number })
+      const events = decodeStored(logs, deployment)
+      await applyStored(tx, { deployment, events, seedsTo: number, journal: number })
       count += logs.length
     }
     await tx.query('UPDATE chain_state SET derivation = $1::integer', [DERIVATION])
@@ -50,17 +57,25 @@ async function rederiveFinal(
 ): Promise<number> {
   let count = 0
   const after = `(block_number, log_index) > ($1::bigint, $2::integer) AND block_number <= ${finalized}`
-  let next = readLogs(tx, after, [-1, 0])
-  for (;;) {
-    const logs = await next
-    const last = logs.at(-1)
-    if (!last) return count
-    count += logs.length
-    // the database reads on while this process decodes
-    next = readLogs(tx, after, [last.blockNumber, last.logIndex])
-    next.catch(() => undefined)
-    await applyLogs(tx, { deployment, logs, seedsTo: finalized, journal: undefined })
+  let applying: Promise<void> = Promise.resolve()
+  let logs = await readLogs(tx, after, [-1, 0])
+  try {
+    for (let last = logs.at(-1); last; last = logs.at(-1)) {
+      count += logs.length
+      // the database reads and writes while this process decodes
+      const next = readLogs(tx, after, [last.blockNumber, last.logIndex])
+      next.catch(() => undefined)
+      const events = decodeStored(logs, deployment)
+      await applying
+      applying = applyStored(tx, { deployment, events, seedsTo: finalized, journal: undefined })
+      applying.catch(() => undefined) // awaited by the next turn, or below
+      logs = await next
+    }
+  } finally {
+    // nothing of it may come after the end of the transaction
+    await applying
   }
+  return count
 }
 
 function readLogs(
@@ -75,30 +90,33 @@ function readLogs(
   )
 }
 
-interface StoredLogs {
+interface StoredEvents {
   deployment: Deployment
-  logs: readonly StoredLog[]
+  events: readonly ChainEvent[]
   /** The last block whose hash may place a node. */
   seedsTo: number
   journal: number | undefined
 }
 
-async function applyLogs(tx: Queryable, stored: StoredLogs): Promise<void> {
-  const { deployment, logs, seedsTo, journal } = stored
-  const first = journal ?? logs[0]?.blockNumber ?? 0
-  const last = journal ?? (logs.at(-1)?.blockNumber ?? 0) + 1
+async function applyStored(tx: Queryable, stored: StoredEvents): Promise<void> {
+  const { deployment, events, seedsTo, journal } = stored
+  const first = journal ?? events[0]?.blockNumber ?? 0
+  const last = journal ?? (events.at(-1)?.blockNumber ?? 0) + 1
   const seeds = await tx.query<{ number: number; hash: Hex }>(
     'SELECT number, hash FROM block_seed WHERE number BETWEEN $1::bigint AND $2::bigint',
     [first, Math.min(last, seedsTo)],
   )
-  const events = logs.map((log) => {
+  const batch = { events, seeds: new Map(seeds.map(({ number, hash }) => [number, hash])) }
+  await applyEvents(tx, { batch, deployment, journal })
+}
+
+function decodeStored(logs: readonly StoredLog[], deployment: Deployment): ChainEvent[] {
+  return logs.map((log) => {
     const event = decodeLog(rawLog(log), deployment)
     if (event) return event
     const where = `log ${log.logIndex} of block ${log.blockNumber}`
     throw new MainframeError('STORE_CORRUPT', `The stored ${where} does not decode`)
   })
-  const batch = { events, seeds: new Map(seeds.map(({ number, hash }) => [number, hash])) }
-  await applyEvents(tx, { batch, deployment, journal })
 }
 
 function rawLog(log: StoredLog): RawLog {

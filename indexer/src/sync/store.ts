@@ -3,7 +3,7 @@ import { type Deployment, GENESIS_HEAD, type Hex, MainframeError } from '@mainfr
 import type { BlockHeader } from '../chain/chain-reader.ts'
 import { bytea, type Database, type Queryable } from '../db/database.ts'
 import { LOG_TABLE, upsertRows } from '../db/tables.ts'
-import { appendOutbox, type Told } from '../repositories/outbox.ts'
+import { appendOutbox, OUTBOX_ROWS, type Told } from '../repositories/outbox.ts'
 import { applyEvents, keepSeeds } from './apply.ts'
 import type { Cursor, VerifiedBatch } from './batch.ts'
 import { DERIVATION } from './rederive.ts'
@@ -106,8 +106,8 @@ export async function commitBatch(db: Database, commit: Commit): Promise<void> {
     await keepSeeds(tx, changed.nodes)
     await upsertRows(tx, LOG_TABLE, batch.logs)
     await insertBlock(tx, cursor)
-    await finalize(tx, finalized)
     await appendOutbox(tx, toldOf(commit))
+    await tx.query('SELECT finalize($1::bigint, $2::bigint)', [finalized, OUTBOX_ROWS])
   })
 }
 
@@ -154,10 +154,4 @@ async function insertBlock(tx: Queryable, cursor: Cursor): Promise<void> {
       bytea(board.head),
     ],
   )
-}
-
-async function finalize(tx: Queryable, finalized: number): Promise<void> {
-  await tx.query('UPDATE chain_state SET finalized = greatest(finalized, $1::bigint)', [finalized])
-  await tx.query('DELETE FROM undo WHERE block <= (SELECT finalized FROM chain_state)', [])
-  await tx.query('DELETE FROM chain_block WHERE number < (SELECT finalized FROM chain_state)', [])
 }
