@@ -82,10 +82,14 @@ async function start({ rpcUrl, deployment, options }: Settings) {
   const { dataFolder, databaseUrl } = options
   const args = ['--rpc-url', rpcUrl, '--deployment', deployment, '--data-folder', dataFolder]
   const more = ['--port', '0', '--poll-interval-ms', '20', '--log-level', 'silent', '--json']
-  const child = spawn(process.execPath, [CLI, ...args, ...more], {
-    env: { PATH: process.env['PATH'] ?? '', ...(databaseUrl && { DATABASE_URL: databaseUrl }) },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  const child = spawn(
+    process.execPath,
+    [...(databaseUrl ? [] : ['--liftoff-only']), CLI, ...args, ...more],
+    {
+      env: { PATH: process.env['PATH'] ?? '', ...(databaseUrl && { DATABASE_URL: databaseUrl }) },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
   const [line] = await once(createInterface(child.stdout), 'line')
   return { child, url: (JSON.parse(String(line)) as { url: string }).url }
 }
