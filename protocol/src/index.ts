@@ -63,6 +63,13 @@ export type {
   ApiServiceOffersAnswer,
 } from './directory/api.ts'
 export {
+  type ApiEvent,
+  type ApiLogContract,
+  type ApiLogHeader,
+  type ApiLogLine,
+  logOfLine,
+} from './directory/api-streams.ts'
+export {
   advanceHead,
   bodyHash,
   continuesLog,
@@ -72,7 +79,13 @@ export {
   type LogHead,
   recordHash,
 } from './directory/continuity.ts'
-export { decodeLog } from './directory/decode.ts'
+export {
+  createLogDecoder,
+  type DecodeLog,
+  decodeLog,
+  type ParsedLog,
+  type ParseLog,
+} from './directory/decode.ts'
 export type {
   BoardEvent,
   BoardRow,

@@ -15,12 +15,14 @@ const UNREACHABLE = /^(?:08|53|57P)/
 /**
  * A PostgreSQL server. The writing connection holds an advisory lock for the schema, so a second
  * indexer on the same data is refused with `STORE_LOCKED`; when the connection dies, the next write
- * takes a new one, lock and all.
+ * takes a new one, lock and all. With `readOnly` that connection is not made.
  */
-export async function openPostgres(url: string): Promise<Database> {
+export async function openPostgres(url: string, readOnly = false): Promise<Database> {
   const db = new PostgresDatabase(url)
   try {
-    await db.write((tx) => tx.query('SELECT 1'))
+    await (readOnly
+      ? db.read((tx) => tx.query('SELECT 1'))
+      : db.write((tx) => tx.query('SELECT 1')))
     return db
   } catch (error) {
     await db.close()

@@ -8,8 +8,11 @@ import underPressure from '@fastify/under-pressure'
 import Fastify, { type FastifyReply } from 'fastify'
 import type { Logger } from 'pino'
 import type { ApiContext, App } from './context.ts'
+import { LiveEvents } from './live-events.ts'
 import { notFound, problemOf } from './problems.ts'
 import { registerChannelRoutes } from './routes/channels.ts'
+import { registerEventsRoute } from './routes/events.ts'
+import { registerLogRoute } from './routes/log.ts'
 import { registerMarketRoutes } from './routes/market.ts'
 import { registerNetworkRoutes } from './routes/network.ts'
 import { registerNodeRoutes } from './routes/nodes.ts'
@@ -27,6 +30,9 @@ const MAX_EVENT_LOOP_DELAY_MS = 2_000
 /** Own processes and a proxy share the loopback address. */
 const LOOPBACK_FACTOR = 100
 const LOOPBACK = new Set(['127.0.0.1', '::1', '::ffff:127.0.0.1'])
+
+/** Listeners to live events, each with a connection of its own. */
+const MAX_LISTENERS = 2_000
 
 /** The HTTP interface, not yet listening. */
 export async function buildApp(context: ApiContext, options: AppOptions): Promise<App> {
@@ -46,6 +52,8 @@ export async function buildApp(context: ApiContext, options: AppOptions): Promis
   registerNodeRoutes(app, context)
   registerMarketRoutes(app, context)
   registerChannelRoutes(app, context)
+  registerLogRoute(app, context)
+  registerEventsRoute(app, new LiveEvents(context.db, MAX_LISTENERS))
   registerNetworkRoutes(app, context)
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
   app.get('/', { schema: { hide: true } }, (request) => describeService(request, context))

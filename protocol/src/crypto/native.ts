@@ -1,4 +1,5 @@
-/** The primitives from libsodium, for Node. */
+/** The primitives from libsodium, for Node, and Keccak from WebAssembly. */
+import { createKeccak } from 'hash-wasm'
 import sodium from 'sodium-native'
 import { MainframeError } from '../errors.ts'
 import type { AeadInput, Primitives } from './primitives.ts'
@@ -70,6 +71,13 @@ function blake2b256(data: Uint8Array): Uint8Array {
   const out = new Uint8Array(32)
   sodium.crypto_generichash(asBuffer(out), asBuffer(data))
   return out
+}
+
+/** libsodium has none; WebAssembly takes a tenth of the time of JavaScript. */
+const keccak = await createKeccak(256)
+
+function keccak256(data: Uint8Array): Uint8Array {
+  return keccak.init().update(data).digest('binary')
 }
 
 function aeadSeal({ key, nonce, aad, text }: AeadInput): Uint8Array {
@@ -174,6 +182,7 @@ export const primitives: Primitives = {
   sha256,
   hmacSha256,
   blake2b256,
+  keccak256,
   aeadSeal,
   aeadOpen,
   ed25519PublicKey: (seed) => ed25519KeyPair(seed).publicKey,

@@ -4,6 +4,7 @@ import { ed25519, x25519 } from '@noble/curves/ed25519.js'
 import { blake2b } from '@noble/hashes/blake2.js'
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256, sha512 } from '@noble/hashes/sha2.js'
+import { keccak_256 } from '@noble/hashes/sha3.js'
 import { randomBytes } from '@noble/hashes/utils.js'
 import { bytesToBigint, concatBytes } from '../bytes.ts'
 import type { AeadInput, Primitives } from './primitives.ts'
@@ -53,6 +54,7 @@ export const primitives: Primitives = {
   sha256,
   hmacSha256: (key, ...data) => hmac(sha256, key, concatBytes(...data)),
   blake2b256: (data) => blake2b(data, { dkLen: 32 }),
+  keccak256: (data) => keccak_256(data),
   aeadSeal: ({ key, nonce, aad, text }) => chacha20poly1305(key, nonce, aad).encrypt(text),
   aeadOpen,
   ed25519PublicKey: (seed) => ed25519.getPublicKey(seed),

@@ -8,6 +8,8 @@ export interface Primitives {
   hmacSha256(key: Uint8Array, ...data: readonly Uint8Array[]): Uint8Array
   /** BLAKE2b with 32 bytes of output (RFC 7693). */
   blake2b256(data: Uint8Array): Uint8Array
+  /** Keccak-256 as Ethereum uses it. */
+  keccak256(data: Uint8Array): Uint8Array
   /** ChaCha20-Poly1305 (RFC 8439): ciphertext followed by the 16-byte tag. */
   aeadSeal(box: AeadInput): Uint8Array
   /** The plaintext, or `undefined` when the tag does not fit. */
