@@ -5,6 +5,7 @@ import { drawRing } from './ring.js'
 const REDRAW_AFTER_MS = 250
 const find = (id) => document.getElementById(id)
 let relays = []
+let chosen
 let isDue = false
 
 function make(name, text, attributes = {}) {
@@ -29,6 +30,7 @@ function say(text, isLost = false) {
 function choose(nodeId) {
   const relay = relays.find((one) => one.nodeId === nodeId)
   if (!relay) return
+  chosen = nodeId
   for (const dot of document.querySelectorAll('#ring .relay')) {
     dot.classList.toggle('chosen', dot.dataset.node === nodeId)
   }
@@ -83,6 +85,7 @@ function drawBlocks({ blocks, dropped }) {
   }
   find('blocks').replaceChildren(...blocks.map((b) => line(b.number, b.hash, b.time)))
   const gone = dropped.map(({ number, hash }) => line(number, hash))
+  for (const item of gone) item.className = 'gone'
   find('dropped').replaceChildren(...(gone.length > 0 ? gone : [make('li', 'None lately')]))
 }
 
@@ -95,6 +98,7 @@ async function draw() {
     drawFigures(network)
     drawRing(find('ring'), relays, choose)
     drawRelays()
+    choose(chosen)
     drawBlocks(network.topology)
     say(`Block ${network.meta.block.number}, ${clock(network.meta.block.time)}`)
   } catch (error) {
