@@ -109,6 +109,7 @@ export class Journey {
     const account = { durableUnits: postageUnits, spentUnits: 0 }
     station.copies += 1
     const outcome = station.router.receive({ packet, postageUnits, level, account })
+    station.rest()
     if (outcome === 'held') {
       this.#first ??= station
       this.#depth = Math.max(this.#depth, station.hops - this.#first.hops)

@@ -1,7 +1,7 @@
 /** A network that exists in memory only: random addresses, some relays dead, links on demand. */
 import { networkLuminosity, type RelayPrices } from '@mainframe/protocol'
 import { FAILURES_TO_REPLACE, PeerChoice } from '../../node/src/links/peer-choice.ts'
-import { createView, type OverlayRelay, type OverlayView } from '../../node/src/routing/overlay.ts'
+import { type OverlayRelay, type OverlayView, othersOf } from '../../node/src/routing/overlay.ts'
 import { createRandom, mix, type Random } from './random.ts'
 
 /** Everybody asks the same: who is paid what is not in question here. */
@@ -20,8 +20,12 @@ export interface SimulatedNetwork {
   luminosity: number
   /** The dead, as one knows them who has tried often enough. */
   failures: ReadonlyMap<string, { failures: number }>
+  /** All peer keys. */
+  members: ReadonlySet<string>
   /** Those that were looked at last, by index. */
   outlooks: Map<number, Outlook>
+  /** Who is linked to whom, of all that were looked at. */
+  choices: Map<number, Outlook['peers']>
 }
 
 /** What one relay sees: the overlay, and which peers it is linked to. */
@@ -68,39 +72,41 @@ export function createNetwork(options: {
       .filter(({ dead }) => dead)
       .map(({ peerKey }) => [peerKey, { failures: FAILURES_TO_REPLACE }]),
   )
-  return { seed, relays, luminosity, failures, outlooks: new Map() }
+  const members = new Set(relays.map(({ peerKey }) => peerKey))
+  const known = { outlooks: new Map(), choices: new Map() }
+  return { seed, relays, luminosity, failures, members, ...known }
 }
 
 export function outlookOf(network: SimulatedNetwork, self: SimulatedRelay): Outlook {
-  const { relays, luminosity, outlooks } = network
+  const { relays, luminosity, members, outlooks, choices } = network
   const known = outlooks.get(self.index)
   if (known) return known
-  const view = createView(self.address, luminosity, relays)
-  const random = createRandom(mix(network.seed, self.index, 0))
-  const choice = new PeerChoice(() => random.below(RANDOM_STEPS) / RANDOM_STEPS)
-  const alive = (chosen: SimulatedRelay[]) => chosen.filter(({ dead }) => !dead)
-  const first = lazily(() => alive(choice.choose(view, new Map())))
-  const later = lazily(() => {
-    first() // whose turn it is was drawn before anybody died
-    return alive(choice.choose(view, network.failures))
-  })
-  const outlook = { view, peers: (noticed: boolean) => (noticed ? later() : first()) }
+  const others = othersOf(self.address, relays)
+  const view = { self: self.address, luminosity, linkLuminosity: luminosity, others, members }
+  const peers = choices.get(self.index) ?? choose(network, self, view)
+  choices.set(self.index, peers)
+  const outlook = { view, peers }
   if ((outlooks.size + 1) * relays.length > KEPT_ENTRIES) outlooks.clear()
   outlooks.set(self.index, outlook)
   return outlook
+}
+
+/** The relay's own choice, before and after it noticed who is dead. */
+function choose(
+  { seed, failures }: SimulatedNetwork,
+  self: SimulatedRelay,
+  view: OverlayView<SimulatedRelay>,
+): Outlook['peers'] {
+  const random = createRandom(mix(seed, self.index, 0))
+  const choice = new PeerChoice(() => random.below(RANDOM_STEPS) / RANDOM_STEPS)
+  const alive = (chosen: SimulatedRelay[]) => chosen.filter(({ dead }) => !dead)
+  const first = alive(choice.choose(view, new Map()))
+  const later = alive(choice.choose(view, failures)) // whose turn it is was drawn before anybody died
+  return (noticed) => (noticed ? later : first)
 }
 
 export function randomAddress(random: Random): Uint8Array {
   const address = new Uint8Array(32)
   random.fill(address)
   return address
-}
-
-/** Calls `make` when the value is first wanted. */
-export function lazily<T>(make: () => T): () => T {
-  let made: { value: T } | undefined
-  return () => {
-    made ??= { value: make() }
-    return made.value
-  }
 }

@@ -3,7 +3,6 @@ import type { OverlayView } from '../../node/src/routing/overlay.ts'
 import { type Dispatch, type PacketLink, Router } from '../../node/src/routing/router.ts'
 import { SeenMemory } from '../../node/src/routing/seen.ts'
 import {
-  lazily,
   type Outlook,
   outlookOf,
   PRICES,
@@ -33,7 +32,7 @@ export class Station {
   /** Whether it holds the packet. */
   holds = false
   readonly #options: StationOptions
-  readonly #outlook: () => Outlook
+  #whole: Outlook | undefined
   #noticed: boolean
   #links: ReadonlyMap<string, PacketLink> | undefined
 
@@ -43,8 +42,7 @@ export class Station {
     this.#options = options
     this.relay = relay
     this.hops = hops
-    this.#outlook = lazily(() => outlookOf(network, relay))
-    const view = lazyView(network, relay, () => this.#outlook().view)
+    const view = lazyView(network, relay, () => this.#outlook.view)
     this.router = new Router({
       view: () => view,
       prices: () => PRICES,
@@ -78,6 +76,16 @@ export class Station {
     }
   }
 
+  /** Forgets the network: ten thousand stations with the whole of it each fill any memory. */
+  rest(): void {
+    if (!this.isWaiting) this.#whole = undefined
+  }
+
+  get #outlook(): Outlook {
+    this.#whole ??= outlookOf(this.#options.network, this.relay)
+    return this.#whole
+  }
+
   #hold(): void {
     this.holds = true
   }
@@ -89,7 +97,7 @@ export class Station {
 
   #connect(): ReadonlyMap<string, PacketLink> {
     const { onShip } = this.#options
-    const peers = this.#outlook().peers(this.#noticed)
+    const peers = this.#outlook.peers(this.#noticed)
     const link = (peer: SimulatedRelay): PacketLink => ({
       relay: peer,
       prices: PRICES,

@@ -1,8 +1,8 @@
 import { MainframeError } from '@mainframe/protocol'
 import { pino } from 'pino'
 import { createChainReader } from './chain/chain-reader.ts'
-import { createHttpRpc } from './chain/rpc.ts'
-import type { IndexerConfig } from './config.ts'
+import { createRpcPool } from './chain/rpc-pool.ts'
+import { type IndexerConfig, rpcUrlsOf } from './config.ts'
 import type { Database } from './db/database.ts'
 import { openDatabase } from './db/open.ts'
 import { buildApp } from './http/app.ts'
@@ -31,7 +31,14 @@ export async function startIndexer(config: IndexerConfig): Promise<RunningIndexe
   const log = pino({ level: config.logLevel }, pino.destination({ fd: 2, sync: true }))
   const db = await openDatabase(config)
   const abort = new AbortController()
-  const chain = createChainReader(createHttpRpc(config.rpcUrl, abort.signal), deployment)
+  const rpc = createRpcPool({
+    urls: rpcUrlsOf(config.rpcUrl),
+    chainId: deployment.chainId,
+    requestsPerSecond: config.rpcRequestsPerSecond,
+    signal: abort.signal,
+    log,
+  })
+  const chain = createChainReader(rpc, deployment)
   const follower = new Follower(
     { finalityDepth, pollIntervalMs },
     { db, chain, deployment, log, abort },

@@ -38,6 +38,7 @@ export function loadSettings(sources: ConfigSources): Settings {
   }
   const settings = definedOnly(Object.entries(given))
   assertForm(settingsForm, settings, 'The setting')
+  assertTimeToClaim(settings as unknown as Settings)
   return Object.freeze(settings as unknown as Settings)
 }
 
@@ -101,6 +102,14 @@ function assertForm(form: Validator, value: unknown, where: string): void {
   if (lacking !== undefined) throw invalid(`${where} ${lacking} is missing`)
   const name = problem?.instancePath.slice(1) || 'the whole'
   throw invalid(`${where} ${name} ${problem?.message ?? 'is not valid'}`)
+}
+
+/** A close that a view misses must still be seen in time for a claim. */
+function assertTimeToClaim({ maxChainAgeSeconds, noticeSeconds }: Settings): void {
+  if (2 * maxChainAgeSeconds <= noticeSeconds) return
+  throw invalid(
+    `The setting maxChainAgeSeconds is ${maxChainAgeSeconds}, more than half of noticeSeconds, which is ${noticeSeconds}`,
+  )
 }
 
 function assertKnown(key: string, known: readonly string[], where: string): void {

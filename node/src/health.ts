@@ -1,9 +1,12 @@
 /** What ails a relay, in sentences for its operator: `/healthz` and `/readyz`. */
 
+import type { ChainAge } from './chain/follow.ts'
+
 /** What is looked at. */
 export interface Condition {
-  /** Seconds since the chain's node last answered, and since it last had a new block. */
-  chain: { silentSeconds: number; headSeconds: number }
+  chain: ChainAge
+  /** The oldest view of the chain with which vouchers are accepted. */
+  maxChainAgeSeconds: number
   /** How often it is asked. */
   pollSeconds: number
   links: { wanted: number; usable: number }
@@ -20,17 +23,23 @@ const HEAD_SECONDS = 15 * 60
 
 /** Empty when all is well. */
 export function troubles(condition: Condition): string[] {
-  const { chain, pollSeconds, links, holdHasRoom, hasFailed } = condition
+  const { chain, maxChainAgeSeconds, pollSeconds, links, holdHasRoom, hasFailed } = condition
   const patience = SILENT_SECONDS + 3 * pollSeconds
+  const isSilent = chain.silentSeconds > patience
   const found: [boolean, string][] = [
     [hasFailed, 'the relay cannot go on and is about to stop: see its last log line'],
     [
-      chain.silentSeconds > patience,
+      isSilent,
       `the chain has not answered for ${Math.round(chain.silentSeconds)} s: check the node at rpcUrl`,
     ],
     [
-      chain.silentSeconds <= patience && chain.headSeconds > HEAD_SECONDS,
+      !isSilent && chain.headSeconds > HEAD_SECONDS,
       `the chain has had no new block for ${Math.round(chain.headSeconds)} s: check whether its node is in step`,
+    ],
+    [
+      chain.viewSeconds > maxChainAgeSeconds,
+      `no voucher is accepted, since the newest confirmed block is ${Math.round(chain.viewSeconds)} s old: ` +
+        'check the node at rpcUrl, and maxChainAgeSeconds',
     ],
     [
       links.wanted > 0 && links.usable === 0,

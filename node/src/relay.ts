@@ -127,6 +127,10 @@ export class Relay {
       holds,
       opened,
       lag,
+      chainView: () => ({
+        block: parts.side.directory.confirmedBlock,
+        ageSeconds: parts.side.follower.age.viewSeconds,
+      }),
       lastClaim: () => this.#lastClaim,
       isReady: () => this.#isReady,
     })
@@ -144,7 +148,7 @@ export class Relay {
   }
 
   async #startAdmin(observed: Observed & { side: ChainSide }): Promise<Admin> {
-    const { dataFolder, adminPort: port, pollIntervalMs } = this.#config
+    const { dataFolder, adminPort: port, pollIntervalMs, maxChainAgeSeconds } = this.#config
     const { side, peers, holds } = observed
     const admin = new Admin({
       dataFolder,
@@ -153,6 +157,7 @@ export class Relay {
         troubles: () =>
           troubles({
             chain: side.follower.age,
+            maxChainAgeSeconds,
             pollSeconds: pollIntervalMs / 1_000,
             links: peers.counts,
             holdHasRoom: holds.hasRoom,

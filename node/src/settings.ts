@@ -64,6 +64,13 @@ export const SettingsSchema = Type.Object(
       default: 12,
       description: 'blocks on top of one until the relay believes it',
     }),
+    maxChainAgeSeconds: Type.Integer({
+      minimum: 60,
+      maximum: 15 * 86_400,
+      default: 1_800,
+      description:
+        'age of the newest confirmed block above which no voucher is accepted; at most half of noticeSeconds',
+    }),
     pollIntervalMs: Type.Integer({
       minimum: 20,
       maximum: 600_000,
@@ -91,6 +98,12 @@ export const SettingsSchema = Type.Object(
     maxLinks: count(1_000, 'incoming links at a time'),
     maxSubscriptions: count(500, 'subscribers at a time'),
     maxConnections: count(1_500, 'libp2p connections at a time'),
+    answerTimeoutSeconds: Type.Integer({
+      minimum: 1,
+      maximum: 3_600,
+      default: 30,
+      description: 'seconds that a peer may owe us an acknowledgement before its link is ended',
+    }),
     maxConnectionsPerSecond: count(20, 'connections that one host may open a second'),
     logLevel: Type.Enum([...LOG_LEVELS], {
       default: 'info',

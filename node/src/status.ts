@@ -24,6 +24,8 @@ export interface Observed {
   ledger: Pick<CreditLedger, 'earned'>
   opened: OpenedReport
   lag: Pick<LoopLag, 'published'>
+  /** The newest confirmed block, and how old it is. */
+  chainView(): { block: number; ageSeconds: number }
   lastClaim(): ClaimResult | undefined
   isReady(): boolean
 }
@@ -59,6 +61,8 @@ export interface RelayStatus {
     /** Bytes of packets that wait for the disk. */
     unwrittenBytes: number
   }
+  /** The newest confirmed block, and the seconds since its time. */
+  chain: { block: number; ageSeconds: number }
   undeliverable: number
   vouchers: Record<string, number>
   linkFaults: Record<string, number>
@@ -123,6 +127,7 @@ export function relayStatus(parts: Observed): RelayStatus {
       unread: incoming.unread,
       unwrittenBytes: holds.pendingBytes,
     },
+    chain: parts.chainView(),
     undeliverable: router.undeliverable,
     vouchers: { ...incoming.credits },
     linkFaults: { ...incoming.faults },
@@ -188,6 +193,8 @@ export function relayMetrics(parts: Observed): Metric[] {
       'Bytes of packets that wait for the disk.',
       status.queues.unwrittenBytes,
     ),
+    gauge('chain_block', 'Number of the newest confirmed block.', status.chain.block),
+    gauge('chain_age_seconds', 'Age of the newest confirmed block.', status.chain.ageSeconds),
     lagMetric(parts.lag.published),
     gauge('network_relays', 'Active relays of the network.', status.relays),
     gauge('luminosity_bits', 'Luminosity of the network.', status.luminosity),

@@ -82,6 +82,9 @@ export async function openStores({ config, keys, log, closers }: Base): Promise<
   closers.add('vouchers', () => vouchers.close())
   const signed = await openSignedLog(join(dataFolder, 'signed.log'))
   closers.add('signed amounts', () => signed.close())
+  for (const [file, { cutBytes }] of Object.entries({ vouchers, signed })) {
+    if (cutBytes > 0) log.warn({ cutBytes }, `${file}.log ended in a write that was not finished`)
+  }
   const holds = await HoldStore.open({ folder: join(dataFolder, 'holds'), quotaBytes })
   closers.add('holds', () => holds.close())
   const folder = join(dataFolder, 'routing')
@@ -130,6 +133,7 @@ export function createParts(base: Base, stores: Stores, side: ChainSide, hooks: 
     addressesOf: createAddressesOf(stores.book, network),
     boardPrices: ({ peerKey }) => side.directory.byPeerKey(peerKey)?.prices,
     retryMs: Math.max(100, config.pollIntervalMs),
+    answerTimeoutMs: config.answerTimeoutSeconds * 1_000,
     onFailure: linkComplaints(base.log),
   })
   closers.add('peers', () => peers.stop())
@@ -158,6 +162,7 @@ function createLedger(
   { side, domain }: { side: ChainSide; domain: ChannelsDomain },
 ): CreditLedger {
   const { maxWindowUnits, noticeSeconds: minNoticeSeconds, deployment } = config
+  const { maxChainAgeSeconds: maxViewAgeSeconds } = config
   const terms = {
     token: deployment.token,
     minDepositBase: unitsToBase(maxWindowUnits) * WINDOWS_PER_DEPOSIT,
@@ -165,8 +170,15 @@ function createLedger(
     maxWindowUnits,
     baseUnitsPerUnit: BASE_PER_UNIT,
   }
-  const payee = keys.hotAccount
-  const ledger = new CreditLedger({ directory: side.directory, vouchers, payee, domain, terms })
+  const ledger = new CreditLedger({
+    directory: side.directory,
+    viewAgeSeconds: () => side.follower.age.viewSeconds,
+    maxViewAgeSeconds,
+    vouchers,
+    payee: keys.hotAccount,
+    domain,
+    terms,
+  })
   closers.add('ledger', () => ledger.close())
   return ledger
 }

@@ -45,8 +45,15 @@ export function fromHex(hex: string, length?: number): Uint8Array {
     throw new MainframeError('CODEC_INVALID', `Not ${length ?? 'whole'} bytes of 0x-hex`)
   }
   const out = new Uint8Array(hex.length / 2 - 1)
-  for (let i = 0; i < out.length; i++) out[i] = Number.parseInt(hex.slice(2 + 2 * i, 4 + 2 * i), 16)
+  for (let i = 0; i < out.length; i++) {
+    out[i] = (digitOf(hex.charCodeAt(2 + 2 * i)) << 4) | digitOf(hex.charCodeAt(3 + 2 * i))
+  }
   return out
+}
+
+/** Of a character that is one of 0-9, A-F and a-f: letters have bit 6 set, and count from 10. */
+function digitOf(code: number): number {
+  return (code & 15) + (code >> 6) * 9
 }
 
 export function viewOf(bytes: Uint8Array): DataView {

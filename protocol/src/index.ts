@@ -83,7 +83,13 @@ export {
   type LogHead,
   recordHash,
 } from './directory/continuity.ts'
-export { decodeLog } from './directory/decode.ts'
+export {
+  createLogDecoder,
+  type DecodeLog,
+  decodeLog,
+  type ParsedLog,
+  type ParseLog,
+} from './directory/decode.ts'
 export type {
   BoardEvent,
   BoardRow,

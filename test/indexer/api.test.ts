@@ -103,6 +103,7 @@ for (const { name, skip, settings } of DATABASES) {
       indexer = await startIndexer({
         ...(await settings()),
         rpcUrl: rpc.url,
+        rpcRequestsPerSecond: 10_000,
         deployment: DEPLOYMENT,
         host: '127.0.0.1',
         port: 0,
@@ -490,6 +491,7 @@ describe('an indexer without a chain', () => {
   before(async () => {
     indexer = await startIndexer({
       rpcUrl: 'http://127.0.0.1:1',
+      rpcRequestsPerSecond: 10_000,
       deployment: DEPLOYMENT,
       host: '127.0.0.1',
       port: 0,

@@ -175,7 +175,7 @@ function encodeAction(action: LogAction, head: LogHead): Draft {
   }
 }
 
-/** Changes an answer, or throws to refuse the call. */
+/** Changes an answer, or throws to refuse the call; an error's `status` is that of the response. */
 export type Tamper = (method: string, result: unknown, params: readonly unknown[]) => unknown
 
 export class FakeChain {
@@ -285,7 +285,8 @@ export async function serveChain(
       const result = chain.tamper(method, chain.answer(method, params), params)
       response.end(JSON.stringify({ ...answer, result }))
     } catch (error) {
-      const { message } = error as Error
+      const { message, status = 200 } = error as Error & { status?: number }
+      response.statusCode = status
       response.end(JSON.stringify({ ...answer, error: { code: -32_000, message } }))
     }
   })

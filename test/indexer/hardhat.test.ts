@@ -45,6 +45,7 @@ describe('an indexer of the real contracts', { timeout: 90_000 }, () => {
     operator = chain.treasury.toLowerCase() as Hex
     indexer = await startIndexer({
       rpcUrl: chain.rpcUrl,
+      rpcRequestsPerSecond: 10_000,
       deployment: parseDeployment(chain.deployment),
       host: '127.0.0.1',
       port: 0,

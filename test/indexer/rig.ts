@@ -32,6 +32,7 @@ export async function startRig(
     port: 0,
     finalityDepth: 10,
     pollIntervalMs: 20,
+    rpcRequestsPerSecond: 10_000,
     rateLimitPerMinute: 100_000,
     logLevel: 'silent',
     ...options,

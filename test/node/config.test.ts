@@ -48,6 +48,15 @@ describe('The settings of a relay', () => {
     }
   })
 
+  it('refuses a view of the chain that may be so old that no time to claim is left', () => {
+    const flags = { maxChainAgeSeconds: '1801', noticeSeconds: '3600' }
+    assert.throws(() => loadSettings({ flags, environment: {} }), {
+      code: 'CONFIG_INVALID',
+      message: /maxChainAgeSeconds is 1801, more than half of noticeSeconds, which is 3600/,
+    })
+    loadSettings({ flags: { ...flags, maxChainAgeSeconds: '1800' }, environment: {} })
+  })
+
   it('says how to give what a command needs', () => {
     assert.throws(() => loadConfig(none), {
       message: /rpcUrl is missing: give --rpc-url, MAINFRAME_RELAY_RPC_URL/,

@@ -3,7 +3,8 @@ import { describe, it } from 'node:test'
 import { type Condition, troubles } from '../../node/src/health.ts'
 
 const WELL: Condition = {
-  chain: { silentSeconds: 1, headSeconds: 12 },
+  chain: { silentSeconds: 1, headSeconds: 12, viewSeconds: 156 },
+  maxChainAgeSeconds: 1_800,
   pollSeconds: 1,
   links: { wanted: 4, usable: 3 },
   holdHasRoom: true,
@@ -14,13 +15,18 @@ describe('The health of a relay', () => {
   const cases: [string, Partial<Condition>, RegExp][] = [
     [
       'a chain that does not answer',
-      { chain: { silentSeconds: 40, headSeconds: 40 } },
+      { chain: { silentSeconds: 40, headSeconds: 40, viewSeconds: 200 } },
       /chain has not answered for 40 s/,
     ],
     [
       'a chain that stands still',
-      { chain: { silentSeconds: 1, headSeconds: 1_000 } },
+      { chain: { silentSeconds: 1, headSeconds: 1_000, viewSeconds: 1_200 } },
       /no new block for 1000 s/,
+    ],
+    [
+      'a view of the chain that is too old',
+      { chain: { silentSeconds: 1, headSeconds: 5, viewSeconds: 1_801 } },
+      /no voucher is accepted, since the newest confirmed block is 1801 s old/,
     ],
     ['peers that are all away', { links: { wanted: 4, usable: 0 } }, /none of 4 peers/],
     ['a hold store without room', { holdHasRoom: false }, /hold store is full/],
@@ -35,12 +41,12 @@ describe('The health of a relay', () => {
   }
 
   it('tells of a silent chain once, not of its head as well', () => {
-    const chain = { silentSeconds: 2_000, headSeconds: 2_000 }
+    const chain = { silentSeconds: 1_700, headSeconds: 1_700, viewSeconds: 1_790 }
     assert.equal(troubles({ ...WELL, chain }).length, 1)
   })
 
   it('has patience with a chain that is asked seldom', () => {
-    const chain = { silentSeconds: 70, headSeconds: 70 }
+    const chain = { silentSeconds: 70, headSeconds: 70, viewSeconds: 300 }
     assert.deepEqual(troubles({ ...WELL, pollSeconds: 60, chain }), [])
   })
 

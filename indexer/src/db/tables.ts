@@ -30,6 +30,12 @@ export interface StoredLog {
   head: Hex | null
 }
 
+/** The hash of a block that follows a registration. */
+export interface StoredSeed {
+  number: number
+  hash: Hex
+}
+
 export const NODE_TABLE: Table<StoredNode> = {
   name: 'node',
   key: ['nodeId'],
@@ -103,6 +109,12 @@ export const LOG_TABLE: Table<StoredLog> = {
     seq: 'bigint',
     head: 'bytea',
   },
+}
+
+export const SEED_TABLE: Table<StoredSeed> = {
+  name: 'block_seed',
+  key: ['number'],
+  columns: { number: 'bigint', hash: 'bytea' },
 }
 
 function snakeCase(name: string): string {

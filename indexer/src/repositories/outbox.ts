@@ -84,11 +84,6 @@ export async function appendOutbox(tx: Queryable, { block, blocks, events }: Tol
   )
 }
 
-/** Appends the retraction of everything that was told of later blocks. */
-export async function retractAfter(tx: Queryable, block: number): Promise<void> {
-  await tx.query('SELECT retract_after($1::bigint)', [block])
-}
-
 function eventBody(event: ChainEvent): EventBody {
   const { blockNumber: _number, blockHash: _hash, ...rest } = event
   return JSON.parse(

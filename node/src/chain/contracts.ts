@@ -44,6 +44,26 @@ export async function callView(rpc: Rpc, call: ViewCall): Promise<Result> {
   }
 }
 
+/** What the contract keeps of a channel; all zero when it was never open. */
+export interface ChannelSlot {
+  deposit: bigint
+  claimed: bigint
+  epoch: bigint
+}
+
+/** The slots of some channels as of the latest block, in their order. Errors as {@link callView}. */
+export async function fetchSlots(
+  rpc: Rpc,
+  channels: Hex,
+  channelIds: readonly Hex[],
+): Promise<ChannelSlot[]> {
+  const call = { to: channels, contract: channelsContract, method: 'slots', args: [channelIds] }
+  const [slots] = await callView(rpc, call)
+  if (slots.length === channelIds.length) return [...slots]
+  const message = `${channels} answers ${slots.length} slots for ${channelIds.length} channels`
+  throw new MainframeError('CHAIN_MISMATCH', message, { retryable: true })
+}
+
 /** The error of a call with the contract's own words for it, where it gave any. */
 export function withReason(error: unknown, what: string): unknown {
   if (!(error instanceof MainframeError) || errorCode(error) !== 'CHAIN_REJECTED') return error

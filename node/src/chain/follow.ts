@@ -14,6 +14,7 @@ import {
   type RawLog,
 } from '@mainframe/protocol'
 import { toQuantity } from 'ethers'
+import { type Header, parseCount, parseHeader, parseLogs } from './answers.ts'
 import type { ChainDirectory } from './directory.ts'
 import type { Rpc } from './rpc.ts'
 
@@ -37,12 +38,17 @@ export interface FollowerOptions {
   onTrouble?: (error: MainframeError) => void
   /** Told once when following has ended for good: `CHAIN_MISMATCH`. */
   onFailed?: (error: MainframeError) => void
+  now?: () => number
 }
 
-interface Header {
-  hash: Hex
-  parentHash: Hex
-  timestamp: Hex
+/** Seconds. */
+export interface ChainAge {
+  /** Since the chain's node last answered as it should. */
+  silentSeconds: number
+  /** Since it last had a new block. */
+  headSeconds: number
+  /** Since the time of the newest confirmed block; infinite before there is one. */
+  viewSeconds: number
 }
 
 /** Keeps a {@link ChainDirectory} up to date from {@link start} to {@link stop}. */
@@ -52,21 +58,31 @@ export class ChainFollower {
   #loop: Promise<void> | undefined
   #registryHead: LogHead = GENESIS_HEAD
   #boardHead: LogHead = GENESIS_HEAD
-  #last: { number: number; hash: Hex } | undefined
+  #last: { number: number; hash: Hex; timestampSeconds: number } | undefined
   #range = MAX_RANGE
   #headsCheckedAt = 0
   #isChecked = false
-  #answeredAt = Date.now()
-  #head = { number: -1, sinceMs: Date.now() }
+  readonly #now: () => number
+  #answeredAt: number
+  #head: { number: number; sinceMs: number }
 
   constructor(options: FollowerOptions) {
     this.#options = options
+    this.#now = options.now ?? Date.now
+    this.#answeredAt = this.#now()
+    this.#head = { number: -1, sinceMs: this.#now() }
   }
 
-  /** Seconds since the chain's node last answered as it should, and since it last had a new block. */
-  get age(): { silentSeconds: number; headSeconds: number } {
-    const seconds = (sinceMs: number) => Math.max(0, Date.now() - sinceMs) / 1000
-    return { silentSeconds: seconds(this.#answeredAt), headSeconds: seconds(this.#head.sinceMs) }
+  /** How old what is known of the chain is. */
+  get age(): ChainAge {
+    const seconds = (sinceMs: number) => Math.max(0, this.#now() - sinceMs) / 1000
+    return {
+      silentSeconds: seconds(this.#answeredAt),
+      headSeconds: seconds(this.#head.sinceMs),
+      viewSeconds: this.#last
+        ? seconds(1000 * this.#last.timestampSeconds)
+        : Number.POSITIVE_INFINITY,
+    }
   }
 
   /**
@@ -99,7 +115,7 @@ export class ChainFollower {
     while (!this.#stop.signal.aborted) {
       try {
         const isCaughtUp = await this.#step()
-        this.#answeredAt = Date.now()
+        this.#answeredAt = this.#now()
         waitMs = pollMs
         if (!isCaughtUp) continue
         onCaughtUp()
@@ -118,8 +134,8 @@ export class ChainFollower {
   async #step(): Promise<boolean> {
     const { rpc, deployment, directory, confirmations } = this.#options
     if (!this.#isChecked) await this.#checkDeployment()
-    const head = Number(await rpc.request<Hex>('eth_blockNumber'))
-    if (head !== this.#head.number) this.#head = { number: head, sinceMs: Date.now() }
+    const head = parseCount(await rpc.request('eth_blockNumber'), 'its newest block')
+    if (head !== this.#head.number) this.#head = { number: head, sinceMs: this.#now() }
     const confirmed = head - confirmations
     const from = (this.#last?.number ?? deployment.block - 1) + 1
     if (confirmed < from) return true
@@ -130,10 +146,11 @@ export class ChainFollower {
     if (!events) return false
     const heads = this.#continue(events)
     await this.#compareHeads(heads, { header, isMoved: heads.moved })
-    const nowSeconds = Math.max(Number(header.timestamp), Math.floor(Date.now() / 1000))
+    const { hash, timestampSeconds } = header
+    const nowSeconds = Math.max(timestampSeconds, Math.floor(this.#now() / 1000))
     this.#registryHead = heads.registry
     this.#boardHead = heads.board
-    this.#last = { number: to, hash: header.hash }
+    this.#last = { number: to, hash, timestampSeconds }
     directory.advance({ events, seeds: new Map(), toBlock: to, nowSeconds })
     await this.#addSeeds(to, nowSeconds)
     return to === confirmed
@@ -141,7 +158,7 @@ export class ChainFollower {
 
   async #checkDeployment(): Promise<void> {
     const { rpc, deployment } = this.#options
-    const chainId = Number(await rpc.request<Hex>('eth_chainId'))
+    const chainId = parseCount(await rpc.request('eth_chainId'), 'its chain id')
     if (chainId !== deployment.chainId) {
       throw mismatch(`The chain is ${chainId}, the contracts are on chain ${deployment.chainId}`)
     }
@@ -154,10 +171,8 @@ export class ChainFollower {
 
   async #header(number: number): Promise<Header> {
     const { rpc } = this.#options
-    const header = await rpc.request<Header | null>('eth_getBlockByNumber', [
-      toQuantity(number),
-      false,
-    ])
+    const answer = await rpc.request('eth_getBlockByNumber', [toQuantity(number), false])
+    const header = parseHeader(answer)
     if (header) return header
     throw mismatch(`The chain's node does not have block ${number} yet`, { retryable: true })
   }
@@ -185,11 +200,15 @@ export class ChainFollower {
   ): Promise<ChainEvent[] | undefined> {
     const { rpc, deployment } = this.#options
     const { registry, board, channels } = deployment
-    const range = { fromBlock: toQuantity(from), toBlock: toQuantity(to) }
+    // by its hash, a node that does not have the block yet says so; by number it says there is nothing
+    const range =
+      from === to
+        ? { blockHash: header.hash }
+        : { fromBlock: toQuantity(from), toBlock: toQuantity(to) }
     let logs: RawLog[]
     try {
       const filter = { ...range, address: [registry, board, channels] }
-      logs = await rpc.request<RawLog[]>('eth_getLogs', [filter])
+      logs = parseLogs(await rpc.request('eth_getLogs', [filter]))
     } catch (cause) {
       if (errorCode(cause) !== 'CHAIN_REJECTED' || from === to) throw cause
       this.#range = Math.ceil((to - from + 1) / 2)
@@ -227,13 +246,13 @@ export class ChainFollower {
     heads: { registry: LogHead; board: LogHead },
     { header, isMoved }: { header: Header; isMoved: boolean },
   ): Promise<void> {
-    if (!isMoved && Date.now() - this.#headsCheckedAt < HEAD_CHECK_MS) return
+    if (!isMoved && this.#now() - this.#headsCheckedAt < HEAD_CHECK_MS) return
     const { deployment } = this.#options
     for (const log of ['registry', 'board'] as const) {
       const slot = await this.#slot(deployment[log], header.hash)
       if (slot && (slot.seq !== heads[log].seq || slot.head !== heads[log].head)) throw gap(log)
     }
-    this.#headsCheckedAt = Date.now()
+    this.#headsCheckedAt = this.#now()
   }
 
   /** Storage slot 0: the head above the number. `undefined` where a node kept no state so old. */

@@ -17,6 +17,8 @@ export interface RpcOptions {
   signal?: AbortSignal
   /** Waits between the tries of one request, in milliseconds. */
   backOffMs?: readonly number[]
+  /** After how long a request counts as not answered. */
+  timeoutMs?: number
 }
 
 /** A request to the chain's node. Reads are safe to repeat, and so is a signed transaction. */
@@ -24,10 +26,13 @@ export class Rpc {
   readonly #url: string
   readonly #signal: AbortSignal | undefined
   readonly #backOffMs: readonly number[]
+  readonly #timeoutMs: number
   #id = 0
 
-  constructor({ url, signal, backOffMs = BACK_OFF_MS }: RpcOptions) {
+  constructor(options: RpcOptions) {
+    const { url, signal, backOffMs = BACK_OFF_MS, timeoutMs = REQUEST_TIMEOUT_MS } = options
     this.#url = url
+    this.#timeoutMs = timeoutMs
     this.#backOffMs = backOffMs
     this.#signal = signal
   }
@@ -60,7 +65,7 @@ export class Rpc {
     method: string,
     params: readonly unknown[],
   ): Promise<{ result: unknown } | { failure: MainframeError }> {
-    const timeout = AbortSignal.timeout(REQUEST_TIMEOUT_MS)
+    const timeout = AbortSignal.timeout(this.#timeoutMs)
     this.#id += 1
     try {
       const response = await fetch(this.#url, {

@@ -1,6 +1,7 @@
 /** One account's transactions, one after the other. */
 import { errorCode, type Hex, MainframeError, type RawLog, toHex } from '@mainframe/protocol'
 import { keccak256, type TransactionLike, toQuantity, Wallet } from 'ethers'
+import { type MinedReceipt, parseCount, parseQuantity, parseReceipt } from './answers.ts'
 import { describeRevert, withReason } from './contracts.ts'
 import type { Rpc } from './rpc.ts'
 
@@ -41,14 +42,6 @@ export interface Receipt {
   transactionHash: Hex
   blockNumber: number
   gasUsed: bigint
-  logs: readonly RawLog[]
-}
-
-interface RawReceipt {
-  transactionHash: Hex
-  blockNumber: Hex | null
-  gasUsed: Hex
-  status: Hex
   logs: readonly RawLog[]
 }
 
@@ -95,32 +88,33 @@ export class TransactionSender {
     const estimate = await this.#rpc.request<Hex>('eth_estimateGas', [call]).catch((cause) => {
       throw withReason(cause, what)
     })
-    const gasLimit = (BigInt(estimate) * GAS_MARGIN_PERCENT) / 100n
+    const gas = BigInt(parseCount(estimate, 'the gas of a call'))
+    const gasLimit = (gas * GAS_MARGIN_PERCENT) / 100n
     const receipt = await this.#untilMined({ to, data, gasLimit }, what)
-    if (BigInt(receipt.status) !== 1n) throw await this.#revertReason(receipt, { call, what })
-    return {
-      transactionHash: receipt.transactionHash,
-      blockNumber: Number(receipt.blockNumber),
-      gasUsed: BigInt(receipt.gasUsed),
-      logs: receipt.logs,
-    }
+    if (receipt.hasSucceeded) return receipt
+    throw await this.#revertReason(receipt, { call, what })
   }
 
   /** Behind what an earlier run of this relay may have left in the pool. */
   async #nonce(): Promise<number> {
-    return Number(
-      await this.#rpc.request<Hex>('eth_getTransactionCount', [this.account, 'pending']),
+    return parseCount(
+      await this.#rpc.request('eth_getTransactionCount', [this.account, 'pending']),
+      'a nonce',
     )
   }
 
   async #fees(): Promise<Fees> {
     const [block, tip] = await Promise.all([
-      this.#rpc.request<{ baseFeePerGas?: Hex }>('eth_getBlockByNumber', ['latest', false]),
-      this.#rpc.request<Hex>('eth_maxPriorityFeePerGas').then(BigInt, () => DEFAULT_TIP),
+      this.#rpc.request<{ baseFeePerGas?: Hex } | null>('eth_getBlockByNumber', ['latest', false]),
+      this.#rpc
+        .request('eth_maxPriorityFeePerGas')
+        .then((answer) => parseQuantity(answer, 'a tip'))
+        .catch(() => DEFAULT_TIP),
     ])
+    const baseFee = parseQuantity(block?.baseFeePerGas ?? '0x0', 'the base fee')
     // twice the base fee lasts for at least five full blocks of rises
     return capFees({
-      maxFeePerGas: 2n * BigInt(block.baseFeePerGas ?? 0) + tip,
+      maxFeePerGas: 2n * baseFee + tip,
       maxPriorityFeePerGas: tip,
     })
   }
@@ -128,7 +122,7 @@ export class TransactionSender {
   async #untilMined(
     request: { to: Hex; data: Hex; gasLimit: bigint },
     what: string,
-  ): Promise<RawReceipt> {
+  ): Promise<MinedReceipt> {
     const common = { type: 2, chainId: this.#chainId, ...request }
     let [nonce, fees] = await Promise.all([this.#nonce(), this.#fees()])
     const hashes: Hex[] = []
@@ -155,21 +149,20 @@ export class TransactionSender {
 
   /** What an earlier run left and nobody mines holds up all behind it: nothing takes its place. */
   async #unblock(nonce: number, fees: Fees): Promise<void> {
-    const mined = await this.#rpc.request<Hex>('eth_getTransactionCount', [this.account, 'latest'])
-    if (Number(mined) >= nonce) return
+    const answer = await this.#rpc.request('eth_getTransactionCount', [this.account, 'latest'])
+    const mined = parseCount(answer, 'a nonce')
+    if (mined >= nonce) return
     const chainId = this.#chainId
-    const nothing = { type: 2, chainId, nonce: Number(mined), to: this.account, ...fees }
+    const nothing = { type: 2, chainId, nonce: mined, to: this.account, ...fees }
     // refused as long as its fee is too low for a replacement: the next time it is higher
     await this.#submit({ ...nothing, gasLimit: EMPTY_GAS }, 'replacement')
   }
 
-  async #firstReceipt(hashes: readonly Hex[], deadline: number): Promise<RawReceipt | undefined> {
+  async #firstReceipt(hashes: readonly Hex[], deadline: number): Promise<MinedReceipt | undefined> {
     while (Date.now() < deadline) {
       for (const hash of hashes) {
-        const receipt = await this.#rpc.request<RawReceipt | null>('eth_getTransactionReceipt', [
-          hash,
-        ])
-        if (receipt?.blockNumber) return receipt
+        const receipt = parseReceipt(await this.#rpc.request('eth_getTransactionReceipt', [hash]))
+        if (receipt) return receipt
       }
       await this.#rpc.pause(this.#pollMs)
     }
@@ -204,10 +197,10 @@ export class TransactionSender {
 
   /** A receipt carries no reason; the same call on the state before it usually gives it. */
   async #revertReason(
-    { transactionHash, blockNumber }: RawReceipt,
+    { transactionHash, blockNumber }: MinedReceipt,
     { call, what }: { call: object; what: string },
   ): Promise<MainframeError> {
-    const before = toQuantity(Number(blockNumber) - 1)
+    const before = toQuantity(blockNumber - 1)
     const failure = await this.#rpc.request('eth_call', [call, before]).catch((cause) => cause)
     const data = failure instanceof MainframeError ? failure.details['data'] : undefined
     const reason = (typeof data === 'string' && describeRevert(data as Hex)) || 'no reason given'

@@ -40,7 +40,8 @@ interface Pending {
 }
 
 const ARRIVAL_BYTES = 8
-const RECORD_BYTES = 12 + ARRIVAL_BYTES + PACKET_BYTES
+const HELD_BYTES = ARRIVAL_BYTES + PACKET_BYTES
+const RECORD_BYTES = 12 + HELD_BYTES
 /**
  * Arrival numbers are reserved on disk in blocks, so that they rise across restarts even when every
  * file that held the last ones has expired.
@@ -220,12 +221,13 @@ export class HoldStore {
 
   async #openSegment(hour: number): Promise<Segment> {
     const path = join(this.#folder, `${hour}.log`)
-    const log = await AppendLog.open(path, (record, offset) => {
+    const onRecord = (record: Uint8Array, offset: number) => {
       const arrival = readU64(viewOf(record), 0)
       const header = headerOf(record.subarray(ARRIVAL_BYTES))
       if (arrival === undefined || header === 'malformed') return
       this.#index.push({ arrival, hour, offset }, header)
-    })
+    }
+    const log = await AppendLog.open(path, onRecord, { maxRecordBytes: HELD_BYTES })
     const segment = { path, hour, log }
     this.#segmentBytes += log.size
     this.#segments.set(hour, segment)

@@ -25,8 +25,10 @@ export class PeerChoice {
     const bins = new Map<number, R[]>()
     const chosen: R[] = []
     for (const { relay, shared } of view.others) {
+      const bin = bins.get(shared)
       if (shared >= view.linkLuminosity) chosen.push(relay)
-      else bins.set(shared, [...(bins.get(shared) ?? []), relay])
+      else if (bin) bin.push(relay)
+      else bins.set(shared, [relay])
     }
     for (const bin of bins.values()) chosen.push(...this.#chooseOf(bin, failures))
     for (const peerKey of this.#turns.keys()) {
@@ -39,25 +41,23 @@ export class PeerChoice {
     bin: readonly R[],
     failures: ReadonlyMap<string, { failures: number }>,
   ): R[] {
-    const failuresOf = ({ peerKey }: R) => failures.get(peerKey)?.failures ?? 0
-    const isTried = ({ peerKey }: R) => (failures.has(peerKey) ? 0 : 1)
-    const good = bin
-      .filter((relay) => failuresOf(relay) < FAILURES_TO_REPLACE)
-      .sort(
-        (a, b) =>
-          isTried(a) - isTried(b) ||
-          failuresOf(a) - failuresOf(b) ||
-          this.#turnOf(a) - this.#turnOf(b),
-      )
-    const failing = bin
-      .filter((relay) => failuresOf(relay) >= FAILURES_TO_REPLACE)
-      .sort((a, b) => failuresOf(a) - failuresOf(b))
+    const candidates = bin.map((relay) => {
+      const known = failures.get(relay.peerKey)
+      return { relay, isNew: known ? 0 : 1, failures: known?.failures ?? 0 }
+    })
+    const good = candidates
+      .filter((candidate) => candidate.failures < FAILURES_TO_REPLACE)
+      .map((candidate) => ({ ...candidate, turn: this.#turnOf(candidate.relay) }))
+      .sort((a, b) => a.isNew - b.isNew || a.failures - b.failures || a.turn - b.turn)
+    const failing = candidates
+      .filter((candidate) => candidate.failures >= FAILURES_TO_REPLACE)
+      .sort((a, b) => a.failures - b.failures)
     // given up for now, so that a bin full of dead relays is tried to its end a few at a time
-    for (const { peerKey } of failing.splice(PEERS_PER_BIN)) {
+    for (const { relay } of failing.splice(PEERS_PER_BIN)) {
       this.#lastTurn += 1
-      this.#turns.set(peerKey, this.#lastTurn)
+      this.#turns.set(relay.peerKey, this.#lastTurn)
     }
-    return [...good.slice(0, PEERS_PER_BIN), ...failing]
+    return [...good.slice(0, PEERS_PER_BIN), ...failing].map(({ relay }) => relay)
   }
 
   #turnOf({ peerKey }: OverlayRelay): number {

@@ -26,11 +26,30 @@ export interface PeerLinkOptions {
   boardPrices(relay: RelayEntry): RelayPrices | undefined
   /** First wait for a deposit that the peer has not confirmed yet. */
   retryMs: number
+  /** How long the peer may owe an acknowledgement before its link is ended. */
+  answerTimeoutMs?: number
 }
+
+/**
+ * Why a link came to nothing: who answered did not prove to be the peer (`unproved`); its quote is not
+ * signed, has expired, or contradicts the chain or our limits (`bad-quote`); it refuses for good what
+ * it is paid with (`payment-refused`); it took packets or a voucher and acknowledges nothing
+ * (`silent`); or anything else (`failed`). The first ones are named in an error's `details.outcome`.
+ */
+export const PEER_FAILURES = [
+  'unproved',
+  'bad-quote',
+  'payment-refused',
+  'silent',
+  'failed',
+] as const
+export type PeerFailure = (typeof PEER_FAILURES)[number]
 
 /** A link that stood this long was of use, even if there was nothing to send. */
 const LONG_STANDING_MS = 60_000
 const HANDSHAKE_TIMEOUT_MS = 10_000
+/** An acknowledgement takes a twentieth of a second and a write of the disk; this is a peer that is ill. */
+const DEFAULT_ANSWER_TIMEOUT_MS = 30_000
 const LONGEST_RETRY_MS = 30_000
 /** Stops that a larger deposit ends. */
 const NEED_TOP_UP: readonly CreditStop[] = ['exhausted', 'over-deposit', 'small-deposit']
@@ -53,6 +72,9 @@ export class PeerLink implements PacketLink {
   readonly #openedMs = performance.now()
   #hadCredit = false
   #tookPackets = false
+  /** When the peer last acknowledged something, or owed nothing. */
+  #answeredMs = performance.now()
+  #fellSilent = false
 
   private constructor(relay: RelayEntry, options: PeerLinkOptions, stream: ByteStream) {
     const { router } = options
@@ -62,8 +84,12 @@ export class PeerLink implements PacketLink {
     this.#link = new PayerLink(stream, {
       onAccepted: () => {
         this.#tookPackets = true
+        this.#answeredMs = performance.now()
       },
-      onRefused: (dispatch, reason) => router.onRefused(dispatch, peerKey, reason),
+      onRefused: (dispatch, reason) => {
+        this.#answeredMs = performance.now()
+        router.onRefused(dispatch, peerKey, reason)
+      },
       onClosed: (unacknowledged) => router.onLost(unacknowledged, peerKey),
       onCredit: () => this.#onCredit(),
       onCreditStopped: (reason) => this.#stop.resolve(reason),
@@ -86,7 +112,8 @@ export class PeerLink implements PacketLink {
     }
     await peer.close()
     const reason = quote ? 'speaks another version of the link' : 'did not sign its quote'
-    throw new MainframeError('PAYMENT_UNVERIFIED', `The peer ${reason}`)
+    const outcome: PeerFailure = quote ? 'failed' : 'bad-quote'
+    throw new MainframeError('PAYMENT_UNVERIFIED', `The peer ${reason}`, { details: { outcome } })
   }
 
   /** The board's price, which is what the peer charges; its quote was not above it. */
@@ -101,11 +128,11 @@ export class PeerLink implements PacketLink {
 
   /**
    * Whether dialling again soon is worth it. Credit alone is cheap to give: a peer that gives it and
-   * hangs up must not be dialled as fast as it likes.
+   * hangs up must not be dialled as fast as it likes, nor one that is paid and falls silent.
    */
   get wasUseful(): boolean {
     const isLongStanding = performance.now() - this.#openedMs >= LONG_STANDING_MS
-    return this.#tookPackets || (this.#hadCredit && isLongStanding)
+    return !this.#fellSilent && (this.#tookPackets || (this.#hadCredit && isLongStanding))
   }
 
   get creditUnits(): number {
@@ -128,17 +155,33 @@ export class PeerLink implements PacketLink {
     await this.#link.close()
   }
 
-  /** Keeps the link paid until it ends; rejects when it cannot be paid, after closing it. */
+  /**
+   * Keeps the link paid until it ends; rejects when it cannot be paid, or the peer does not answer,
+   * after closing it.
+   */
   async serve(signal: AbortSignal): Promise<void> {
     const onAbort = () => void this.#link.close()
     signal.addEventListener('abort', onAbort, { once: true })
+    const silence = Promise.withResolvers<never>()
+    const { answerTimeoutMs = DEFAULT_ANSWER_TIMEOUT_MS } = this.#options
+    const timer = setInterval(() => {
+      this.#fellSilent ||= this.#isSilent(answerTimeoutMs)
+      if (this.#fellSilent) silence.reject(silent())
+    }, answerTimeoutMs / 4)
     try {
       if (signal.aborted) return
-      await Promise.race([this.#keepFunded(), this.#link.closed])
+      await Promise.race([this.#keepFunded(), this.#link.closed, silence.promise])
     } finally {
+      clearInterval(timer)
       signal.removeEventListener('abort', onAbort)
       await this.#link.close()
     }
+  }
+
+  /** Whether the peer has owed an answer for so long; what it was sent goes to others then. */
+  #isSilent(answerTimeoutMs: number): boolean {
+    if (!this.#link.isOwedAnswer) this.#answeredMs = performance.now()
+    return performance.now() - this.#answeredMs >= answerTimeoutMs
   }
 
   async #keepFunded(): Promise<void> {
@@ -152,7 +195,10 @@ export class PeerLink implements PacketLink {
       const reason = await this.#stop.promise
       if (NEED_TOP_UP.includes(reason)) channel = await channels.topUp(this.relay, quote)
       else if (!PASSING.includes(reason)) {
-        throw new MainframeError('PAYMENT_UNVERIFIED', `The peer refuses to be paid: ${reason}`)
+        const outcome: PeerFailure = 'payment-refused'
+        throw new MainframeError('PAYMENT_UNVERIFIED', `The peer refuses to be paid: ${reason}`, {
+          details: { outcome, reason },
+        })
       }
       await sleep(waitMs)
       if (this.#link.isClosed) return
@@ -161,8 +207,16 @@ export class PeerLink implements PacketLink {
 
   #onCredit(): void {
     this.#hadCredit = true
+    this.#answeredMs = performance.now()
     this.#options.router.onLinkUp(this.relay.peerKey)
   }
+}
+
+function silent(): MainframeError {
+  const outcome: PeerFailure = 'silent'
+  return new MainframeError('NETWORK_TIMEOUT', 'The peer acknowledges nothing', {
+    details: { outcome },
+  })
 }
 
 async function shakeHands(

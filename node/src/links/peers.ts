@@ -1,10 +1,11 @@
 /** The outgoing links: to every neighbour and some peers of each shallower bin (PROTOCOL.md §6). */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { MainframeError } from '@mainframe/protocol'
 import type { RelayEntry } from '../chain/directory.ts'
 import { type Counts, createCounts } from '../routing/outcomes.ts'
 import type { OverlayView } from '../routing/overlay.ts'
 import { FAILURES_TO_REPLACE, PeerChoice } from './peer-choice.ts'
-import { PeerLink, type PeerLinkOptions } from './peer-link.ts'
+import { PEER_FAILURES, type PeerFailure, PeerLink, type PeerLinkOptions } from './peer-link.ts'
 
 export interface PeersOptions extends PeerLinkOptions {
   /** Where to dial a relay after so many failures in a row; its registered addresses at least. */
@@ -13,8 +14,6 @@ export interface PeersOptions extends PeerLinkOptions {
   onFailure(error: unknown): void
 }
 
-/** Why a link came to nothing: who answered did not prove to be the peer, or anything else. */
-export const PEER_FAILURES = ['unproved', 'failed'] as const
 const FIRST_REDIAL_MS = 500
 const LONGEST_REDIAL_MS = 60_000
 /** A peer that shows up more often than this is not dialled at once each time. */
@@ -44,7 +43,7 @@ export class Peers {
   }
 
   /** Links that came to nothing, since the start. */
-  readonly failures: Counts<(typeof PEER_FAILURES)[number]> = createCounts(PEER_FAILURES)
+  readonly failures: Counts<PeerFailure> = createCounts(PEER_FAILURES)
 
   /** Links whose peer answered, by peer key; whether they can take a packet they say themselves. */
   get links(): ReadonlyMap<string, PeerLink> {
@@ -144,9 +143,15 @@ export class Peers {
   }
 
   #fail(error: unknown): void {
-    this.failures[isUnproved(error) ? 'unproved' : 'failed'] += 1
+    this.failures[failureOf(error)] += 1
     this.#options.onFailure(error)
   }
+}
+
+function failureOf(error: unknown): PeerFailure {
+  if (isUnproved(error)) return 'unproved'
+  const outcome = error instanceof MainframeError ? error.details['outcome'] : undefined
+  return PEER_FAILURES.find((name) => name === outcome) ?? 'failed'
 }
 
 /** Whether the handshake failed at one of the addresses that were dialled: Noise proves the key in it. */

@@ -8,7 +8,7 @@ import {
   type RawLog,
   toHex,
 } from '@mainframe/protocol'
-import { callView, channelsContract } from '../chain/contracts.ts'
+import { channelsContract, fetchSlots } from '../chain/contracts.ts'
 import type { Directory } from '../chain/directory.ts'
 import type { Rpc } from '../chain/rpc.ts'
 import type { TransactionSender } from '../chain/transactions.ts'
@@ -46,12 +46,6 @@ export interface ClaimResult {
 interface Claimable {
   voucher: StoredVoucher
   claimedBase: bigint
-}
-
-interface Slot {
-  deposit: bigint
-  claimed: bigint
-  epoch: bigint
 }
 
 /** Rows of one transaction: about 3 million gas, and 32 kB of calldata. */
@@ -193,14 +187,11 @@ export class Claims {
     const claimable: Claimable[] = []
     for (let i = 0; i < candidates.length; i += MAX_SLOTS) {
       const part = candidates.slice(i, i + MAX_SLOTS)
-      const [slots] = await callView(rpc, {
-        to: deployment.channels,
-        contract: channelsContract,
-        method: 'slots',
-        args: [part.map(({ channelId }) => channelId)],
-      })
-      part.forEach((voucher, j) => {
-        const { deposit, claimed, epoch } = slots[j] as Slot
+      const ids = part.map(({ channelId }) => channelId)
+      const slots = await fetchSlots(rpc, deployment.channels, ids)
+      slots.forEach(({ deposit, claimed, epoch }, j) => {
+        const voucher = part[j]
+        if (!voucher) return
         const due = voucher.amount < deposit ? voucher.amount : deposit
         const isOpen = deposit > 0n && Number(epoch) === voucher.epoch
         if (isOpen && due > claimed) claimable.push({ voucher, claimedBase: claimed })

@@ -57,6 +57,13 @@ export interface CreditLedgerOptions {
   payee: Hex
   domain: ChannelsDomain
   terms: PaymentTerms
+  /** How old the directory is: seconds since the time of the newest confirmed block. */
+  viewAgeSeconds(): number
+  /**
+   * The oldest directory with which vouchers are accepted: a close that it does not know of yet must
+   * be seen, and claimed before, in what is left of the shortest notice.
+   */
+  maxViewAgeSeconds: number
   /** The most vouchers that may wait to be checked. */
   maxPending?: number
 }
@@ -155,7 +162,8 @@ export class CreditLedger {
 
   /** The account that a voucher is for, or why it cannot become credit; all but the signature. */
   #judge(id: Hex, credit: Credit): LedgerAccount | Exclude<CreditOutcome, 'accepted'> {
-    const { directory, terms } = this.#options
+    const { directory, terms, viewAgeSeconds, maxViewAgeSeconds } = this.#options
+    if (viewAgeSeconds() > maxViewAgeSeconds) return 'busy'
     const row = directory.channels.get(id)
     if (!row || row.state === 'closed') return 'unknown-channel'
     if (row.state === 'closing') return 'closing'

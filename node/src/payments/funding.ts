@@ -7,7 +7,13 @@ import {
   MainframeError,
 } from '@mainframe/protocol'
 import { AbiCoder, MaxUint256 } from 'ethers'
-import { callView, channelsContract, TRANSFER_AND_CALL, tokenContract } from '../chain/contracts.ts'
+import {
+  callView,
+  channelsContract,
+  fetchSlots,
+  TRANSFER_AND_CALL,
+  tokenContract,
+} from '../chain/contracts.ts'
 import type { Rpc } from '../chain/rpc.ts'
 import type { TransactionSender } from '../chain/transactions.ts'
 
@@ -93,14 +99,10 @@ export class Funding {
   /** Leaves out channels that are open already, by a transaction of a run that crashed. */
   async #unfunded(wishes: readonly Wish[]): Promise<Wish[]> {
     const { rpc, deployment } = this.#options
-    const [slots] = await callView(rpc, {
-      to: deployment.channels,
-      contract: channelsContract,
-      method: 'slots',
-      args: [wishes.map(({ row }) => row.channelId)],
-    })
+    const ids = wishes.map(({ row }) => row.channelId)
+    const slots = await fetchSlots(rpc, deployment.channels, ids)
     return wishes.filter(({ row, done }, i) => {
-      const isOpen = row.expectedEpoch === 0 && slots[i].deposit >= row.amountBase
+      const isOpen = row.expectedEpoch === 0 && (slots[i]?.deposit ?? 0n) >= row.amountBase
       if (isOpen) done.resolve()
       return !isOpen
     })

@@ -56,6 +56,6 @@ export function payable(
   const fault = faults.find(([isFault]) => isFault)
   if (!fault) return noticeSeconds
   throw new MainframeError('PAYMENT_UNVERIFIED', `The quote is not paid: ${fault[1]}`, {
-    details: { nodeId: peer.row.nodeId },
+    details: { nodeId: peer.row.nodeId, outcome: 'bad-quote' },
   })
 }

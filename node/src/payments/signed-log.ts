@@ -24,16 +24,18 @@ export type SignedLog = LatestLog<SignedAmount>
 const ID_BYTES = 32
 const EPOCH_BYTES = 4
 const AMOUNT_BYTES = 12
+const RECORD_BYTES = ID_BYTES + EPOCH_BYTES + AMOUNT_BYTES
 
 /** Record: channel id 32, epoch u32, amount 12. */
 const signedForm: LatestLogForm<SignedAmount> = {
+  maxRecordBytes: RECORD_BYTES,
   encode: ({ channelId, epoch, amount }) => {
     const epochBytes = new Uint8Array(EPOCH_BYTES)
     viewOf(epochBytes).setUint32(0, epoch)
     return concatBytes(fromHex(channelId), epochBytes, bigintToBytes(amount, AMOUNT_BYTES))
   },
   decode: (record) => {
-    if (record.length !== ID_BYTES + EPOCH_BYTES + AMOUNT_BYTES) return undefined
+    if (record.length !== RECORD_BYTES) return undefined
     return {
       channelId: toHex(record.subarray(0, ID_BYTES)),
       epoch: viewOf(record).getUint32(ID_BYTES),

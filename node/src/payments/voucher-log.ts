@@ -34,6 +34,7 @@ const RECORD_BYTES = ID_BYTES + NUMBERS_BYTES + AMOUNT_BYTES + 2 * ACCOUNT_BYTES
 
 /** Record: channel id 32, epoch u32, notice u32, amount 12, payer 20, signer 20, signature 64. */
 const voucherForm: LatestLogForm<StoredVoucher> = {
+  maxRecordBytes: RECORD_BYTES,
   encode: (voucher) => {
     const numbers = new Uint8Array(NUMBERS_BYTES)
     const view = viewOf(numbers)

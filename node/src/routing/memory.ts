@@ -11,8 +11,9 @@ import {
   viewOf,
   writeU64,
 } from '@mainframe/protocol'
-import { AppendLog, MAX_RECORD_BYTES } from '../storage/append-log.ts'
+import { AppendLog } from '../storage/append-log.ts'
 import { isErrno, replaceDurably, syncFolder } from '../storage/durable-file.ts'
+import { MAX_RECORD_BYTES } from '../storage/log-form.ts'
 import type { RoutingMemory } from './router.ts'
 import { SeenMemory } from './seen.ts'
 

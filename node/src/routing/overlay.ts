@@ -36,12 +36,22 @@ export function createView<R extends OverlayRelay>(
   relays: Iterable<R>,
   linkLuminosity = luminosity,
 ): OverlayView<R> {
-  const others = [...relays]
-    .map((relay) => ({ relay, shared: sharedBits(self, relay.address) }))
-    .filter(({ shared }) => shared < 256)
-    .sort((a, b) => compareBytes(a.relay.address, b.relay.address))
+  const others = othersOf(self, relays)
   const members = new Set(others.map(({ relay }) => relay.peerKey))
   return { self, luminosity, linkLuminosity, others, members }
+}
+
+/** The relays but for the one at `self`, as {@link OverlayView} has them. */
+export function othersOf<R extends OverlayRelay>(
+  self: Uint8Array,
+  relays: Iterable<R>,
+): { relay: R; shared: number }[] {
+  const others: { relay: R; shared: number }[] = []
+  for (const relay of relays) {
+    const shared = sharedBits(self, relay.address)
+    if (shared < 256) others.push({ relay, shared })
+  }
+  return others.sort((a, b) => compareBytes(a.relay.address, b.relay.address))
 }
 
 /**

@@ -1,30 +1,32 @@
 /**
- * An append-only file of records: what vouchers, signed amounts and held packets are kept in.
- *
- * File: magic 8, salt 8, records. Record: length u32, distance u32 from the first byte of its batch,
- * CRC32 u32 over salt, offset, length, distance and payload; then the payload. A batch is what one
- * fdatasync made durable, and the next batch is written only after it. So a damaged record with
- * nothing behind it, or only more of its own batch, is what a crash left of a batch that nobody was
- * told of, and is cut; a damaged record with a later batch behind it is corruption, and is refused.
- * Salt and offset keep what peers make us store from ever looking like a record.
+ * An append-only file of records: what vouchers, signed amounts and held packets are kept in. Its
+ * bytes are those of `log-form.ts`.
  */
-import { randomBytes } from 'node:crypto'
 import { type FileHandle, open } from 'node:fs/promises'
 import { setImmediate } from 'node:timers/promises'
-import { crc32 } from 'node:zlib'
-import { MainframeError, viewOf } from '@mainframe/protocol'
+import { MainframeError } from '@mainframe/protocol'
 import { createDurably, diskFailure } from './durable-file.ts'
+import {
+  corrupt,
+  isIntact,
+  MAX_RECORD_BYTES,
+  newFileHeader,
+  RECORD_HEADER_BYTES,
+  readRecordHeader,
+  recordHeader,
+} from './log-form.ts'
+import { LogScan, type Scanned } from './log-scan.ts'
 
-const MAGIC = Uint8Array.of(0x4d, 0x46, 0x4c, 0x4f, 0x47, 0x00, 0x00, 0x01) // "MFLOG", version 1
-const FILE_HEADER_BYTES = 16
-const SALT_BYTES = 8
-const RECORD_HEADER_BYTES = 12
-/** The longest record, in bytes. */
-export const MAX_RECORD_BYTES = 1 << 20
-/** What one read of the file takes in while it is scanned. */
-const SCAN_BYTES = 4 << 20
 /** One read usually gets a held packet with its header. */
 const READ_BYTES = 4096
+
+export interface AppendLogOptions {
+  /**
+   * The longest record, {@link MAX_RECORD_BYTES} unless told otherwise. Behind a torn record every
+   * byte may begin one, so what peers make us store would make a scan slow, the more the longer.
+   */
+  maxRecordBytes?: number
+}
 
 interface Batch {
   start: number
@@ -39,6 +41,7 @@ export class AppendLog {
   readonly cutBytes: number
   readonly #file: FileHandle
   readonly #salt: Uint8Array
+  readonly #maxRecordBytes: number
   /** End of the file, what is only in memory included. */
   #size: number
   #batch: Batch | undefined
@@ -47,12 +50,17 @@ export class AppendLog {
   readonly #unwritten = new Map<number, Uint8Array>()
   #failure: MainframeError | undefined
 
-  private constructor(path: string, file: FileHandle, { salt, end, cutBytes }: ScanResult) {
+  private constructor(
+    path: string,
+    file: FileHandle,
+    { salt, end, tornBytes, maxRecordBytes }: Scanned & Required<AppendLogOptions>,
+  ) {
     this.path = path
     this.#file = file
     this.#salt = salt
+    this.#maxRecordBytes = maxRecordBytes
     this.#size = end
-    this.cutBytes = cutBytes
+    this.cutBytes = tornBytes
   }
 
   /**
@@ -62,20 +70,18 @@ export class AppendLog {
   static async open(
     path: string,
     onRecord: (record: Uint8Array, offset: number) => void,
+    { maxRecordBytes = MAX_RECORD_BYTES }: AppendLogOptions = {},
   ): Promise<AppendLog> {
     try {
-      const header = new Uint8Array(FILE_HEADER_BYTES)
-      header.set(MAGIC)
-      header.set(randomBytes(SALT_BYTES), MAGIC.length)
-      await createDurably(path, header)
+      await createDurably(path, newFileHeader())
       const file = await open(path, 'r+')
       try {
-        const scanned = await new Scan(path, file).run(onRecord)
-        if (scanned.cutBytes > 0) {
+        const scanned = await new LogScan(path, file, maxRecordBytes).run(onRecord)
+        if (scanned.tornBytes > 0) {
           await file.truncate(scanned.end)
           await file.sync()
         }
-        return new AppendLog(path, file, scanned)
+        return new AppendLog(path, file, { ...scanned, maxRecordBytes })
       } catch (cause) {
         await file.close()
         throw cause
@@ -93,16 +99,14 @@ export class AppendLog {
   /** Adds a record in memory and returns its offset; {@link flush} makes it durable. */
   append(record: Uint8Array): number {
     if (this.#failure) throw this.#failure
-    if (record.length === 0 || record.length > MAX_RECORD_BYTES) {
-      throw new MainframeError('VALIDATION_FAILED', `A record has 1 to ${MAX_RECORD_BYTES} bytes`)
+    const most = this.#maxRecordBytes
+    if (record.length === 0 || record.length > most) {
+      throw new MainframeError('VALIDATION_FAILED', `A record has 1 to ${most} bytes`)
     }
     const offset = this.#size
     this.#batch ??= { start: offset, parts: [], bytes: 0, done: Promise.withResolvers() }
-    const header = new Uint8Array(RECORD_HEADER_BYTES)
-    const view = viewOf(header)
-    view.setUint32(0, record.length)
-    view.setUint32(4, offset - this.#batch.start)
-    view.setUint32(8, checksum(this.#salt, { offset, header, payload: record }))
+    const place = { offset, payload: record, batchStart: this.#batch.start }
+    const header = recordHeader(this.#salt, place)
     this.#batch.parts.push(header, record)
     this.#batch.bytes += RECORD_HEADER_BYTES + record.length
     this.#unwritten.set(offset, record)
@@ -177,32 +181,13 @@ export class AppendLog {
   }
 }
 
-function checksum(
-  salt: Uint8Array,
-  { offset, header, payload }: { offset: number; header: Uint8Array; payload: Uint8Array },
-): number {
-  const place = new Uint8Array(8)
-  viewOf(place).setBigUint64(0, BigInt(offset))
-  return crc32(payload, crc32(header.subarray(0, 8), crc32(place, crc32(salt))))
-}
-
-function corrupt(path: string, offset: number): MainframeError {
-  return new MainframeError(
-    'STORE_CORRUPT',
-    `${path} is damaged at byte ${offset}: restore it from a backup, or keep a copy and cut it ` +
-      `with "truncate -s ${offset} ${path}", which gives up everything recorded after that byte`,
-    { details: { path, offset } },
-  )
-}
-
 /** The record at `offset`, or `undefined` when none is intact there. */
 async function readRecord(file: FileHandle, salt: Uint8Array, offset: number) {
   const first = Buffer.alloc(READ_BYTES)
   const { bytesRead } = await file.read(first, 0, READ_BYTES, offset)
   if (bytesRead < RECORD_HEADER_BYTES) return undefined
   const header = first.subarray(0, RECORD_HEADER_BYTES)
-  const view = viewOf(header)
-  const length = view.getUint32(0)
+  const { length } = readRecordHeader(header, 0)
   if (length === 0 || length > MAX_RECORD_BYTES) return undefined
   const payload = new Uint8Array(length)
   const ready = Math.min(length, bytesRead - RECORD_HEADER_BYTES)
@@ -212,80 +197,5 @@ async function readRecord(file: FileHandle, salt: Uint8Array, offset: number) {
     const rest = await file.read(payload, ready, length - ready, at)
     if (rest.bytesRead < length - ready) return undefined
   }
-  return view.getUint32(8) === checksum(salt, { offset, header, payload }) ? payload : undefined
-}
-
-interface ScanResult {
-  salt: Uint8Array
-  end: number
-  cutBytes: number
-}
-
-/** One pass over a file that is opened, through a window of it in memory. */
-class Scan {
-  readonly #path: string
-  readonly #file: FileHandle
-  #salt = new Uint8Array(SALT_BYTES)
-  #fileSize = 0
-  #window = Buffer.alloc(0)
-  #windowStart = 0
-
-  constructor(path: string, file: FileHandle) {
-    this.#path = path
-    this.#file = file
-  }
-
-  async run(onRecord: (record: Uint8Array, offset: number) => void): Promise<ScanResult> {
-    this.#fileSize = (await this.#file.stat()).size
-    const header = await this.#bytes(0, FILE_HEADER_BYTES)
-    if (!header || !MAGIC.every((byte, i) => byte === header[i])) throw corrupt(this.#path, 0)
-    this.#salt = Uint8Array.from(header.subarray(MAGIC.length))
-    let offset = FILE_HEADER_BYTES
-    while (offset < this.#fileSize) {
-      const record = await this.#record(offset)
-      if (!record) break
-      onRecord(Uint8Array.from(record.payload), offset)
-      offset += RECORD_HEADER_BYTES + record.payload.length
-    }
-    if (await this.#hasLaterBatch(offset)) throw corrupt(this.#path, offset)
-    return { salt: this.#salt, end: offset, cutBytes: this.#fileSize - offset }
-  }
-
-  /** Whether an intact record of a batch that began after `damaged` stands anywhere behind it. */
-  async #hasLaterBatch(damaged: number): Promise<boolean> {
-    for (let offset = damaged + 1; offset < this.#fileSize; offset++) {
-      const record = await this.#record(offset)
-      if (record && offset - record.distance > damaged) return true
-    }
-    return false
-  }
-
-  async #record(offset: number) {
-    const header = await this.#bytes(offset, RECORD_HEADER_BYTES)
-    if (!header) return undefined
-    const view = viewOf(header)
-    const [length, distance, crc] = [view.getUint32(0), view.getUint32(4), view.getUint32(8)]
-    if (length === 0 || length > MAX_RECORD_BYTES || distance > offset) return undefined
-    const whole = await this.#bytes(offset, RECORD_HEADER_BYTES + length)
-    if (!whole) return undefined
-    const payload = whole.subarray(RECORD_HEADER_BYTES)
-    const intact = crc === checksum(this.#salt, { offset, header, payload })
-    return intact ? { payload, distance } : undefined
-  }
-
-  /** A view of the file, valid until the next call; `undefined` past its end. */
-  async #bytes(offset: number, length: number): Promise<Buffer | undefined> {
-    if (offset + length > this.#fileSize) return undefined
-    const windowEnd = this.#windowStart + this.#window.length
-    if (offset < this.#windowStart || offset + length > windowEnd) {
-      const want = Math.min(SCAN_BYTES, this.#fileSize - offset)
-      const window = Buffer.alloc(want)
-      const { bytesRead } = await this.#file.read(window, 0, want, offset)
-      this.#window = window.subarray(0, bytesRead)
-      this.#windowStart = offset
-      if (bytesRead < length) return undefined
-    }
-    const start = offset - this.#windowStart
-    return this.#window.subarray(start, start + length)
-  }
+  return isIntact(salt, header, { offset, payload }) ? payload : undefined
 }

@@ -6,6 +6,8 @@ import { diskFailure, isErrno, renameDurably } from './durable-file.ts'
 
 /** How entries are written and told apart. */
 export interface LatestLogForm<T> {
+  /** The longest entry, as for `AppendLog.open`. */
+  maxRecordBytes?: number
   encode(entry: T): Uint8Array
   /** `undefined` for bytes that are no entry. */
   decode(record: Uint8Array): T | undefined
@@ -25,6 +27,8 @@ export class LatestLog<T> {
   readonly #entries: Map<string, T>
   /** The same, and what was appended and is not durable yet. */
   readonly #appended: Map<string, T>
+  /** Bytes of an unfinished batch that were cut when the log was opened. */
+  readonly cutBytes: number
   readonly #path: string
   readonly #form: LatestLogForm<T>
   #log: AppendLog
@@ -40,6 +44,7 @@ export class LatestLog<T> {
     this.#appended = new Map(entries)
     this.#records = records
     this.entries = entries
+    this.cutBytes = log.cutBytes
   }
 
   /** Opens or creates a log. Errors as `AppendLog.open`. */
@@ -80,15 +85,22 @@ export class LatestLog<T> {
     this.#rewriting.catch(() => {}) // the next put is told
   }
 
-  /** Entries that are not durable yet come along: the old log is given up once it is flushed. */
+  /**
+   * Entries that are not durable yet come along: the old log is given up once it is flushed. One entry
+   * is written twice, the second time in a batch of its own: what is damaged in the last batch counts
+   * as torn by a crash, and the snapshot, which never is, must not be the last.
+   */
   async #rewrite(): Promise<void> {
-    const rewritten = await AppendLog.open(rewrittenPath(this.#path), () => {})
-    for (const entry of this.#appended.values()) rewritten.append(this.#form.encode(entry))
+    const rewritten = await AppendLog.open(rewrittenPath(this.#path), () => {}, this.#form)
+    const records = [...this.#appended.values()].map((entry) => this.#form.encode(entry))
+    for (const record of records) rewritten.append(record)
+    await rewritten.flush()
+    for (const record of records.slice(0, 1)) rewritten.append(record)
     await rewritten.close()
     await this.#log.close()
     await renameDurably(rewrittenPath(this.#path), this.#path)
-    this.#log = await AppendLog.open(this.#path, () => {})
-    this.#records = this.#appended.size
+    this.#log = await AppendLog.open(this.#path, () => {}, this.#form)
+    this.#records = records.length
   }
 }
 
@@ -106,15 +118,18 @@ async function read<T>(path: string, form: LatestLogForm<T>): Promise<Read<T>> {
   const entries = new Map<string, T>()
   let records = 0
   let unreadableAt: number | undefined
-  const log = await AppendLog.open(path, (record, offset) => {
+  const onRecord = (record: Uint8Array, offset: number) => {
     records += 1
     const entry = form.decode(record)
     if (entry) keepLatest(entries, form, entry)
     else unreadableAt ??= offset
-  })
+  }
+  const log = await AppendLog.open(path, onRecord, form)
   if (unreadableAt === undefined) return { log, entries, records }
   await log.close()
-  const message = `${path} holds something else at byte ${unreadableAt}: it is another log's file`
+  const message =
+    `${path} holds something else at byte ${unreadableAt}: it is another log's file; put back ` +
+    'the one that belongs there'
   throw new MainframeError('STORE_CORRUPT', message, { details: { path, offset: unreadableAt } })
 }
 

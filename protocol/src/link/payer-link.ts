@@ -124,6 +124,11 @@ export class PayerLink<S extends Shipment = Shipment> {
     return { queued: this.#queue.length, unacknowledged: this.#inFlight.length }
   }
 
+  /** Whether the relay has something to acknowledge: packets, or a voucher. */
+  get isOwedAnswer(): boolean {
+    return this.#inFlight.length > 0 || this.#pendingUnits !== undefined
+  }
+
   /** Whether {@link enqueue} would take a shipment with this postage now. */
   canTake(postageUnits: number): boolean {
     if (this.#isClosed || !this.#channel || this.#queue.length >= LINK_QUEUE_LIMIT) return false

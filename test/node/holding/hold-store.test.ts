@@ -170,7 +170,7 @@ describe('The hold store', () => {
     holds.append(first.packet, header(first.packet))
     await holds.close()
     // what a crash leaves of a write is cut at the next start
-    await truncate(join(folder, segment), 16 + 2068 * found.length + 700)
+    await truncate(join(folder, segment), 20 + 2068 * found.length + 700)
     const again = await HoldStore.open({ folder, quotaBytes: GENEROUS })
     assert.equal(again.count, found.length)
     assert.ok(again.highestCursor > before)

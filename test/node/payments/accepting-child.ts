@@ -7,7 +7,15 @@ import { Rpc } from '../../../node/src/chain/rpc.ts'
 import { CreditLedger } from '../../../node/src/payments/credit-ledger.ts'
 import { openVoucherLog } from '../../../node/src/payments/voucher-log.ts'
 import type { TestChain } from '../../helpers/chain.ts'
-import { creditOf, DEPTH, domainOf, type Payer, termsOf, UNIT } from './support.ts'
+import {
+  creditOf,
+  DEPTH,
+  domainOf,
+  MAX_VIEW_AGE_SECONDS,
+  type Payer,
+  termsOf,
+  UNIT,
+} from './support.ts'
 
 interface Task {
   chain: Pick<TestChain, 'rpcUrl' | 'deployment'>
@@ -23,10 +31,13 @@ async function run({ chain, payee, payer, path }: Task): Promise<void> {
   const directory = new ChainDirectory({ deployment, account: payee })
   const rpc = new Rpc({ url: rpcUrl })
   const options = { rpc, deployment, directory, confirmations: DEPTH, pollMs: 1_000 }
-  await new ChainFollower(options).start()
+  const follower = new ChainFollower(options)
+  await follower.start()
   const vouchers = await openVoucherLog(path)
   const [domain, terms] = [domainOf(deployment), termsOf(deployment)]
-  const ledger = new CreditLedger({ directory, vouchers, payee, domain, terms })
+  const viewAgeSeconds = () => follower.age.viewSeconds
+  const view = { directory, viewAgeSeconds, maxViewAgeSeconds: MAX_VIEW_AGE_SECONDS }
+  const ledger = new CreditLedger({ ...view, vouchers, payee, domain, terms })
   const signer = { account: payer.account, secretKey: Uint8Array.from(payer.secretKey) }
   const [stored] = vouchers.entries.values()
   for (let units = Number((stored?.amount ?? 0n) / UNIT) + 10; ; units += 10) {

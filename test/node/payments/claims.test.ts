@@ -12,7 +12,7 @@ import {
   toHex,
   voucherDigest,
 } from '@mainframe/protocol'
-import { callView, channelsContract, tokenContract } from '../../../node/src/chain/contracts.ts'
+import { channelsContract, tokenContract } from '../../../node/src/chain/contracts.ts'
 import { Rpc } from '../../../node/src/chain/rpc.ts'
 import { Claims, type ClaimsOptions, MAX_CLAIM_ROWS } from '../../../node/src/payments/claims.ts'
 import { startChain, type TestChain } from '../../helpers/chain.ts'
@@ -29,6 +29,7 @@ import {
   type Payer,
   startPayee,
   UNIT,
+  vaultOf as vaultOfAccount,
 } from './support.ts'
 
 let chain: TestChain
@@ -85,15 +86,7 @@ async function pay(payee: Payee, payer: Payer, units: number, notice = NOTICE_SE
   assert.equal(outcome, 'accepted')
 }
 
-async function vaultOf({ account }: { account: Hex }): Promise<bigint> {
-  const [balances] = await callView(new Rpc({ url: chain.rpcUrl }), {
-    to: chain.deployment.channels,
-    contract: channelsContract,
-    method: 'vaults',
-    args: [[chain.deployment.token], account],
-  })
-  return balances[0]
-}
+const vaultOf = (of: { account: Hex }) => vaultOfAccount(chain, of)
 
 const sentBy = async ({ account }: Payee) =>
   Number(await chain.request('eth_getTransactionCount', [account, 'latest']))

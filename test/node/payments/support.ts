@@ -14,12 +14,14 @@ import {
 } from '@mainframe/protocol'
 import { AbiCoder } from 'ethers'
 import {
+  callView,
   channelsContract,
   TRANSFER_AND_CALL,
   tokenContract,
 } from '../../../node/src/chain/contracts.ts'
 import type { ChainDirectory } from '../../../node/src/chain/directory.ts'
-import type { ChainFollower } from '../../../node/src/chain/follow.ts'
+import type { ChainFollower, FollowerOptions } from '../../../node/src/chain/follow.ts'
+import { Rpc } from '../../../node/src/chain/rpc.ts'
 import type { TransactionSender } from '../../../node/src/chain/transactions.ts'
 import { CreditLedger, type PaymentTerms } from '../../../node/src/payments/credit-ledger.ts'
 import { openVoucherLog, type VoucherLog } from '../../../node/src/payments/voucher-log.ts'
@@ -29,6 +31,7 @@ import { follow, MFT, newFolder, senderOf } from '../chain-support.ts'
 export const DEPTH = 2
 export const NOTICE_SECONDS = 7_200
 export const UNIT = BASE_PER_UNIT
+export const MAX_VIEW_AGE_SECONDS = 1_800
 
 export function domainOf({ chainId, channels }: Deployment) {
   return { chainId: BigInt(chainId), contract: fromHex(channels) }
@@ -65,12 +68,12 @@ export interface Payee {
 export async function startPayee(
   chain: TestChain,
   before?: Pick<Payee, 'account' | 'secretKey' | 'folder'>,
-  options: { maxPending?: number } = {},
+  { maxPending, ...following }: { maxPending?: number } & Partial<FollowerOptions> = {},
 ): Promise<Payee> {
   const { account, secretKey } = before ?? (await chain.createAccount(0n))
   const folder = before?.folder ?? (await newFolder())
   const { deployment } = chain
-  const { directory, follower } = follow(chain, account, { confirmations: DEPTH })
+  const { directory, follower } = follow(chain, account, { confirmations: DEPTH, ...following })
   await follower.start()
   const vouchers = await openVoucherLog(join(folder, 'vouchers.log'))
   const terms = termsOf(deployment)
@@ -78,11 +81,13 @@ export async function startPayee(
   let isStopped = false
   const ledger = new CreditLedger({
     directory,
+    viewAgeSeconds: () => follower.age.viewSeconds,
+    maxViewAgeSeconds: MAX_VIEW_AGE_SECONDS,
     vouchers,
     payee: account,
     domain,
     terms,
-    ...options,
+    ...(maxPending === undefined ? {} : { maxPending }),
   })
   return {
     account,
@@ -109,6 +114,17 @@ export async function confirm(chain: TestChain, directory: ChainDirectory): Prom
   await chain.mine(DEPTH)
   const target = Number(await chain.request('eth_blockNumber')) - DEPTH
   while (directory.confirmedBlock < target) await new Promise((resolve) => setTimeout(resolve, 5))
+}
+
+/** What an account has in its vault, as mined. */
+export async function vaultOf(chain: TestChain, { account }: { account: Hex }): Promise<bigint> {
+  const [balances] = await callView(new Rpc({ url: chain.rpcUrl }), {
+    to: chain.deployment.channels,
+    contract: channelsContract,
+    method: 'vaults',
+    args: [[chain.deployment.token], account],
+  })
+  return balances[0]
 }
 
 export interface Payer {

@@ -16,7 +16,11 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { errorCode } from '@mainframe/protocol'
 import fc from 'fast-check'
-import { AppendLog, MAX_RECORD_BYTES } from '../../../node/src/storage/append-log.ts'
+import { AppendLog } from '../../../node/src/storage/append-log.ts'
+import { MAX_RECORD_BYTES } from '../../../node/src/storage/log-form.ts'
+
+/** Of the file, before its records. */
+const HEADER_BYTES = 20
 
 let folder = ''
 let files = 0
@@ -76,12 +80,32 @@ describe('an append log', () => {
     }
   })
 
-  it('refuses a file that is none of its own', async () => {
+  it('refuses a file that does not begin as one of its own, and leaves it as it is', async () => {
     const path = newPath()
-    await writeFile(path, 'something else altogether')
-    await assert.rejects(readAll(path), isCorrupt(0, path))
-    await writeFile(path, '')
-    await assert.rejects(readAll(path), isCorrupt(0, path))
+    await written(path, [['first'], ['second']])
+    const whole = await readFile(path)
+    const bent = Array.from({ length: HEADER_BYTES }, (_, i) => {
+      const copy = Buffer.from(whole)
+      copy[i] = (copy[i] ?? 0) ^ 0x10
+      return copy
+    })
+    const foreign = Buffer.from('something else altogether')
+    for (const content of [
+      ...bent,
+      foreign,
+      Buffer.alloc(0),
+      whole.subarray(0, HEADER_BYTES - 1),
+    ]) {
+      await writeFile(path, content)
+      await assert.rejects(readAll(path), (error) => {
+        assert.equal(errorCode(error), 'STORE_CORRUPT')
+        assert.match(String(error), /byte 0: restore it from a backup, or move it away/)
+        return true
+      })
+      assert.deepEqual(await readFile(path), content)
+    }
+    await rm(path)
+    assert.deepEqual((await readAll(path)).records, [])
   })
 
   it('cuts the last batch where a crash tore it, wherever that was', async () => {
@@ -114,7 +138,7 @@ describe('an append log', () => {
   it('takes no part of a torn record for a record, though a peer copied the form of one', async () => {
     const path = newPath()
     await written(path, [['first'], ['second']])
-    const copied = (await readFile(path)).subarray(16)
+    const copied = (await readFile(path)).subarray(HEADER_BYTES)
     // a torn record whose payload is a copy of the log: intact records, but of another place
     await appendFile(path, Buffer.concat([Buffer.alloc(20, 7), copied]))
     assert.deepEqual((await readAll(path)).records, ['first', 'second'])
@@ -125,6 +149,9 @@ describe('an append log', () => {
     assert.throws(() => log.append(new Uint8Array(0)), /1 to/)
     assert.throws(() => log.append(new Uint8Array(MAX_RECORD_BYTES + 1)), /1 to/)
     await log.close()
+    const short = await AppendLog.open(newPath(), () => {}, { maxRecordBytes: 9 })
+    assert.throws(() => short.append(new Uint8Array(10)), /1 to 9 bytes/)
+    await short.close()
   })
 
   it('promises nothing after it was closed', async () => {

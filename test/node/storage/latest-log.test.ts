@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFile, mkdir, mkdtemp, rm, rmdir, stat, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -42,7 +42,7 @@ describe('a log of the latest amounts', () => {
     await reopened(path, [signed(5n)])
     await assert.rejects(openVoucherLog(path), (error) => {
       assert.equal(errorCode(error), 'STORE_CORRUPT')
-      assert.match(String(error), /holds something else at byte 16: it is another log's file/)
+      assert.match(String(error), /holds something else at byte 20: it is another log's file/)
       return true
     })
     // the refusal leaves it as it was
@@ -66,7 +66,7 @@ describe('a log of the latest amounts', () => {
     const before = (await stat(path)).size
     const expected = [signed(19_999n), signed(3n, 7, OTHER)]
     assert.deepEqual(await reopened(path, []), expected)
-    assert.ok((await stat(path)).size < 200, `${before} bytes before`)
+    assert.ok((await stat(path)).size < 300, `${before} bytes before`)
     assert.deepEqual(await reopened(path, [signed(20_000n)]), [signed(20_000n), expected[1]])
   })
 
@@ -116,6 +116,22 @@ describe('a log of the latest amounts', () => {
       const amounts = (await reopened(path, [])).map(({ amount }) => amount)
       assert.equal(amounts.length, 2)
       for (const amount of amounts) assert.ok(amount >= acknowledged, `${amount} ${acknowledged}`)
+    }
+  })
+
+  it('refuses damage anywhere in a snapshot, even with nothing written behind it', async () => {
+    const path = newPath()
+    const log = await openSignedLog(path)
+    await Promise.all(Array.from({ length: 20_000 }, (_, i) => log.put(signed(BigInt(i)))))
+    await Promise.all([log.put(signed(7n, 1, OTHER)), log.close()])
+    await reopened(path, [])
+    const snapshot = await readFile(path)
+    assert.ok(snapshot.length < 300, 'it was rewritten')
+    for (let at = 20; at < 20 + 2 * 60; at++) {
+      const bent = Buffer.from(snapshot)
+      bent[at] = (bent[at] ?? 0) ^ 4
+      await writeFile(path, bent)
+      await assert.rejects(openSignedLog(path), (error) => errorCode(error) === 'STORE_CORRUPT')
     }
   })
 

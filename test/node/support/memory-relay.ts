@@ -194,6 +194,8 @@ export class MemoryRelay {
     }
     return new CreditLedger({
       directory,
+      viewAgeSeconds: () => 0,
+      maxViewAgeSeconds: 1,
       vouchers: new MemoryVouchers(),
       payee: toHex(this.payee),
       domain: DOMAIN,

@@ -208,6 +208,8 @@ export async function createPayee(options: { maxLinks?: number; quotaBytes?: num
   const vouchers = await openVoucherLog(join(folder, 'vouchers.log'))
   const ledger = new CreditLedger({
     directory,
+    viewAgeSeconds: () => 0,
+    maxViewAgeSeconds: 1,
     vouchers,
     payee: toHex(PAYEE),
     domain: DOMAIN,
