@@ -34,7 +34,8 @@ describe('deploy/compose.yaml', () => {
       const program = command?.[1]
       if (program) assert.ok(existsSync(new URL(`../../${program}`, import.meta.url)), program)
       for (const variable of Object.keys(environment)) {
-        if (!variable.startsWith('POSTGRES_')) assert.ok(known.includes(variable), `${name}: ${variable}`)
+        if (!variable.startsWith('POSTGRES_'))
+          assert.ok(known.includes(variable), `${name}: ${variable}`)
       }
     }
   })
