@@ -60,7 +60,11 @@ export type {
   ApiPricesSummaryAnswer,
   ApiProblem,
   ApiReadyAnswer,
+  ApiRingRelay,
+  ApiService,
   ApiServiceOffersAnswer,
+  ApiServicesAnswer,
+  ApiTopology,
 } from './directory/api.ts'
 export {
   type ApiEvent,

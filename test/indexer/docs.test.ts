@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { SETTINGS } from '../../indexer/src/config.ts'
+import { METRICS } from '../../indexer/src/http/metrics.ts'
 
 const docs = readFileSync(new URL('../../docs/indexer.md', import.meta.url), 'utf8')
 
@@ -20,5 +21,14 @@ describe('docs/indexer.md', () => {
       return { name, flag, variable, default: String(value ?? '') }
     })
     assert.deepEqual(listed, real)
+  })
+
+  it('lists exactly the metrics there are', () => {
+    const [, section = ''] = docs.split('## Metrics')
+    const listed = [...(section.split('## ')[0] ?? '').matchAll(/`((?:indexer|process)_\w+)`/g)]
+    assert.deepEqual(
+      listed.map(([, name]) => name),
+      Object.keys(METRICS),
+    )
   })
 })

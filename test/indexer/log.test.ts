@@ -109,7 +109,13 @@ for (const { name, skip, settings } of DATABASES) {
         })
 
       it('is the same to the last digit', async () => {
-        const { code, output } = await run(rig.indexer.url, '--seed', '0x77', '--max-price', '214')
+        const { code, output } = await run(
+          rig.indexer.url,
+          '--seed',
+          '0x77',
+          '--max-price',
+          '214000000000',
+        )
         assert.match(output, /^the same: \d offers of \d candidates/)
         assert.equal(code, 0)
       })

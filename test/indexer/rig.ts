@@ -5,6 +5,10 @@ import { type RunningIndexer, startIndexer } from '../../indexer/src/indexer.ts'
 import { type Action, DEPLOYMENT, FakeChain, serveChain } from './fake-chain.ts'
 import { until } from './harness.ts'
 
+const MFT = 10n ** 18n
+/** 10^-9 MFT. */
+const UNIT = 10n ** 9n
+
 export interface Rig {
   chain: FakeChain
   indexer: RunningIndexer
@@ -69,8 +73,8 @@ export function mineRelays(chain: FakeChain, count: number): string[] {
   const names = Array.from({ length: count }, (_, i) => `relay${i >> 1}/${i}`)
   for (const [i, node] of names.entries()) {
     chain.mine([
-      { type: 'register', node, stake: BigInt(100 + 7 * i) },
-      pricesOf(node, 100n + BigInt(i)),
+      { type: 'register', node, stake: BigInt(100 + 7 * i) * MFT },
+      pricesOf(node, (100n + BigInt(i)) * UNIT),
     ])
   }
   chain.mine()

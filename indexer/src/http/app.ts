@@ -8,14 +8,17 @@ import underPressure from '@fastify/under-pressure'
 import Fastify, { type FastifyReply } from 'fastify'
 import type { Logger } from 'pino'
 import type { ApiContext, App } from './context.ts'
+import { registerEtags } from './etag.ts'
 import { LiveEvents } from './live-events.ts'
 import { notFound, problemOf } from './problems.ts'
 import { registerChannelRoutes } from './routes/channels.ts'
 import { registerEventsRoute } from './routes/events.ts'
 import { registerLogRoute } from './routes/log.ts'
 import { registerMarketRoutes } from './routes/market.ts'
+import { registerMetricsRoute } from './routes/metrics.ts'
 import { registerNetworkRoutes } from './routes/network.ts'
 import { registerNodeRoutes } from './routes/nodes.ts'
+import { registerPage } from './routes/page.ts'
 
 export interface AppOptions {
   /** Requests a minute from one address. */
@@ -49,14 +52,22 @@ export async function buildApp(context: ApiContext, options: AppOptions): Promis
   app.setNotFoundHandler((_request, reply) => sendProblem(reply, problemOf(notFound('such route'))))
   await registerGuards(app, options)
   await registerDocs(app)
+  registerEtags(app)
   registerNodeRoutes(app, context)
   registerMarketRoutes(app, context)
   registerChannelRoutes(app, context)
   registerLogRoute(app, context)
-  registerEventsRoute(app, new LiveEvents(context.db, MAX_LISTENERS))
+  const live = new LiveEvents(context.db, MAX_LISTENERS)
+  registerEventsRoute(app, live)
+  registerMetricsRoute(app, context, live)
+  registerPage(app)
   registerNetworkRoutes(app, context)
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
-  app.get('/', { schema: { hide: true } }, (request) => describeService(request, context))
+  app.get('/', { schema: { hide: true } }, (request, reply) => {
+    // people get the page, programs the addresses
+    if (request.headers.accept?.includes('text/html')) return reply.redirect('/network/')
+    return describeService(request, context)
+  })
   await app.ready()
   return app
 }
@@ -113,6 +124,7 @@ function describeService(
     name: 'Mainframe indexer',
     discovery: `${base}/v1/discover`,
     nodes: `${base}/v1/nodes`,
+    page: `${base}/network/`,
     docs: `${base}/docs`,
     openapi: `${base}/openapi.json`,
     ready: `${base}/readyz`,

@@ -287,10 +287,10 @@ async function settle(clock: ReturnType<typeof fakeClock>, promise: Promise<unkn
   while (!settled) await clock.pass(100)
 }
 
-/** The same event with another stake, which stands before its last word. */
+/** The same event with another stake, which is the fourth word of its data. */
 function restaked(line: string): string {
   const parsed = JSON.parse(line) as { data: string }
-  const at = 2 + 64 * 3
+  const at = 2 + 64 * 4
   const digit = parsed.data[at - 1] === '1' ? '2' : '1'
   return JSON.stringify({
     ...parsed,

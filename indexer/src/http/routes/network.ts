@@ -1,21 +1,33 @@
 import { type Hex, networkLuminosity, SERVICE_NAMES } from '@mainframe/protocol'
 import { Type } from 'typebox'
 import { countNetwork } from '../../repositories/network.ts'
+import { readTopology } from '../../repositories/topology.ts'
 import { notReadyReasons } from '../../sync/status.ts'
 import { type ApiContext, type App, parseService, readAnswer, responses } from '../context.ts'
 import { NetworkAnswer, ReadyAnswer } from '../schemas.ts'
 import { priceSummary } from './market.ts'
+
+const NetworkQuery = Type.Object(
+  {
+    topology: Type.Boolean({
+      default: false,
+      description: 'Adds relays by address, the latest blocks, and sums over channels',
+    }),
+  },
+  { additionalProperties: false },
+)
 
 export function registerNetworkRoutes(app: App, context: ApiContext): void {
   app.get(
     '/v1/network',
     {
       schema: {
-        summary: 'Size, luminosity and median prices of the network',
+        summary: 'Size, luminosity and median prices of the network, and what a picture needs',
+        querystring: NetworkQuery,
         response: responses(NetworkAnswer),
       },
     },
-    () =>
+    ({ query }) =>
       readAnswer(context, async (tx, meta) => {
         const { relays, users } = await context.cache(meta, 'counts', () => countNetwork(tx))
         const token: Hex = context.deployment.token
@@ -30,6 +42,9 @@ export function registerNetworkRoutes(app: App, context: ApiContext): void {
             route: await summary(SERVICE_NAMES.route),
             hold: await summary(SERVICE_NAMES.hold),
           },
+          topology: query.topology
+            ? await context.cache(meta, 'topology', () => readTopology(tx, meta, { token, relays }))
+            : null,
         }
       }),
   )
