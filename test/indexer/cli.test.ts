@@ -26,7 +26,10 @@ class Run {
 
   constructor(args: readonly string[], environment: Record<string, string> = {}) {
     const env = { PATH: process.env['PATH'] ?? '', ...environment }
-    this.child = spawn(process.execPath, [CLI, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    this.child = spawn(process.execPath, ['--liftoff-only', CLI, ...args], {
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     this.child.stdout?.on('data', (chunk) => {
       this.stdout += chunk
     })

@@ -59,14 +59,17 @@ export class LiveEvents {
    * answered by `reset`: whoever listens asks for the state anew.
    */
   async listen(response: ServerResponse, lastId: number | undefined): Promise<void> {
-    const { oldest, newest } = await this.#db.read(readOutboxBounds)
-    const isKnown = lastId !== undefined && lastId >= oldest - 1 && lastId <= newest
-    const at = isKnown ? lastId : newest
-    const listener: Listener = { response, at, isBehind: true }
+    if (response.destroyed) return
+    const listener: Listener = { response, at: 0, isBehind: true }
+    // counted before anything is awaited: many may come at once, and leave at once
     this.#listeners.add(listener)
     response.once('close', () => this.#listeners.delete(listener))
+    const { oldest, newest } = await this.#db.read(readOutboxBounds)
+    if (!this.#listeners.has(listener)) return
+    const isKnown = lastId !== undefined && lastId >= oldest - 1 && lastId <= newest
+    listener.at = isKnown ? lastId : newest
     const name = lastId === undefined || isKnown ? 'hello' : 'reset'
-    response.write(`retry: 1000\nid: ${at}\nevent: ${name}\ndata: {}\n\n`)
+    response.write(`retry: 1000\nid: ${listener.at}\nevent: ${name}\ndata: {}\n\n`)
     this.#watching ??= this.#watch().finally(() => {
       this.#watching = undefined
     })
