@@ -26,7 +26,7 @@ import {
 } from '@mainframe/protocol'
 import { METRICS } from '../../indexer/src/http/metrics.ts'
 import { type RunningIndexer, startIndexer } from '../../indexer/src/indexer.ts'
-import { DATABASES } from './databases.ts'
+import { DATABASES, PGLITE } from './databases.ts'
 import {
   type Action,
   account,
@@ -491,6 +491,7 @@ describe('an indexer without a chain', () => {
   let indexer: RunningIndexer
   before(async () => {
     indexer = await startIndexer({
+      ...(await PGLITE.settings()),
       rpcUrl: 'http://127.0.0.1:1',
       rpcRequestsPerSecond: 10_000,
       role: 'both',

@@ -21,6 +21,7 @@ import {
 import { DATABASES } from './databases.ts'
 import { FakeChain, serveChain, word } from './fake-chain.ts'
 import { dump, follow, untilAtHead } from './harness.ts'
+import { emptyPglite } from './pglite-folder.ts'
 
 const bytesOf = (length: number) =>
   fc
@@ -87,7 +88,6 @@ for (const { name, skip, settings } of DATABASES) {
 
     it('refuses data of a newer indexer', async () => {
       const other = await settings()
-      if (!other.databaseUrl) return
       const newer = await openDatabase(other)
       await newer.write((tx) => tx.query(`INSERT INTO schema_version VALUES (999, 'later')`))
       await newer.close()
@@ -176,6 +176,7 @@ describe('PGlite in a folder', () => {
   after(() => rmSync(folder, { recursive: true, force: true }))
 
   it('is opened once at a time, and keeps its data', async () => {
+    await emptyPglite(folder)
     const first = await openDatabase({ dataFolder: folder })
     await assert.rejects(openDatabase({ dataFolder: folder }), { code: 'STORE_LOCKED' })
     const key = `\\x${word('kept').slice(2)}`

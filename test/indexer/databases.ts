@@ -1,10 +1,11 @@
 /**
- * The databases that every database test runs on: PGlite in memory, and a PostgreSQL server of the
- * test's own, or the one of TEST_DATABASE_URL, each test in a schema of its own.
+ * The databases that every database test runs on: PGlite in a folder of the test's own, and a PostgreSQL
+ * server of its own, or the one of TEST_DATABASE_URL, each test in a schema of its own.
  */
 import { after } from 'node:test'
 import pg from 'pg'
 import type { DatabaseOptions } from '../../indexer/src/db/open.ts'
+import { emptyPglite } from './pglite-folder.ts'
 import { findPostgres, type PostgresServer, startPostgres } from './postgres-server.ts'
 
 export interface TestDatabase {
@@ -15,13 +16,16 @@ export interface TestDatabase {
   settings(): Promise<DatabaseOptions>
 }
 
-const pglite: TestDatabase = {
+/** The one that is everywhere. */
+export const PGLITE: TestDatabase = {
   name: 'PGlite',
   skip: false,
-  settings: async () => ({}),
+  settings: async () => ({ dataFolder: await emptyPglite() }),
 }
 
 const binaries = findPostgres()
+/** Where it is known to be installed, its tests fail rather than being left out. */
+const isRequired = process.env['TEST_POSTGRES'] === 'required'
 const given = process.env['TEST_DATABASE_URL']
 let server: Promise<PostgresServer> | undefined
 let schemas = 0
@@ -31,12 +35,12 @@ after(async () => (await server)?.stop())
 
 const postgres: TestDatabase = {
   name: 'PostgreSQL',
-  skip: given || binaries ? false : 'no initdb found and no TEST_DATABASE_URL given',
+  skip: given || binaries || isRequired ? false : 'no initdb found and no TEST_DATABASE_URL given',
   settings: async () => ({ databaseUrl: await emptySchema() }),
 }
 
 /** The databases of this machine. */
-export const DATABASES: readonly TestDatabase[] = [pglite, postgres]
+export const DATABASES: readonly TestDatabase[] = [PGLITE, postgres]
 
 /** The URL of a schema that nothing has used. */
 async function emptySchema(): Promise<string> {

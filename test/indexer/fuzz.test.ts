@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto'
 import { connect } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import { seededRandom } from '../sdk/support/seeded-random.ts'
+import { PGLITE } from './databases.ts'
 import { word } from './fake-chain.ts'
 import { mineRelays, type Rig, startRig } from './rig.ts'
 
@@ -65,7 +66,7 @@ function bodyOf(random: () => number, pick: <T>(list: readonly T[]) => T): unkno
 describe('hostile input to the HTTP interface', () => {
   let rig: Rig
   before(async () => {
-    rig = await startRig({}, (chain) => mineRelays(chain, 30))
+    rig = await startRig(await PGLITE.settings(), (chain) => mineRelays(chain, 30))
   })
   after(() => rig?.stop())
 

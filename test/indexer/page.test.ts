@@ -5,6 +5,7 @@ import { delimiter, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import type { Browser, Page } from 'puppeteer-core'
 import puppeteer from 'puppeteer-core'
+import { PGLITE } from './databases.ts'
 import { until } from './harness.ts'
 import { mineRelays, type Rig, startRig } from './rig.ts'
 
@@ -20,7 +21,7 @@ describe('the page for people', { skip: chromium ? false : 'no chromium on the P
   const complaints: string[] = []
 
   before(async () => {
-    rig = await startRig({}, (chain) => {
+    rig = await startRig(await PGLITE.settings(), (chain) => {
       const names = mineRelays(chain, 24)
       for (let i = 0; i < 12; i++) {
         const parties = { payer: `payer ${i}`, payee: `payee ${names[i]}` }

@@ -7,6 +7,7 @@ import { Directory } from '../../../sdk/src/directory/directory.ts'
 import { createExperience } from '../../../sdk/src/directory/experience.ts'
 import type { Fetch } from '../../../sdk/src/directory/indexer-api.ts'
 import type { DirectoryView } from '../../../sdk/src/directory/relay.ts'
+import { PGLITE } from '../../indexer/databases.ts'
 import { DEPLOYMENT, nodeIdOfName } from '../../indexer/fake-chain.ts'
 import { mineRelays, type Rig, startRig } from '../../indexer/rig.ts'
 import { chainInHand } from '../support/chain-in-hand.ts'
@@ -27,7 +28,7 @@ describe('an indexer that nobody trusts', () => {
   let faults: unknown[]
 
   before(async () => {
-    rig = await startRig({}, (fake) => {
+    rig = await startRig(await PGLITE.settings(), (fake) => {
       names = mineRelays(fake, RELAYS)
       for (let i = 0; i < PAYERS; i++) {
         const parties = { payer: `payer ${i}`, payee: `payee ${names[0]}` }
