@@ -15,7 +15,7 @@ function make(name, text, attributes = {}) {
   return made
 }
 
-const short = (hex) => `${hex.slice(0, 10)}…`
+const short = (hex) => `${hex.slice(0, 8)}…`
 const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 2 })
 /** Base units to MFT, for the eye. */
 const mft = (base) => whole.format(Number(base) / 1e18)

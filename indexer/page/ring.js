@@ -30,11 +30,11 @@ export function drawRing(svg, relays, choose) {
     return dot
   })
   const labels = [
-    ['0x0…', 0, -110],
-    ['0x4…', 111, 3],
-    ['0x8…', 0, 116],
-    ['0xc…', -111, 3],
-  ].map(([text, x, y]) => element('text', { x, y }, text))
+    ['0x0…', 0, -110, 'middle'],
+    ['0x4…', 109, 3, 'start'],
+    ['0x8…', 0, 116, 'middle'],
+    ['0xc…', -109, 3, 'end'],
+  ].map(([text, x, y, anchor]) => element('text', { x, y, 'text-anchor': anchor }, text))
   svg.setAttribute('aria-label', `${relays.length} relays on a ring; the table lists them`)
   svg.replaceChildren(element('circle', { class: 'track', r: RADIUS }), ...labels, ...dots)
 }
