@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { get } from 'node:http'
+import { connect } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import type { ApiEvent } from '@mainframe/protocol'
 import { DATABASES } from './databases.ts'
@@ -171,6 +173,20 @@ for (const { name, skip, settings } of DATABASES) {
       for (const { leave } of crowd) leave()
       for (const request of silent) request.destroy()
       await rig.caughtUp()
+    })
+
+    it('are told to nobody who hung up before the first word', async () => {
+      const { hostname, port } = new URL(rig.indexer.url)
+      for (let i = 0; i < 50; i++) {
+        const socket = connect(Number(port), hostname).on('error', () => {})
+        socket.write('GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n', () => socket.destroy())
+        await once(socket, 'close')
+      }
+      await (await Listening.start(rig.indexer.url)).stop()
+      await until(async () => {
+        const metrics = await (await fetch(`${rig.indexer.url}/metrics`)).text()
+        return /^indexer_listeners 0$/m.test(metrics)
+      }, 'nobody is listening')
     })
 
     it('end when the indexer stops, and do not keep it from stopping', async () => {
