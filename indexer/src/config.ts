@@ -42,7 +42,7 @@ const SettingsSchema = Type.Object(
     role: Type.Enum(['both', 'ingest', 'api'], {
       default: 'both',
       description:
-        'take in the chain, answer, or both; api needs the database of an ingest process',
+        'take in the chain (ingest), answer from the database of such a process (api), or both',
     }),
     host: Type.String({ minLength: 1, default: '127.0.0.1', description: 'address to listen on' }),
     port: Type.Integer({

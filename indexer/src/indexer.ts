@@ -51,7 +51,7 @@ export async function startIndexer(config: IndexerConfig): Promise<RunningIndexe
   }
   try {
     await assertSameDeployment(db, config)
-    app = await buildApp(context, { rateLimitPerMinute, log })
+    app = await buildApp(context, { rateLimitPerMinute, answers: config.role !== 'ingest', log })
     const url = await listen(app, config)
     ingestion.start()
     let stopped: Promise<void> | undefined

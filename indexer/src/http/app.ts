@@ -13,16 +13,19 @@ import { LiveEvents } from './live-events.ts'
 import { notFound, problemOf } from './problems.ts'
 import { registerChannelRoutes } from './routes/channels.ts'
 import { registerEventsRoute } from './routes/events.ts'
+import { registerHealthRoutes } from './routes/health.ts'
 import { registerLogRoute } from './routes/log.ts'
 import { registerMarketRoutes } from './routes/market.ts'
 import { registerMetricsRoute } from './routes/metrics.ts'
-import { registerNetworkRoutes } from './routes/network.ts'
+import { registerNetworkRoute } from './routes/network.ts'
 import { registerNodeRoutes } from './routes/nodes.ts'
 import { registerPage } from './routes/page.ts'
 
 export interface AppOptions {
   /** Requests a minute from one address. */
   rateLimitPerMinute: number
+  /** Whether it serves the directory, or only tells how it is. */
+  answers: boolean
   log: Logger
 }
 
@@ -52,24 +55,30 @@ export async function buildApp(context: ApiContext, options: AppOptions): Promis
   app.setNotFoundHandler((_request, reply) => sendProblem(reply, problemOf(notFound('such route'))))
   await registerGuards(app, options)
   await registerDocs(app)
+  const live = new LiveEvents(context.db, MAX_LISTENERS)
+  registerHealthRoutes(app, context)
+  registerMetricsRoute(app, context, live)
+  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
+  if (options.answers) registerDirectory(app, context, live)
+  await app.ready()
+  return app
+}
+
+/** Everything but how the process is. */
+function registerDirectory(app: App, context: ApiContext, live: LiveEvents): void {
   registerEtags(app)
   registerNodeRoutes(app, context)
   registerMarketRoutes(app, context)
   registerChannelRoutes(app, context)
   registerLogRoute(app, context)
-  const live = new LiveEvents(context.db, MAX_LISTENERS)
   registerEventsRoute(app, live)
-  registerMetricsRoute(app, context, live)
+  registerNetworkRoute(app, context)
   registerPage(app)
-  registerNetworkRoutes(app, context)
-  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
   app.get('/', { schema: { hide: true } }, (request, reply) => {
     // people get the page, programs the addresses
     if (request.headers.accept?.includes('text/html')) return reply.redirect('/network/')
     return describeService(request, context)
   })
-  await app.ready()
-  return app
 }
 
 async function registerGuards(app: App, { rateLimitPerMinute }: AppOptions): Promise<void> {

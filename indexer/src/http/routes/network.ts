@@ -2,9 +2,8 @@ import { type Hex, networkLuminosity, SERVICE_NAMES } from '@mainframe/protocol'
 import { Type } from 'typebox'
 import { countNetwork } from '../../repositories/network.ts'
 import { readTopology } from '../../repositories/topology.ts'
-import { notReadyReasons } from '../../sync/status.ts'
 import { type ApiContext, type App, parseService, readAnswer, responses } from '../context.ts'
-import { NetworkAnswer, ReadyAnswer } from '../schemas.ts'
+import { NetworkAnswer } from '../schemas.ts'
 import { priceSummary } from './market.ts'
 
 const NetworkQuery = Type.Object(
@@ -17,7 +16,7 @@ const NetworkQuery = Type.Object(
   { additionalProperties: false },
 )
 
-export function registerNetworkRoutes(app: App, context: ApiContext): void {
+export function registerNetworkRoute(app: App, context: ApiContext): void {
   app.get(
     '/v1/network',
     {
@@ -47,35 +46,5 @@ export function registerNetworkRoutes(app: App, context: ApiContext): void {
             : null,
         }
       }),
-  )
-
-  app.get(
-    '/healthz',
-    {
-      schema: {
-        summary: 'Whether the process answers at all',
-        response: { 200: Type.Object({ ok: Type.Boolean() }) },
-      },
-    },
-    () => ({ ok: true }),
-  )
-
-  app.get(
-    '/readyz',
-    {
-      schema: {
-        summary: 'Whether the answers are fresh, or why not',
-        response: { 200: ReadyAnswer, 503: ReadyAnswer },
-      },
-    },
-    (_request, reply) => {
-      const status = context.status()
-      const reasons = notReadyReasons(status)
-      if (context.isStopping()) reasons.push('stopping')
-      const ready = reasons.length === 0
-      const { block, head } = status
-      if (!ready) reply.code(503)
-      return { ready, reasons, block, head }
-    },
   )
 }
