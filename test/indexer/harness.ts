@@ -16,7 +16,7 @@ import { readCursor } from '../../indexer/src/sync/store.ts'
 import { DEPLOYMENT, type FakeChain } from './fake-chain.ts'
 
 /** Longest wait for something that takes milliseconds on an idle machine. */
-const PATIENCE_MS = 120_000
+const PATIENCE_MS = 300_000
 
 /** Polls until `check` holds. */
 export async function until(check: () => boolean | Promise<boolean>, what: string): Promise<void> {
