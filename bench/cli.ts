@@ -46,6 +46,15 @@ const BENCHES = {
     what: 'whole networks of relay processes on this machine (minutes)',
     run: async () => (await import('./network.ts')).benchNetwork(tell),
   },
+  indexer: {
+    what: 'the indexer on PostgreSQL and PGlite: taking in a chain, live, queries (minutes)',
+    run: async () =>
+      (await import('./indexer.ts')).benchIndexer({
+        blocks: 2_000,
+        nodes: { postgres: 500_000, pglite: 100_000 },
+        tell,
+      }),
+  },
 } as const
 type BenchName = keyof typeof BENCHES
 

@@ -8,7 +8,14 @@ const SettingsSchema = Type.Object(
   {
     rpcUrl: Type.String({
       pattern: '^https?://',
-      description: 'JSON-RPC of the chain; with a key in it, set it by environment, not by flag',
+      description:
+        'JSON-RPC of the chain, or several, by comma; with a key in it, set it by environment, not by flag',
+    }),
+    rpcRequestsPerSecond: Type.Integer({
+      minimum: 1,
+      maximum: 100_000,
+      default: 200,
+      description: 'requests that one RPC is sent in a second; fewer when it says "too often"',
     }),
     deployment: Type.String({
       minLength: 1,
@@ -32,6 +39,11 @@ const SettingsSchema = Type.Object(
         description: 'PostgreSQL instead of the embedded database; environment DATABASE_URL',
       }),
     ),
+    role: Type.Enum(['both', 'ingest', 'api'], {
+      default: 'both',
+      description:
+        'take in the chain (ingest), answer from the database of such a process (api), or both',
+    }),
     host: Type.String({ minLength: 1, default: '127.0.0.1', description: 'address to listen on' }),
     port: Type.Integer({
       minimum: 0,
@@ -129,12 +141,24 @@ export function loadConfig(sources: ConfigSources): IndexerConfig {
   const given = definedOnly(Object.entries(settings))
   assertForm(settingsForm, given, 'The setting')
   const { deployment, chainId, dataFolder, ...rest } = given as unknown as Settings
-  if (!URL.canParse(rest.rpcUrl)) throw invalid('The setting rpcUrl is not a URL')
+  if (!rpcUrlsOf(rest.rpcUrl).every((url) => /^https?:/.test(url) && URL.canParse(url))) {
+    throw invalid('The setting rpcUrl is not a URL')
+  }
+  if (rest.role === 'api' && rest.databaseUrl === undefined) {
+    throw invalid(
+      'The role api needs a PostgreSQL server in DATABASE_URL that an ingest process fills',
+    )
+  }
   return Object.freeze({
     ...rest,
     ...(rest.databaseUrl === undefined && { dataFolder }),
     deployment: parseDeployment(readJson(deployment, 'deployment file'), { chainId }),
   })
+}
+
+/** The RPCs of the setting `rpcUrl`, the preferred one first. */
+export function rpcUrlsOf(setting: string): string[] {
+  return setting.split(',').map((url) => url.trim())
 }
 
 function readSettingsFile(file: string): Record<string, unknown> {

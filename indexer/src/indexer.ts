@@ -1,14 +1,16 @@
 import { MainframeError } from '@mainframe/protocol'
-import { pino } from 'pino'
+import { type Logger, pino } from 'pino'
 import { createChainReader } from './chain/chain-reader.ts'
-import { createHttpRpc } from './chain/rpc.ts'
-import type { IndexerConfig } from './config.ts'
+import { createRpcPool } from './chain/rpc-pool.ts'
+import { type IndexerConfig, rpcUrlsOf } from './config.ts'
 import type { Database } from './db/database.ts'
 import { openDatabase } from './db/open.ts'
 import { buildApp } from './http/app.ts'
 import type { App } from './http/context.ts'
 import { createBlockCache } from './repositories/block-cache.ts'
 import { Follower } from './sync/follower.ts'
+import { tellStatus, watchStatus } from './sync/shared-status.ts'
+import type { SyncStatus } from './sync/status.ts'
 import { readState } from './sync/store.ts'
 
 /** An indexer that listens and follows the chain. */
@@ -27,37 +29,35 @@ export interface RunningIndexer {
  * `CONFIG_INVALID` (the data is of another deployment).
  */
 export async function startIndexer(config: IndexerConfig): Promise<RunningIndexer> {
-  const { deployment, finalityDepth, pollIntervalMs, rateLimitPerMinute } = config
+  const { deployment, finalityDepth, rateLimitPerMinute } = config
   const log = pino({ level: config.logLevel }, pino.destination({ fd: 2, sync: true }))
-  const db = await openDatabase(config)
+  const db = await openDatabase({ ...config, readOnly: config.role === 'api' })
   const abort = new AbortController()
-  const chain = createChainReader(createHttpRpc(config.rpcUrl, abort.signal), deployment)
-  const follower = new Follower(
-    { finalityDepth, pollIntervalMs },
-    { db, chain, deployment, log, abort },
-  )
+  const ingestion =
+    config.role === 'api' ? watch(db, finalityDepth) : ingest(db, config, { log, abort })
   const context = {
     db,
     deployment,
     cache: createBlockCache(),
-    status: () => follower.status,
+    status: ingestion.status,
     isStopping: () => abort.signal.aborted,
   }
   let app: App | undefined
   const stop = async () => {
-    await follower.stop()
+    abort.abort()
+    await ingestion.stop()
     await app?.close()
     await db.close()
   }
   try {
     await assertSameDeployment(db, config)
-    app = await buildApp(context, { rateLimitPerMinute, log })
+    app = await buildApp(context, { rateLimitPerMinute, answers: config.role !== 'ingest', log })
     const url = await listen(app, config)
-    follower.start()
+    ingestion.start()
     let stopped: Promise<void> | undefined
     return {
       url,
-      failed: follower.failed,
+      failed: ingestion.failed,
       stop() {
         stopped ??= stop()
         return stopped
@@ -66,6 +66,68 @@ export async function startIndexer(config: IndexerConfig): Promise<RunningIndexe
   } catch (error) {
     await stop()
     throw error
+  }
+}
+
+/** What fills the database, or follows what another process says of it. */
+interface Ingestion {
+  status: () => SyncStatus
+  failed: Promise<Error>
+  start(): void
+  stop(): Promise<void>
+}
+
+/** Following of the chain by this process. */
+function ingest(
+  db: Database,
+  config: IndexerConfig,
+  { log, abort }: { log: Logger; abort: AbortController },
+): Ingestion {
+  const { deployment, finalityDepth, pollIntervalMs } = config
+  const rpc = createRpcPool({
+    urls: rpcUrlsOf(config.rpcUrl),
+    chainId: deployment.chainId,
+    requestsPerSecond: config.rpcRequestsPerSecond,
+    signal: abort.signal,
+    log,
+  })
+  const chain = createChainReader(rpc, deployment)
+  const follower = new Follower(
+    { finalityDepth, pollIntervalMs },
+    { db, chain, deployment, log, abort },
+  )
+  let telling: Promise<void> | undefined
+  const status = () => follower.status
+  return {
+    status,
+    failed: follower.failed,
+    start() {
+      follower.start()
+      // with a server there may be processes that only answer
+      if (config.databaseUrl !== undefined) telling = tellStatus(db, status, abort.signal)
+    },
+    async stop() {
+      await follower.stop()
+      await telling
+    },
+  }
+}
+
+/** What the process that ingests says. */
+function watch(db: Database, finalityDepth: number): Ingestion {
+  const { status, run } = watchStatus(db, finalityDepth)
+  const abort = new AbortController()
+  let running: Promise<void> | undefined
+  return {
+    status,
+    failed: new Promise(() => undefined),
+    start() {
+      running = run(abort.signal)
+    },
+    async stop() {
+      abort.abort()
+      await running
+    },
   }
 }
 

@@ -60,8 +60,19 @@ export type {
   ApiPricesSummaryAnswer,
   ApiProblem,
   ApiReadyAnswer,
+  ApiRingRelay,
+  ApiService,
   ApiServiceOffersAnswer,
+  ApiServicesAnswer,
+  ApiTopology,
 } from './directory/api.ts'
+export {
+  type ApiEvent,
+  type ApiLogContract,
+  type ApiLogHeader,
+  type ApiLogLine,
+  logOfLine,
+} from './directory/api-streams.ts'
 export {
   advanceHead,
   bodyHash,
@@ -72,7 +83,13 @@ export {
   type LogHead,
   recordHash,
 } from './directory/continuity.ts'
-export { decodeLog } from './directory/decode.ts'
+export {
+  createLogDecoder,
+  type DecodeLog,
+  decodeLog,
+  type ParsedLog,
+  type ParseLog,
+} from './directory/decode.ts'
 export type {
   BoardEvent,
   BoardRow,

@@ -76,7 +76,9 @@ async function assemble(
   const experience = createExperience()
   const { refreshMs } = settings.profile
   const fetch = options.fetch ?? globalThis.fetch
-  const directory = new Directory({ chain, deployment, indexers, fetch, clock, refreshMs })
+  const onFault = telling(options.onBackgroundError)
+  const parts = { chain, deployment, indexers, fetch, clock, refreshMs, onFault }
+  const directory = new Directory(parts)
   const shared = { settings, clock, random, store, chain, account, channels, keyPair }
   const known = { ...shared, experience, directory }
   const guards = await Guards.open(store, experience)

@@ -13,6 +13,7 @@ import {
   type ApiProblem,
   type ApiReadyAnswer,
   type ApiServiceOffersAnswer,
+  type ApiServicesAnswer,
   compareDistance,
   fromHex,
   type Hex,
@@ -23,8 +24,9 @@ import {
   relayAddress,
   toHex,
 } from '@mainframe/protocol'
+import { METRICS } from '../../indexer/src/http/metrics.ts'
 import { type RunningIndexer, startIndexer } from '../../indexer/src/indexer.ts'
-import { DATABASES } from './databases.ts'
+import { DATABASES, PGLITE } from './databases.ts'
 import {
   type Action,
   account,
@@ -101,6 +103,8 @@ for (const { name, skip, settings } of DATABASES) {
       indexer = await startIndexer({
         ...(await settings()),
         rpcUrl: rpc.url,
+        rpcRequestsPerSecond: 10_000,
+        role: 'both',
         deployment: DEPLOYMENT,
         host: '127.0.0.1',
         port: 0,
@@ -264,6 +268,67 @@ for (const { name, skip, settings } of DATABASES) {
       assert.deepEqual(await allNodes(`&service=route/1&token=${account('other')}`), [])
     })
 
+    it('filters by stake, over pages', async () => {
+      const nodes = await allNodes()
+      const rich = nodes.filter(({ stake }) => Number(stake) >= 110)
+      assert.ok(rich.length > 7 && rich.length < nodes.length)
+      assert.deepEqual(await allNodes('&minStake=110'), rich)
+    })
+
+    it('lists services by id, a page at a time', async () => {
+      const first = await get<ApiServicesAnswer>('/v1/services?limit=1')
+      const second = await get<ApiServicesAnswer>(`/v1/services?limit=1&cursor=${first.next}`)
+      assert.equal(second.next, null)
+      const found = [...first.services, ...second.services]
+      assert.deepEqual(
+        found.map(({ service }) => service),
+        ['route/1', 'hold/1'].map(word).sort(),
+      )
+      assert.deepEqual(found.map(({ name }) => name).sort(), ['hold/1', 'route/1'])
+      assert.ok(found.every(({ rows }) => rows >= 26))
+    })
+
+    it('draws the network: relays in the order of the ring, with what they earned, and sums', async () => {
+      const { topology } = await get<ApiNetworkAnswer>('/v1/network?topology=true')
+      assert.ok(topology)
+      const nodes = await allNodes()
+      assert.deepEqual(
+        topology.ring.map(({ nodeId, stake }) => [nodeId, stake]),
+        nodes.map(({ nodeId, stake }) => [nodeId, stake]),
+      )
+      const first = topology.ring.find(({ nodeId }) => nodeId === nodeIdOfName('relay0/0'))
+      assert.deepEqual(
+        [first?.route, first?.hold, first?.channels, first?.claimed],
+        ['10', '20', 1, '7'],
+      )
+      assert.equal(topology.blocks[0]?.hash, chain.head.hash)
+      assert.partialDeepStrictEqual(topology.channels, { open: 4, closed: 1, claimed: '8' })
+      assert.equal(topology.stake, String(nodes.reduce((sum, { stake }) => sum + Number(stake), 0)))
+    })
+
+    it('answers 304 to who has the answer of this block, until there is another', async () => {
+      const url = `${indexer.url}/v1/channels/${word('one')}`
+      const etag = (await fetch(url)).headers.get('etag') ?? ''
+      assert.match(etag, /^W\//)
+      const headers = { 'if-none-match': `"other", ${etag}` }
+      const again = await fetch(url, { headers })
+      assert.deepEqual([again.status, await again.text()], [304, ''])
+      const { hash } = chain.mine()
+      await until(async () => {
+        const { meta } = await get<ApiNodesAnswer>('/v1/nodes?limit=1')
+        return meta.block.hash === hash
+      }, 'the block is taken in')
+      assert.equal((await fetch(url, { headers })).status, 200)
+    })
+
+    it('gives exactly the metrics that are documented', async () => {
+      const text = await (await fetch(`${indexer.url}/metrics`)).text()
+      const names = [...text.matchAll(/^# TYPE (\w+)/gm)].map(([, found]) => found)
+      assert.deepEqual(names, Object.keys(METRICS))
+      assert.match(text, /^indexer_ready 1$/m)
+      assert.match(text, /^indexer_answers_total{status="2xx"} [1-9]/m)
+    })
+
     it('lists the offers of a service and summarises them', async () => {
       const nodes = await allNodes('&service=hold/1')
       const offers: ApiServiceOffersAnswer['offers'] = []
@@ -377,15 +442,19 @@ for (const { name, skip, settings } of DATABASES) {
       assert.equal(openapi.openapi, '3.1.0')
       assert.deepEqual(Object.keys(openapi.paths).sort(), [
         '/healthz',
+        '/metrics',
         '/readyz',
         '/v1/accounts/{address}/channels',
         '/v1/channels/{id}',
         '/v1/discover',
+        '/v1/events',
+        '/v1/log',
         '/v1/network',
         '/v1/nodes',
         '/v1/nodes/closest',
         '/v1/nodes/{id}',
         '/v1/prices/summary',
+        '/v1/services',
         '/v1/services/{id}/offers',
       ])
     })
@@ -422,7 +491,10 @@ describe('an indexer without a chain', () => {
   let indexer: RunningIndexer
   before(async () => {
     indexer = await startIndexer({
+      ...(await PGLITE.settings()),
       rpcUrl: 'http://127.0.0.1:1',
+      rpcRequestsPerSecond: 10_000,
+      role: 'both',
       deployment: DEPLOYMENT,
       host: '127.0.0.1',
       port: 0,

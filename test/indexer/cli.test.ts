@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 import type { ApiNetworkAnswer, ApiReadyAnswer } from '@mainframe/protocol'
 import { DEPLOYMENT, FakeChain, serveChain } from './fake-chain.ts'
 import { until } from './harness.ts'
+import { emptyPglite } from './pglite-folder.ts'
 
 const CLI = fileURLToPath(new URL('../../indexer/src/cli.ts', import.meta.url))
 
@@ -26,7 +27,10 @@ class Run {
 
   constructor(args: readonly string[], environment: Record<string, string> = {}) {
     const env = { PATH: process.env['PATH'] ?? '', ...environment }
-    this.child = spawn(process.execPath, [CLI, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    this.child = spawn(process.execPath, ['--liftoff-only', CLI, ...args], {
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     this.child.stdout?.on('data', (chunk) => {
       this.stdout += chunk
     })
@@ -50,7 +54,7 @@ class Run {
 }
 
 // a process that should end and does not must not hang the run
-describe('the indexer command', { timeout: 60_000 }, () => {
+describe('the indexer command', { timeout: 180_000 }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'mainframe-indexer-'))
   const deployment = join(folder, 'deployment.json')
   const chain = new FakeChain()
@@ -74,6 +78,7 @@ describe('the indexer command', { timeout: 60_000 }, () => {
 
   before(async () => {
     writeFileSync(deployment, JSON.stringify(DEPLOYMENT))
+    await emptyPglite(join(folder, 'one'))
     chain.mine([{ type: 'register', node: 'a' }])
     chain.mine()
     rpc = await serveChain(chain)

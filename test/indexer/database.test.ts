@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -19,6 +21,7 @@ import {
 import { DATABASES } from './databases.ts'
 import { FakeChain, serveChain, word } from './fake-chain.ts'
 import { dump, follow, untilAtHead } from './harness.ts'
+import { emptyPglite } from './pglite-folder.ts'
 
 const bytesOf = (length: number) =>
   fc
@@ -85,7 +88,6 @@ for (const { name, skip, settings } of DATABASES) {
 
     it('refuses data of a newer indexer', async () => {
       const other = await settings()
-      if (!other.databaseUrl) return
       const newer = await openDatabase(other)
       await newer.write((tx) => tx.query(`INSERT INTO schema_version VALUES (999, 'later')`))
       await newer.close()
@@ -127,6 +129,38 @@ describe('PostgreSQL', { skip: DATABASES[1]?.skip ?? true }, () => {
     await rpc.close()
   })
 
+  it('that takes a connection and ends it in the same breath is an error, not a crash', async () => {
+    const message = (type: string, ...bytes: number[]) =>
+      Buffer.concat([
+        Buffer.from(type),
+        Buffer.from([0, 0, 0, bytes.length + 4]),
+        Buffer.from(bytes),
+      ])
+    const fatal = Buffer.from('SFATAL\0C57P01\0Mshutting down\0\0')
+    const welcome = [message('R', 0, 0, 0, 0), message('Z', 73), message('E', ...fatal)]
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined).once('data', () => socket.end(Buffer.concat(welcome)))
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const databaseUrl = `postgres://someone@127.0.0.1:${port}/nowhere`
+    for (const readOnly of [true, false]) {
+      await assert.rejects(openDatabase({ databaseUrl, readOnly }), { code: 'STORE_UNREACHABLE' })
+    }
+    server.close()
+  })
+
+  it('is asked for nothing that takes long: the statement ends as a passing error', async () => {
+    const db = await openDatabase((await DATABASES[1]?.settings()) ?? {})
+    const slow = db.read((tx) => tx.query('SET LOCAL statement_timeout = 20; SELECT pg_sleep(60)'))
+    await assert.rejects(slow, { code: 'STORE_UNREACHABLE', retryable: true })
+    const [row] = await db.read((tx) =>
+      tx.query<{ timeout: string }>(`SELECT current_setting('statement_timeout') AS timeout`, []),
+    )
+    assert.deepEqual(row, { timeout: '20s' })
+    await db.close()
+  })
+
   it('that is not there is an error, not a crash', async () => {
     const databaseUrl = 'postgres://someone:secret@127.0.0.1:1/nowhere'
     await assert.rejects(openDatabase({ databaseUrl }), (error: Error & { code: string }) => {
@@ -142,6 +176,7 @@ describe('PGlite in a folder', () => {
   after(() => rmSync(folder, { recursive: true, force: true }))
 
   it('is opened once at a time, and keeps its data', async () => {
+    await emptyPglite(folder)
     const first = await openDatabase({ dataFolder: folder })
     await assert.rejects(openDatabase({ dataFolder: folder }), { code: 'STORE_LOCKED' })
     const key = `\\x${word('kept').slice(2)}`

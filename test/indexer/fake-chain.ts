@@ -51,6 +51,7 @@ interface PriceAction {
   next?: bigint
   nextFrom?: number
   active?: boolean
+  unit?: number
 }
 
 /** What makes one log. */
@@ -151,8 +152,8 @@ function encodeAction(action: LogAction, head: LogHead): Draft {
     case 'unstake':
       return registry('UnstakeBegun', [nodeIdOfName(action.node), GENESIS_TIME + 1_000_000])
     case 'price': {
-      const { service, price, next = price, nextFrom = 0, active = true } = action.row
-      const schedule = encodeSchedule({ price, next, nextFrom, unit: 0, active })
+      const { service, price, next = price, nextFrom = 0, active = true, unit = 0 } = action.row
+      const schedule = encodeSchedule({ price, next, nextFrom, unit, active })
       const values = [nodeIdOfName(action.node), word(service), DEPLOYMENT.token, schedule]
       return draft('board', boardInterface, 'PriceSet', [...values, encodeLogHead(head)])
     }
@@ -174,7 +175,7 @@ function encodeAction(action: LogAction, head: LogHead): Draft {
   }
 }
 
-/** Changes an answer, or throws to refuse the call. */
+/** Changes an answer, or throws to refuse the call; an error's `status` is that of the response. */
 export type Tamper = (method: string, result: unknown, params: readonly unknown[]) => unknown
 
 export class FakeChain {
@@ -284,7 +285,8 @@ export async function serveChain(
       const result = chain.tamper(method, chain.answer(method, params), params)
       response.end(JSON.stringify({ ...answer, result }))
     } catch (error) {
-      const { message } = error as Error
+      const { message, status = 200 } = error as Error & { status?: number }
+      response.statusCode = status
       response.end(JSON.stringify({ ...answer, error: { code: -32_000, message } }))
     }
   })

@@ -24,6 +24,7 @@ import { Interface, type Result } from 'ethers'
 import { bloomMayHold } from '../../indexer/src/chain/bloom.ts'
 import { type RunningIndexer, startIndexer } from '../../indexer/src/indexer.ts'
 import { startChain, type TestChain } from '../helpers/chain.ts'
+import { PGLITE } from './databases.ts'
 import { account, word } from './fake-chain.ts'
 import { until } from './harness.ts'
 
@@ -35,7 +36,7 @@ const registry = new Interface(serviceRegistryAbi)
 const board = new Interface(priceBoardAbi)
 const channels = new Interface(paymentChannelsAbi)
 
-describe('an indexer of the real contracts', { timeout: 90_000 }, () => {
+describe('an indexer of the real contracts', { timeout: 180_000 }, () => {
   let chain: TestChain
   let indexer: RunningIndexer
   let operator: Hex
@@ -44,7 +45,10 @@ describe('an indexer of the real contracts', { timeout: 90_000 }, () => {
     chain = await startChain()
     operator = chain.treasury.toLowerCase() as Hex
     indexer = await startIndexer({
+      ...(await PGLITE.settings()),
       rpcUrl: chain.rpcUrl,
+      rpcRequestsPerSecond: 10_000,
+      role: 'both',
       deployment: parseDeployment(chain.deployment),
       host: '127.0.0.1',
       port: 0,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { setTimeout } from 'node:timers/promises'
 import { pino } from 'pino'
 import { createChainReader } from '../../indexer/src/chain/chain-reader.ts'
-import { createHttpRpc } from '../../indexer/src/chain/rpc.ts'
+import { createRpcPool } from '../../indexer/src/chain/rpc-pool.ts'
 import type { Database, Queryable } from '../../indexer/src/db/database.ts'
 import {
   CHANNEL_TABLE,
@@ -16,7 +16,7 @@ import { readCursor } from '../../indexer/src/sync/store.ts'
 import { DEPLOYMENT, type FakeChain } from './fake-chain.ts'
 
 /** Longest wait for something that takes milliseconds on an idle machine. */
-const PATIENCE_MS = 30_000
+const PATIENCE_MS = 300_000
 
 /** Polls until `check` holds. */
 export async function until(check: () => boolean | Promise<boolean>, what: string): Promise<void> {
@@ -28,16 +28,48 @@ export async function until(check: () => boolean | Promise<boolean>, what: strin
 }
 
 /** A follower of the chain at `url`; the caller stops it. */
-export function follow(db: Database, url: string, finalityDepth = 6): Follower {
+export function follow(db: Database, url: string | string[], finalityDepth = 6): Follower {
   const abort = new AbortController()
-  const chain = createChainReader(createHttpRpc(url, abort.signal), DEPLOYMENT)
   const log = pino({ level: 'silent' })
+  const rpc = createRpcPool({
+    urls: [url].flat(),
+    chainId: DEPLOYMENT.chainId,
+    requestsPerSecond: 10_000,
+    signal: abort.signal,
+    log,
+  })
+  const chain = createChainReader(rpc, DEPLOYMENT)
   const follower = new Follower(
     { finalityDepth, pollIntervalMs: 20 },
     { db, chain, deployment: DEPLOYMENT, log, abort },
   )
   follower.start()
   return follower
+}
+
+/**
+ * A database on which a process dies: at a query, or after a commit of which it never learns. `due` is
+ * asked at each of these points.
+ */
+export function dying(db: Database, due: () => boolean): Database {
+  const point = () => {
+    if (due()) throw Object.assign(new Error('killed'), { code: 'INTERNAL' })
+  }
+  const wrap = (tx: Queryable): Queryable => ({
+    async query(sql, params) {
+      point()
+      return tx.query(sql, params)
+    },
+  })
+  return {
+    read: (work) => db.read((tx) => work(wrap(tx))),
+    async write(work) {
+      const result = await db.write((tx) => work(wrap(tx)))
+      point()
+      return result
+    },
+    close: () => db.close(),
+  }
 }
 
 /** Waits until the database stands at the chain's head, and it is that very block. */
@@ -74,7 +106,9 @@ export async function dump(db: Database) {
 /** Empties every table of the directory. */
 export function reset(db: Database): Promise<object[]> {
   return db.write((tx) =>
-    tx.query('TRUNCATE chain_state, chain_block, event_log, node, price, channel, undo'),
+    tx.query(
+      'TRUNCATE chain_state, chain_block, event_log, node, price, channel, undo, outbox, block_seed',
+    ),
   )
 }
 

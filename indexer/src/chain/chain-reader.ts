@@ -12,7 +12,8 @@ import {
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { bloomMayHold } from './bloom.ts'
-import type { RpcCall } from './rpc.ts'
+import { faultOf, type RpcCall } from './rpc.ts'
+import type { Rpc } from './rpc-pool.ts'
 
 /** What the indexer needs of a block's header. `time` is Unix seconds. */
 export interface BlockHeader {
@@ -25,16 +26,25 @@ export interface BlockHeader {
 
 /** Reads one chain. Everything rejects with `CHAIN_UNREACHABLE` or, for nonsense, `CHAIN_MISMATCH`. */
 export interface ChainReader {
-  chainId(): Promise<number>
   head(): Promise<BlockHeader>
   /** `undefined` when the RPC does not have the block (yet). */
   header(number: number): Promise<BlockHeader | undefined>
   /** Logs of exactly this block, whatever fork it is on. */
   logsOfBlock(header: BlockHeader): Promise<RawLog[]>
-  /** Logs of a range of blocks, both ends included. */
-  logsOfRange(fromBlock: number, toBlock: number): Promise<RawLog[]>
+  /**
+   * A range of blocks, both ends included, as one back-end has it; `undefined` when it does not have
+   * the last one (yet).
+   */
+  range(fromBlock: number, toBlock: number): Promise<BlockRange | undefined>
   /** What the contracts say of their logs after a block; `undefined` where that state is gone. */
   logHeads(blockHash: Hex): Promise<LogHeads | undefined>
+}
+
+/** The logs of consecutive blocks, with the headers at both ends. */
+export interface BlockRange {
+  first: BlockHeader
+  last: BlockHeader
+  logs: RawLog[]
 }
 
 /** Where the two verifiable logs stand. */
@@ -46,6 +56,8 @@ export interface LogHeads {
 /** How often an empty answer that the block's bloom filter contradicts is asked for, in all. */
 const EMPTY_ATTEMPTS = 3
 const EMPTY_WAIT_MS = 100
+/** Where providers cut an answer, some without saying so; an answer this long is not believed. */
+const MAX_ANSWER_LOGS = 10_000
 
 const Quantity = Type.Unsafe<Hex>(Type.String({ pattern: '^0x[0-9a-fA-F]{1,13}$' }))
 const Word = Type.Unsafe<Hex>(Type.String({ pattern: '^0x[0-9a-fA-F]{64}$' }))
@@ -76,47 +88,30 @@ const logsForm = Compile(
   ),
 )
 
-export function createChainReader(call: RpcCall, deployment: Deployment): ChainReader {
+export function createChainReader(rpc: Rpc, deployment: Deployment): ChainReader {
   const addresses = [deployment.registry, deployment.board, deployment.channels]
-  const logs = async (filter: object, belongs: (log: RawLog) => boolean) => {
-    const answer = await call('eth_getLogs', [{ ...filter, address: addresses }])
-    const all = logsForm.Check(answer) ? (answer as RawLog[]) : undefined
-    if (!all?.every((log) => log.removed !== true && belongs(log))) {
-      throw inconsistent('eth_getLogs answers logs that were not asked for')
-    }
-    return inOrder(all)
-  }
-  const block = async (tag: string) => {
-    const answer = await call('eth_getBlockByNumber', [tag, false])
-    return answer === null ? undefined : parseHeader(answer)
-  }
+  const mayHold = ({ logsBloom }: BlockHeader) =>
+    addresses.some((address) => bloomMayHold(logsBloom, address))
   return {
-    async chainId() {
-      return Number(await call('eth_chainId', []))
-    },
     async head() {
-      const header = await block('latest')
-      if (header === undefined) throw inconsistent('the chain has no latest block')
-      return header
+      const answer = await rpc.latest()
+      if (answer === null) throw inconsistent('the chain has no latest block')
+      return parseHeader(answer)
     },
-    async header(number) {
-      const header = await block(`0x${number.toString(16)}`)
-      if (header !== undefined && header.number !== number) {
-        throw inconsistent(`asked for block ${number}, got block ${header.number}`)
-      }
-      return header
-    },
-    async logsOfBlock({ hash, logsBloom }) {
+    header: (number) => readHeader(rpc.call, number),
+    async logsOfBlock(header) {
       // A back-end that has the block but not its logs yet answers an empty list; the header tells.
-      const expected = addresses.some((address) => bloomMayHold(logsBloom, address))
+      const { hash } = header
+      const expected = mayHold(header)
       for (let attempt = 1; ; attempt++) {
-        const found = await logs({ blockHash: hash }, (log) => log.blockHash === hash)
+        const filter = { blockHash: hash, address: addresses }
+        const found = await readLogs(rpc.call, filter, (log) => log.blockHash === hash)
         if (found.length > 0 || !expected || attempt === EMPTY_ATTEMPTS) return found
         await setTimeout(EMPTY_WAIT_MS * attempt)
       }
     },
     async logHeads(blockHash) {
-      const slot = (address: Hex) => call('eth_getStorageAt', [address, '0x0', { blockHash }])
+      const slot = (address: Hex) => rpc.call('eth_getStorageAt', [address, '0x0', { blockHash }])
       try {
         const [registry, board] = await Promise.all([
           slot(deployment.registry),
@@ -125,17 +120,59 @@ export function createChainReader(call: RpcCall, deployment: Deployment): ChainR
         return { registry: parseLogHead(registry), board: parseLogHead(board) }
       } catch (error) {
         // only archives keep the state of old blocks
-        if (error instanceof MainframeError && error.details['refused'] === true) return undefined
+        if (faultOf(error).refused) return undefined
         throw error
       }
     },
-    logsOfRange(fromBlock, toBlock) {
-      const range = { fromBlock: quantity(fromBlock), toBlock: quantity(toBlock) }
-      return logs(range, ({ blockNumber }) => {
-        return Number(blockNumber) >= fromBlock && Number(blockNumber) <= toBlock
-      })
+    async range(fromBlock, toBlock) {
+      const call = await rpc.pin()
+      const filter = {
+        fromBlock: quantity(fromBlock),
+        toBlock: quantity(toBlock),
+        address: addresses,
+      }
+      const isInRange = ({ blockNumber }: RawLog) =>
+        Number(blockNumber) >= fromBlock && Number(blockNumber) <= toBlock
+      const [first, last, logs] = await Promise.all([
+        readHeader(call, fromBlock),
+        readHeader(call, toBlock),
+        readLogs(call, filter, isInRange),
+      ])
+      if (!first || !last) return undefined
+      if (logs.length >= MAX_ANSWER_LOGS && toBlock > fromBlock) throw cut()
+      // what shows at the ends of an answer that was cut, or comes of a back-end without its logs
+      for (const header of [first, last]) {
+        if (!mayHold(header) || logs.some((log) => log.blockHash === header.hash)) continue
+        const found = await this.logsOfBlock(header)
+        if (found.length > 0) throw cut()
+      }
+      return { first, last, logs }
     },
   }
+}
+
+async function readHeader(call: RpcCall, number: number): Promise<BlockHeader | undefined> {
+  const answer = await call('eth_getBlockByNumber', [quantity(number), false])
+  if (answer === null) return undefined
+  const header = parseHeader(answer)
+  if (header.number === number) return header
+  throw inconsistent(`asked for block ${number}, got block ${header.number}`)
+}
+
+async function readLogs(
+  call: RpcCall,
+  filter: object,
+  belongs: (log: RawLog) => boolean,
+): Promise<RawLog[]> {
+  const answer = await call('eth_getLogs', [filter])
+  const all = logsForm.Check(answer) ? (answer as RawLog[]) : undefined
+  if (all?.every((log) => log.removed !== true && belongs(log))) return inOrder(all)
+  throw inconsistent('eth_getLogs answers logs that were not asked for')
+}
+
+/** Asking for less heals it, as if it had been refused for its size. */
+function cut(): MainframeError {
+  return inconsistent('eth_getLogs leaves out logs', { refused: true })
 }
 
 /** What a back-end said cannot be of one chain; another answer may be better. */

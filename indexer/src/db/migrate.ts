@@ -9,7 +9,7 @@ const FOLDER = new URL('../../migrations/', import.meta.url)
  * transaction. Throws `STORE_CORRUPT` when the database was written by a newer indexer.
  */
 export async function migrate(db: Database): Promise<void> {
-  const files = (await readdir(FOLDER)).filter((name) => /^\d{3}_.*\.sql$/.test(name)).sort()
+  const files = (await readdir(FOLDER)).filter(isMigration).sort()
   const scripts = await Promise.all(files.map((name) => readFile(new URL(name, FOLDER), 'utf8')))
   await db.write(async (tx) => {
     await tx.query(
@@ -31,4 +31,31 @@ export async function migrate(db: Database): Promise<void> {
       ])
     }
   })
+}
+
+/** Throws `INDEXER_NOT_READY` unless the schema is the one of this indexer's migrations. */
+export async function assertMigrated(db: Database): Promise<void> {
+  const files = (await readdir(FOLDER)).filter(isMigration)
+  const version = await db.read(async (tx) => {
+    const [there] = await tx.query<{ there: boolean }>(
+      `SELECT to_regclass('schema_version') IS NOT NULL AS there`,
+      [],
+    )
+    if (!there?.there) return 0
+    const [row] = await tx.query<{ version: number }>(
+      'SELECT coalesce(max(version), 0) AS version FROM schema_version',
+      [],
+    )
+    return row?.version ?? 0
+  })
+  if (version === files.length) return
+  throw new MainframeError(
+    'INDEXER_NOT_READY',
+    'The database has another version of the schema; start an indexer of this version with --role ingest',
+    { retryable: true },
+  )
+}
+
+function isMigration(name: string): boolean {
+  return /^\d{3}_.*\.sql$/.test(name)
 }

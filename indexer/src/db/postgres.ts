@@ -9,18 +9,20 @@ const MAX_READERS = 8
 const STATEMENT_TIMEOUT_MS = 20_000
 const CONNECT_TIMEOUT_MS = 5_000
 
-/** SQLSTATE classes that mean "the server or the connection", not "the statement". */
-const UNREACHABLE = /^(?:08|53|57P)/
+/** SQLSTATEs that mean "the server or the connection", or "it took too long", not "the statement". */
+const UNREACHABLE = /^(?:08|53|57P|57014)/
 
 /**
  * A PostgreSQL server. The writing connection holds an advisory lock for the schema, so a second
  * indexer on the same data is refused with `STORE_LOCKED`; when the connection dies, the next write
- * takes a new one, lock and all.
+ * takes a new one, lock and all. With `readOnly` that connection is not made.
  */
-export async function openPostgres(url: string): Promise<Database> {
+export async function openPostgres(url: string, readOnly = false): Promise<Database> {
   const db = new PostgresDatabase(url)
   try {
-    await db.write((tx) => tx.query('SELECT 1'))
+    await (readOnly
+      ? db.read((tx) => tx.query('SELECT 1'))
+      : db.write((tx) => tx.query('SELECT 1')))
     return db
   } catch (error) {
     await db.close()
@@ -38,6 +40,8 @@ class PostgresDatabase implements Database {
     this.#config = {
       connectionString: url,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      // a server that is cut off says nothing
+      keepAlive: true,
       types: { getTypeParser: (oid: number) => COLUMN_PARSERS[oid] ?? String } as never,
     }
     this.#pool = new pg.Pool({
@@ -45,22 +49,18 @@ class PostgresDatabase implements Database {
       max: MAX_READERS,
       statement_timeout: STATEMENT_TIMEOUT_MS,
     })
-    // An idle connection that dies emits here; without a listener that would end the process.
+    // A connection that dies emits here while it is idle, and itself while it is in use or handed over:
+    // without a listener either would end the process. The pool drops it by itself.
     this.#pool.on('error', () => undefined)
+    this.#pool.on('connect', (client) => client.on('error', () => undefined))
   }
 
   async read<T>(work: (tx: Queryable) => Promise<T>): Promise<T> {
     const client = await this.#pool.connect().catch(rethrow)
-    let broken: Error | undefined
-    const onError = (error: Error) => {
-      broken = error
-    }
-    client.on('error', onError)
     try {
       return await inTransaction(client, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', work)
     } finally {
-      client.off('error', onError)
-      client.release(broken)
+      client.release()
     }
   }
 

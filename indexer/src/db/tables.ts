@@ -30,6 +30,12 @@ export interface StoredLog {
   head: Hex | null
 }
 
+/** The hash of a block that follows a registration. */
+export interface StoredSeed {
+  number: number
+  hash: Hex
+}
+
 export const NODE_TABLE: Table<StoredNode> = {
   name: 'node',
   key: ['nodeId'],
@@ -105,6 +111,12 @@ export const LOG_TABLE: Table<StoredLog> = {
   },
 }
 
+export const SEED_TABLE: Table<StoredSeed> = {
+  name: 'block_seed',
+  key: ['number'],
+  columns: { number: 'bigint', hash: 'bytea' },
+}
+
 function snakeCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 }
@@ -116,7 +128,10 @@ export function columnsOf<R>(table: Table<R>, alias: string = table.name): strin
     .join(', ')
 }
 
-/** Inserts or replaces rows, in one statement whatever their number. No key may come twice. */
+/**
+ * Inserts or replaces rows, in one statement whatever their number. No key may come twice. A column is
+ * one array: half the work of a JSON record for each row, in either engine.
+ */
 export async function upsertRows<R extends object>(
   tx: Queryable,
   table: Table<R>,
@@ -125,27 +140,27 @@ export async function upsertRows<R extends object>(
   if (rows.length === 0) return
   const columns = Object.entries<SqlType>(table.columns)
   const names = columns.map(([name]) => snakeCase(name))
-  const types = columns.map(([name, type]) => `"${name}" ${type}`).join(', ')
-  const values = columns.map(([name]) => `"${name}"`).join(', ')
+  const arrays = columns.map(([, type], i) => `$${i + 1}::${type}[]`)
   await tx.query(
     `INSERT INTO ${table.name} (${names.join(', ')})
-     SELECT ${values} FROM jsonb_to_recordset($1::jsonb) AS input(${types})
+     SELECT * FROM unnest(${arrays.join(', ')})
      ON CONFLICT (${table.key.map(snakeCase).join(', ')})
      DO UPDATE SET ${names.map((name) => `${name} = excluded.${name}`).join(', ')}`,
-    [JSON.stringify(rows.map((row) => encodeRow(table, row)))],
+    columns.map(([name, type]) => arrayOf(rows as readonly Record<string, unknown>[], name, type)),
   )
 }
 
-function encodeRow<R extends object>(table: Table<R>, row: R): Record<string, unknown> {
-  const values = row as Record<string, unknown>
-  return Object.fromEntries(
-    Object.entries<SqlType>(table.columns).map(([name, type]) => {
-      const value = values[name]
-      if (value === null) return [name, null]
-      if (type === 'bytea') return [name, bytea(value as Hex)]
-      return [name, type === 'numeric' ? String(value) : value]
-    }),
-  )
+/** One column as PostgreSQL's array literal. Text is of the protocol's own words: nothing to escape. */
+function arrayOf(rows: readonly Record<string, unknown>[], name: string, type: SqlType): string {
+  let text = ''
+  for (const row of rows) {
+    const value = row[name]
+    if (text !== '') text += ','
+    if (value === null) text += 'NULL'
+    else if (type === 'bytea') text += `"\\\\x${(value as Hex).slice(2)}"`
+    else text += String(value)
+  }
+  return `{${text}}`
 }
 
 /** A list of byte strings as one parameter; read it with {@link bytesIn}. */

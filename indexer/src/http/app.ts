@@ -8,15 +8,24 @@ import underPressure from '@fastify/under-pressure'
 import Fastify, { type FastifyReply } from 'fastify'
 import type { Logger } from 'pino'
 import type { ApiContext, App } from './context.ts'
+import { registerEtags } from './etag.ts'
+import { LiveEvents } from './live-events.ts'
 import { notFound, problemOf } from './problems.ts'
 import { registerChannelRoutes } from './routes/channels.ts'
+import { registerEventsRoute } from './routes/events.ts'
+import { registerHealthRoutes } from './routes/health.ts'
+import { registerLogRoute } from './routes/log.ts'
 import { registerMarketRoutes } from './routes/market.ts'
-import { registerNetworkRoutes } from './routes/network.ts'
+import { registerMetricsRoute } from './routes/metrics.ts'
+import { registerNetworkRoute } from './routes/network.ts'
 import { registerNodeRoutes } from './routes/nodes.ts'
+import { registerPage } from './routes/page.ts'
 
 export interface AppOptions {
   /** Requests a minute from one address. */
   rateLimitPerMinute: number
+  /** Whether it serves the directory, or only tells how it is. */
+  answers: boolean
   log: Logger
 }
 
@@ -27,6 +36,9 @@ const MAX_EVENT_LOOP_DELAY_MS = 2_000
 /** Own processes and a proxy share the loopback address. */
 const LOOPBACK_FACTOR = 100
 const LOOPBACK = new Set(['127.0.0.1', '::1', '::ffff:127.0.0.1'])
+
+/** Listeners to live events, each with a connection of its own. */
+const MAX_LISTENERS = 2_000
 
 /** The HTTP interface, not yet listening. */
 export async function buildApp(context: ApiContext, options: AppOptions): Promise<App> {
@@ -43,14 +55,30 @@ export async function buildApp(context: ApiContext, options: AppOptions): Promis
   app.setNotFoundHandler((_request, reply) => sendProblem(reply, problemOf(notFound('such route'))))
   await registerGuards(app, options)
   await registerDocs(app)
+  const live = new LiveEvents(context.db, MAX_LISTENERS)
+  registerHealthRoutes(app, context)
+  registerMetricsRoute(app, context, live)
+  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
+  if (options.answers) registerDirectory(app, context, live)
+  await app.ready()
+  return app
+}
+
+/** Everything but how the process is. */
+function registerDirectory(app: App, context: ApiContext, live: LiveEvents): void {
+  registerEtags(app)
   registerNodeRoutes(app, context)
   registerMarketRoutes(app, context)
   registerChannelRoutes(app, context)
-  registerNetworkRoutes(app, context)
-  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
-  app.get('/', { schema: { hide: true } }, (request) => describeService(request, context))
-  await app.ready()
-  return app
+  registerLogRoute(app, context)
+  registerEventsRoute(app, live)
+  registerNetworkRoute(app, context)
+  registerPage(app)
+  app.get('/', { schema: { hide: true } }, (request, reply) => {
+    // people get the page, programs the addresses
+    if (request.headers.accept?.includes('text/html')) return reply.redirect('/network/')
+    return describeService(request, context)
+  })
 }
 
 async function registerGuards(app: App, { rateLimitPerMinute }: AppOptions): Promise<void> {
@@ -105,6 +133,7 @@ function describeService(
     name: 'Mainframe indexer',
     discovery: `${base}/v1/discover`,
     nodes: `${base}/v1/nodes`,
+    page: `${base}/network/`,
     docs: `${base}/docs`,
     openapi: `${base}/openapi.json`,
     ready: `${base}/readyz`,

@@ -13,6 +13,7 @@ import type {
   ApiProblem,
   ApiReadyAnswer,
   ApiServiceOffersAnswer,
+  ApiServicesAnswer,
   Hex,
 } from '@mainframe/protocol'
 import { ERROR_CODES, type ErrorCode } from '@mainframe/protocol'
@@ -160,6 +161,19 @@ export const ServiceOffersAnswer = exactly<ApiServiceOffersAnswer>()(
     next: Next,
   }),
 )
+export const ServicesAnswer = exactly<ApiServicesAnswer>()(
+  object({
+    meta: Meta,
+    services: Type.Array(
+      object({
+        service: Word,
+        name: orNull(Type.String()),
+        rows: whole('Rows of the price board that offer it, 1000 at most'),
+      }),
+    ),
+    next: Next,
+  }),
+)
 export const PricesSummaryAnswer = exactly<ApiPricesSummaryAnswer>()(
   object({ meta: Meta, summaries: Type.Array(Summary) }),
 )
@@ -167,6 +181,30 @@ export const ChannelAnswer = exactly<ApiChannelAnswer>()(object({ meta: Meta, ch
 export const ChannelsAnswer = exactly<ApiChannelsAnswer>()(
   object({ meta: Meta, channels: Type.Array(Channel), next: Next }),
 )
+const RingRelay = object({
+  nodeId: Word,
+  operator: Address,
+  overlayAddress: Word,
+  stake: Money,
+  route: orNull(Money),
+  hold: orNull(Money),
+  channels: whole('Channels that pay it'),
+  claimed: Money,
+})
+const Block = { number: whole('Number'), hash: Word }
+const Topology = object({
+  ring: Type.Array(RingRelay),
+  blocks: Type.Array(object({ ...Block, time: whole('Unix seconds') })),
+  dropped: Type.Array(object(Block)),
+  channels: object({
+    open: whole('Channels'),
+    closing: whole('Channels'),
+    closed: whole('Channels'),
+    deposit: Money,
+    claimed: Money,
+  }),
+  stake: Money,
+})
 export const NetworkAnswer = exactly<ApiNetworkAnswer>()(
   object({
     meta: Meta,
@@ -174,6 +212,7 @@ export const NetworkAnswer = exactly<ApiNetworkAnswer>()(
     users: whole('Accounts with an open channel that are not payees of relays'),
     luminosity: whole('Bits that clients disclose'),
     prices: object({ route: Summary, hold: Summary }),
+    topology: orNull(Topology),
   }),
 )
 const reasons: ApiNotReadyReason[] = [

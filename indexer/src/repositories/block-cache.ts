@@ -10,19 +10,24 @@ export type BlockCache = <T>(meta: ApiMeta, key: string, read: () => Promise<T>)
 
 /** Aggregates over many rows are the same for every client until the next block. */
 export function createBlockCache(): BlockCache {
-  const entries = new Map<string, unknown>()
+  const entries = new Map<string, Promise<unknown>>()
   let block = ''
   let since = 0
-  return async <T>(meta: ApiMeta, key: string, read: () => Promise<T>) => {
+  return <T>(meta: ApiMeta, key: string, read: () => Promise<T>) => {
     if (block !== meta.block.hash || meta.now - since >= MAX_AGE_SECONDS) {
       entries.clear()
       block = meta.block.hash
       since = meta.now
     }
-    if (entries.has(key)) return entries.get(key) as T
-    const value = await read()
-    // another block may have begun while the rows were read
-    if (block === meta.block.hash && entries.size < MAX_ENTRIES) entries.set(key, value)
+    const known = entries.get(key) as Promise<T> | undefined
+    if (known) return known
+    const value = read()
+    if (entries.size >= MAX_ENTRIES) return value
+    // kept while it is under way too, so that a crowd costs one look at the rows
+    entries.set(key, value)
+    value.catch(() => {
+      if (entries.get(key) === value) entries.delete(key)
+    })
     return value
   }
 }

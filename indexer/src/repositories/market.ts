@@ -78,6 +78,42 @@ export async function listOffers(
   return { offers, next: exhausted ? null : (last?.nodeId ?? null) }
 }
 
+/** Rows of a service that are counted. */
+const COUNTED_ROWS = 1_000
+
+/** A page of services. */
+export interface ServicesQuery {
+  token: Hex
+  limit: number
+  /** Service id after which the page begins. */
+  after: Hex | undefined
+}
+
+/** The services that are offered in a token, by id: one look into the index for each, however many rows. */
+export async function listServices(
+  tx: Queryable,
+  { token, limit, after }: ServicesQuery,
+): Promise<{ services: { service: Hex; rows: number }[]; next: Hex | null }> {
+  const nextAfter = (id: string) =>
+    `(SELECT service FROM price WHERE active AND service > ${id} ORDER BY service LIMIT 1)`
+  const found = await tx.query<{ service: Hex; rows: number }>(
+    `WITH RECURSIVE found(service, place) AS (
+       SELECT ${nextAfter('$1::bytea')}, 1
+       UNION ALL
+       SELECT ${nextAfter('found.service')}, place + 1 FROM found
+       WHERE found.service IS NOT NULL AND place <= $2::integer
+     )
+     SELECT service, (SELECT count(*) FROM (
+       SELECT FROM price WHERE price.service = found.service AND token = $3::bytea AND active
+       LIMIT ${COUNTED_ROWS}
+     ) AS counted) AS rows
+     FROM found WHERE service IS NOT NULL ORDER BY place`,
+    [after === undefined ? '' : bytea(after), limit, bytea(token)],
+  )
+  const services = found.slice(0, limit)
+  return { services, next: found.length > limit ? (services.at(-1)?.service ?? null) : null }
+}
+
 /** What a discovery asks for; `from` is the overlay address at which it begins to look. */
 export interface CandidateQuery {
   services: readonly Hex[]

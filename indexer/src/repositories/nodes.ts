@@ -42,6 +42,8 @@ export interface NodeQuery {
   prefix: Hex
   bits: number
   offering: PriceFilter | undefined
+  /** Base units. */
+  minStake: string | undefined
   limit: number
   /** Overlay address after which the page begins. */
   after: Hex | undefined
@@ -53,14 +55,15 @@ export async function listNodes(
   meta: ApiMeta,
   query: NodeQuery,
 ): Promise<{ nodes: ApiNode[]; next: Hex | null }> {
-  const { offering, limit, after } = query
+  const { offering, minStake, limit, after } = query
+  const filtered = offering !== undefined || minStake !== undefined
   const range = prefixRange(fromHex(query.prefix, 32), query.bits)
   const scanned = await tx.query<StoredNode & { offered: boolean }>(
     `SELECT ${columnsOf(NODE_TABLE)},
-       $5::bytea IS NULL OR EXISTS (
+       stake >= coalesce($9::numeric, 0) AND ($5::bytea IS NULL OR EXISTS (
          SELECT FROM price WHERE price.node_id = node.node_id AND service = $5::bytea
            AND token = $6::bytea AND ${currentPriceAt(7)} <= coalesce($8::numeric, 'infinity')
-       ) AS offered
+       )) AS offered
      FROM (
        SELECT * FROM node WHERE ${LISTED} AND overlay_address >= $1::bytea
          AND overlay_address <= $2::bytea AND overlay_address > $3::bytea
@@ -70,18 +73,19 @@ export async function listNodes(
       bytea(range.first),
       bytea(range.last),
       after === undefined ? '' : bytea(after),
-      offering ? SCAN_LIMIT : limit + 1,
+      filtered ? SCAN_LIMIT : limit + 1,
       offering ? bytea(offering.service) : null,
       offering ? bytea(offering.token) : null,
       meta.now,
       offering?.maxPrice ?? null,
+      minStake ?? null,
     ],
   )
   const matching = scanned.filter((row) => row.offered)
   const page = matching.slice(0, limit)
   // when the page is full it goes on after its last row, otherwise after the last row looked at
   const full = matching.length > limit
-  const exhausted = !full && scanned.length < (offering ? SCAN_LIMIT : limit + 1)
+  const exhausted = !full && scanned.length < (filtered ? SCAN_LIMIT : limit + 1)
   const last = full ? page.at(-1) : scanned.at(-1)
   const nodes = await withPrices(
     tx,

@@ -3,9 +3,11 @@ import { type Deployment, errorCode, MainframeError } from '@mainframe/protocol'
 import type { Logger } from 'pino'
 import type { BlockHeader, ChainReader } from '../chain/chain-reader.ts'
 import type { Database } from '../db/database.ts'
-import { type Cursor, verifyBatch } from './batch.ts'
-import { type ReadOutcome, readBlock, readRange } from './read-batch.ts'
+import { type Batch, type Cursor, type VerifiedBatch, verifyBatch } from './batch.ts'
+import { RangePlan, readAhead } from './read-ahead.ts'
+import { readBlock } from './read-batch.ts'
 import { reconcile } from './reconcile.ts'
+import { DERIVATION, rederive } from './rederive.ts'
 import type { SyncStatus } from './status.ts'
 import { type ChainState, commitBatch, initialiseState, readCursor, readState } from './store.ts'
 
@@ -25,11 +27,6 @@ export interface FollowerParts {
   abort: AbortController
 }
 
-/** Blocks of a back-fill request: where it starts, and what no public RPC goes beyond. */
-const FIRST_RANGE_BLOCKS = 1_000
-const MAX_RANGE_BLOCKS = 10_000
-/** Ranges shrink to about this many logs, which is about a second of work and a megabyte. */
-const RANGE_LOGS = 1_000
 /** The longest wait after failures in a row. */
 const MAX_BACK_OFF_MS = 30_000
 
@@ -44,8 +41,10 @@ export class Follower {
   readonly #options: FollowerOptions
   readonly #parts: FollowerParts
   readonly #failed: PromiseWithResolvers<Error> = Promise.withResolvers()
+  readonly #plan = new RangePlan()
   #running: Promise<void> = Promise.resolve()
-  #rangeBlocks = FIRST_RANGE_BLOCKS
+  /** In a row, without a block taken in between. */
+  #failures = 0
   #state: ChainState | undefined
   #status: SyncStatus
 
@@ -76,18 +75,17 @@ export class Follower {
 
   async #run(): Promise<void> {
     const { signal } = this.#parts.abort
-    let failures = 0
     while (!signal.aborted) {
       let waitMs = this.#options.pollIntervalMs
       try {
         await this.#catchUp()
-        failures = 0
+        this.#failures = 0
         this.#status.problem = undefined
       } catch (error) {
         if (signal.aborted) return
         if (this.#isFatal(error)) return this.#failed.resolve(error as Error)
-        failures += 1
-        waitMs = this.#noteFailure(error, failures)
+        this.#failures += 1
+        waitMs = this.#noteFailure(error)
       }
       await sleep(waitMs, undefined, { signal }).catch(() => undefined)
     }
@@ -100,11 +98,11 @@ export class Follower {
   }
 
   /** Doubles from the poll interval, with jitter so that indexers behind one RPC spread. */
-  #noteFailure(error: unknown, failures: number): number {
+  #noteFailure(error: unknown): number {
     if (this.#status.problem === undefined)
       this.#parts.log.warn({ err: error }, 'following stalled')
     this.#status.problem = error
-    const waitMs = this.#options.pollIntervalMs * 2 ** Math.min(failures, 16)
+    const waitMs = this.#options.pollIntervalMs * 2 ** Math.min(this.#failures, 16)
     return Math.min(MAX_BACK_OFF_MS, waitMs) * (0.5 + Math.random() / 2)
   }
 
@@ -123,27 +121,24 @@ export class Follower {
       await this.#reconcile({ head, state, cursor })
       return
     }
+    const settled = head.number - this.#options.finalityDepth
+    if (cursor.number < settled) cursor = await this.#backFill(cursor, settled)
     while (cursor.number < head.number && !this.#parts.abort.signal.aborted) {
-      const next = await this.#advance(cursor, head)
+      const next = await this.#advance(cursor, settled)
       if (next === undefined) {
         await this.#reconcile({ head, state, cursor })
         return
       }
       cursor = next
-      this.#status = { ...this.#status, block: cursor.number, problem: undefined }
     }
   }
 
   /** First contact: the chain is the one of the deployment, and the stored head is part of it. */
   async #begin(head: BlockHeader): Promise<ChainState> {
     const { db, chain, deployment } = this.#parts
-    const chainId = await chain.chainId()
-    if (chainId !== deployment.chainId) {
-      const message = `The deployment is on chain ${deployment.chainId}, the RPC serves chain ${chainId}`
-      throw new MainframeError('CONFIG_INVALID', message)
-    }
     const stored = await db.read(readState)
     if (stored) {
+      if (stored.derivation !== DERIVATION) await this.#rederive()
       await this.#reconcile({ head, state: stored, cursor: await db.read(readCursor) })
       return stored
     }
@@ -156,37 +151,64 @@ export class Follower {
     return this.#begin(head)
   }
 
-  /** One committed step; `undefined` when the chain no longer continues the cursor. */
-  async #advance(cursor: Cursor, head: BlockHeader): Promise<Cursor | undefined> {
-    const { db, chain, deployment } = this.#parts
-    const settled = head.number - this.#options.finalityDepth
-    const outcome =
-      cursor.number < settled
-        ? await this.#readRange(cursor, settled)
-        : await readBlock(chain, cursor, deployment)
-    if (outcome === 'reorganised' || outcome === 'unavailable') return undefined
-    const batch = await verifyBatch(outcome, cursor, deployment)
-    const finalized = Math.min(settled, batch.cursor.number)
-    await commitBatch(db, { previous: cursor, batch, finalized, deployment })
-    const { number } = batch.cursor
-    this.#parts.log.debug({ block: number, events: batch.events.length }, 'blocks taken in')
-    return batch.cursor
+  async #rederive(): Promise<void> {
+    const { db, deployment, log } = this.#parts
+    log.info('the rules have changed: filling the tables from the stored logs')
+    const events = await rederive(db, deployment)
+    log.info({ events }, 'the tables are filled again')
   }
 
-  /** Reads as much as the RPC gives at once: less after a failure, more after a success. */
-  async #readRange(parent: Cursor, settled: number): Promise<ReadOutcome> {
-    const { chain, deployment } = this.#parts
-    const toBlock = Math.min(settled, parent.number + this.#rangeBlocks)
+  /**
+   * Final blocks in ranges: the next ones are read and checked while these are written. Ends early, at
+   * what is written, when the chain does not continue it; the next step then finds out why.
+   */
+  async #backFill(from: Cursor, settled: number): Promise<Cursor> {
+    const { chain, deployment, abort } = this.#parts
+    const range = { fromBlock: from.number + 1, toBlock: settled }
+    let writing: Promise<Cursor> = Promise.resolve(from)
+    let read = from
     try {
-      const outcome = await readRange(chain, { parent, toBlock, deployment })
-      const logs = typeof outcome === 'string' ? 0 : outcome.logs.length
-      if (logs > RANGE_LOGS) this.#rangeBlocks = Math.max(1, Math.floor(this.#rangeBlocks / 2))
-      else this.#rangeBlocks = Math.min(MAX_RANGE_BLOCKS, this.#rangeBlocks * 2)
-      return outcome
+      for await (const batch of readAhead({ chain, deployment, plan: this.#plan, ...range })) {
+        if (abort.signal.aborted || batch.parentHash !== read.hash) break
+        const verified = await this.#verifyRange(batch, read)
+        const previous = await writing
+        writing = this.#commit(previous, verified, settled)
+        writing.catch(() => undefined) // awaited by the next turn, or below
+        read = verified.cursor
+      }
+    } finally {
+      await writing
+    }
+    return await writing
+  }
+
+  /** An answer that was cut without a word is found out here: the next one is to be shorter. */
+  async #verifyRange(batch: Batch, from: Cursor): Promise<VerifiedBatch> {
+    try {
+      return await verifyBatch(batch, from, this.#parts.deployment)
     } catch (error) {
-      this.#rangeBlocks = Math.max(1, Math.floor((toBlock - parent.number) / 2))
+      this.#plan.tooLarge(batch.block.number - from.number)
       throw error
     }
+  }
+
+  /** One committed block; `undefined` when the chain no longer continues the cursor. */
+  async #advance(cursor: Cursor, settled: number): Promise<Cursor | undefined> {
+    const { chain, deployment } = this.#parts
+    const batch = await readBlock(chain, cursor, deployment)
+    if (batch?.parentHash !== cursor.hash) return undefined
+    return this.#commit(cursor, await verifyBatch(batch, cursor, deployment), settled)
+  }
+
+  async #commit(previous: Cursor, batch: VerifiedBatch, settled: number): Promise<Cursor> {
+    const { db, deployment, log } = this.#parts
+    const { number } = batch.cursor
+    const finalized = Math.max(0, Math.min(settled, number))
+    await commitBatch(db, { previous, batch, finalized, deployment })
+    log.debug({ block: number, events: batch.events.length }, 'blocks taken in')
+    this.#status = { ...this.#status, block: number, problem: undefined }
+    this.#failures = 0
+    return batch.cursor
   }
 
   async #reconcile(sides: { head: BlockHeader; state: ChainState; cursor: Cursor }): Promise<void> {

@@ -21,7 +21,7 @@ export function notReadyReasons(status: SyncStatus): ApiNotReadyReason[] {
   else if (head - block > finalityDepth) reasons.push('back-filling')
   else if (head - block > MAX_LAG_BLOCKS || head < block) reasons.push('lagging')
   if (status.problem !== undefined) reasons.push(reasonOf(status.problem))
-  return reasons
+  return [...new Set(reasons)]
 }
 
 function reasonOf(problem: unknown): ApiNotReadyReason {
@@ -30,6 +30,8 @@ function reasonOf(problem: unknown): ApiNotReadyReason {
       return 'database-down'
     case 'CHAIN_MISMATCH':
       return 'rpc-inconsistent'
+    case 'INDEXER_NOT_READY':
+      return 'lagging'
     default:
       return 'rpc-down'
   }

@@ -2,24 +2,11 @@
 import { type Deployment, GENESIS_HEAD, type Hex, MainframeError } from '@mainframe/protocol'
 import type { BlockHeader } from '../chain/chain-reader.ts'
 import { bytea, type Database, type Queryable } from '../db/database.ts'
-import {
-  bytesIn,
-  bytesList,
-  CHANNEL_TABLE,
-  columnsOf,
-  LOG_TABLE,
-  NODE_TABLE,
-  PRICE_TABLE,
-  upsertRows,
-} from '../db/tables.ts'
-import {
-  type BaseRows,
-  type Cursor,
-  isChannelEvent,
-  isRegistryEvent,
-  reduceBatch,
-  type VerifiedBatch,
-} from './batch.ts'
+import { LOG_TABLE, upsertRows } from '../db/tables.ts'
+import { appendOutbox, OUTBOX_ROWS, type Told } from '../repositories/outbox.ts'
+import { applyEvents, keepSeeds } from './apply.ts'
+import type { Cursor, VerifiedBatch } from './batch.ts'
+import { DERIVATION } from './rederive.ts'
 
 /** What the database was filled from. `anchor` is the block before the deployment's first. */
 export interface ChainState {
@@ -27,6 +14,8 @@ export interface ChainState {
   deployment: Deployment
   anchor: { number: number; hash: Hex }
   finalized: number
+  /** The rules that filled the tables. */
+  derivation: number
 }
 
 interface BlockRow {
@@ -50,8 +39,9 @@ export async function readState(tx: Queryable): Promise<ChainState | undefined> 
     anchorNumber: number
     anchorHash: Hex
     finalized: number
+    derivation: number
   }>(`SELECT chain_id AS "chainId", deployment, anchor_number AS "anchorNumber",
-      anchor_hash AS "anchorHash", finalized FROM chain_state`)
+      anchor_hash AS "anchorHash", finalized, derivation FROM chain_state`)
   if (!row) return undefined
   const { anchorNumber, anchorHash, ...state } = row
   return { ...state, anchor: { number: anchorNumber, hash: anchorHash } }
@@ -85,9 +75,9 @@ export async function initialiseState(
   const { number, hash, time } = anchor
   await db.write(async (tx) => {
     await tx.query(
-      `INSERT INTO chain_state (chain_id, deployment, anchor_number, anchor_hash, finalized)
-       VALUES ($1::bigint, $2::jsonb, $3::bigint, $4::bytea, $3::bigint)`,
-      [deployment.chainId, JSON.stringify(deployment), number, bytea(hash)],
+      `INSERT INTO chain_state (chain_id, deployment, anchor_number, anchor_hash, finalized, derivation)
+       VALUES ($1::bigint, $2::jsonb, $3::bigint, $4::bytea, $3::bigint, $5::integer)`,
+      [deployment.chainId, JSON.stringify(deployment), number, bytea(hash), DERIVATION],
     )
     await insertBlock(tx, { number, hash, time, registry: GENESIS_HEAD, board: GENESIS_HEAD })
   })
@@ -103,32 +93,41 @@ export interface Commit {
 }
 
 /**
- * Writes a batch, the new cursor and, for a block that is not final, the undo journal, all or
- * nothing. Throws `STORE_LOCKED` when another writer has moved the cursor meanwhile.
+ * Writes a batch, the new cursor, what subscribers are told and, for a block that is not final, the
+ * undo journal, all or nothing. Throws `STORE_LOCKED` when another writer has moved the cursor meanwhile.
  */
 export async function commitBatch(db: Database, commit: Commit): Promise<void> {
   const { previous, batch, finalized, deployment } = commit
   const { cursor } = batch
   await db.write(async (tx) => {
     await assertCursor(tx, previous)
-    const base = await readBaseRows(tx, batch)
-    const changed = reduceBatch(base, batch, deployment)
-    await setJournal(tx, cursor.number > finalized ? String(cursor.number) : '')
-    await upsertRows(tx, NODE_TABLE, changed.nodes)
-    await upsertRows(tx, PRICE_TABLE, changed.prices)
-    await upsertRows(tx, CHANNEL_TABLE, changed.channels)
-    await setJournal(tx, '')
+    const journal = cursor.number > finalized ? cursor.number : undefined
+    const changed = await applyEvents(tx, { batch, deployment, journal })
+    await keepSeeds(tx, changed.nodes)
     await upsertRows(tx, LOG_TABLE, batch.logs)
     await insertBlock(tx, cursor)
-    await finalize(tx, finalized)
+    await appendOutbox(tx, toldOf(commit))
+    await tx.query('SELECT finalize($1::bigint, $2::bigint)', [finalized, OUTBOX_ROWS])
   })
+}
+
+function toldOf({ previous, batch, finalized }: Commit): Told {
+  const { number, hash, time } = batch.cursor
+  const fromBlock = previous.number + 1
+  const events = batch.events.length
+  return {
+    block: { number, hash },
+    blocks: { fromBlock, toBlock: number, time, events, finalized },
+    // what is final was never news: a subscriber who waits for it asks for the state
+    events: number > finalized ? batch.events : [],
+  }
 }
 
 /** Undoes every block after `ancestor`, which must be one of {@link readWindow}. */
 export async function rollbackTo(db: Database, previous: Cursor, ancestor: number): Promise<void> {
   await db.write(async (tx) => {
     await assertCursor(tx, previous)
-    await tx.query('SELECT rollback_to($1::bigint)', [ancestor])
+    await tx.query('SELECT forget_after($1::bigint)', [ancestor])
   })
 }
 
@@ -138,29 +137,6 @@ async function assertCursor(tx: Queryable, { number, hash }: Cursor): Promise<vo
   if (cursor.number !== number || cursor.hash !== hash) {
     throw new MainframeError('STORE_LOCKED', 'Another indexer writes to this database')
   }
-}
-
-async function readBaseRows(tx: Queryable, batch: VerifiedBatch): Promise<BaseRows> {
-  const nodeIds = new Set(batch.events.filter(isRegistryEvent).map((event) => event.nodeId))
-  const channelIds = new Set(batch.events.filter(isChannelEvent).map((event) => event.channelId))
-  return {
-    nodes: await tx.query(
-      `SELECT ${columnsOf(NODE_TABLE)} FROM node
-       WHERE node_id IN ${bytesIn(1)} OR overlay_address IS NULL`,
-      [bytesList(nodeIds)],
-    ),
-    channels:
-      channelIds.size === 0
-        ? []
-        : await tx.query(
-            `SELECT ${columnsOf(CHANNEL_TABLE)} FROM channel WHERE channel_id IN ${bytesIn(1)}`,
-            [bytesList(channelIds)],
-          ),
-  }
-}
-
-async function setJournal(tx: Queryable, block: string): Promise<void> {
-  await tx.query(`SELECT set_config('mainframe.block', $1::text, true)`, [block])
 }
 
 async function insertBlock(tx: Queryable, cursor: Cursor): Promise<void> {
@@ -178,10 +154,4 @@ async function insertBlock(tx: Queryable, cursor: Cursor): Promise<void> {
       bytea(board.head),
     ],
   )
-}
-
-async function finalize(tx: Queryable, finalized: number): Promise<void> {
-  await tx.query('UPDATE chain_state SET finalized = greatest(finalized, $1::bigint)', [finalized])
-  await tx.query('DELETE FROM undo WHERE block <= (SELECT finalized FROM chain_state)', [])
-  await tx.query('DELETE FROM chain_block WHERE number < (SELECT finalized FROM chain_state)', [])
 }

@@ -1,6 +1,5 @@
-/** The primitives from libsodium, for Node, and Keccak, which it lacks, from WebAssembly. */
-import { keccak_256 } from '@noble/hashes/sha3.js'
-import { createKeccak, type IHasher } from 'hash-wasm'
+/** The primitives from libsodium, for Node, and Keccak from WebAssembly. */
+import { createKeccak } from 'hash-wasm'
 import sodium from 'sodium-native'
 import { MainframeError } from '../errors.ts'
 import type { AeadInput, Primitives } from './primitives.ts'
@@ -74,17 +73,11 @@ function blake2b256(data: Uint8Array): Uint8Array {
   return out
 }
 
-/** Three times as fast as noble's; `undefined` until it is compiled, shortly after the start. */
-let keccak: IHasher | undefined
-createKeccak(256).then(
-  (ready) => {
-    keccak = ready
-  },
-  () => {}, // a Node without WebAssembly goes on with noble
-)
+/** libsodium has none; WebAssembly takes a tenth of the time of JavaScript. */
+const keccak = await createKeccak(256)
 
 function keccak256(data: Uint8Array): Uint8Array {
-  return keccak ? keccak.init().update(data).digest('binary') : keccak_256(data)
+  return keccak.init().update(data).digest('binary')
 }
 
 function aeadSeal({ key, nonce, aad, text }: AeadInput): Uint8Array {

@@ -119,6 +119,21 @@ export interface ApiDiscoverAnswer {
   offers: ApiOffer[]
 }
 
+/** A service that somebody offers, by id; `name` where it is one of the protocol's. */
+export interface ApiService {
+  service: Hex
+  name: string | null
+  /** Rows of the price board that offer it in the token, listed relays or not; counted to 1,000. */
+  rows: number
+}
+
+/** GET /v1/services */
+export interface ApiServicesAnswer {
+  meta: ApiMeta
+  services: ApiService[]
+  next: string | null
+}
+
 /** GET /v1/services/{id}/offers */
 export interface ApiServiceOffersAnswer {
   meta: ApiMeta
@@ -171,6 +186,33 @@ export interface ApiChannelsAnswer {
   next: string | null
 }
 
+/** A relay in the picture of the network. */
+export interface ApiRingRelay {
+  nodeId: Hex
+  operator: Hex
+  overlayAddress: Hex
+  stake: string
+  /** What it asks now, base units of MFT; null when it does not offer the service. */
+  route: string | null
+  hold: string | null
+  /** Channels that pay it, and what it has claimed of them in their present epochs; of 1,000 at most. */
+  channels: number
+  claimed: string
+}
+
+/** The network for people and pictures. */
+export interface ApiTopology {
+  /** Relays by overlay address; an even part of them where there are more than 500. */
+  ring: ApiRingRelay[]
+  /** The newest blocks first, 20 at most. */
+  blocks: { number: number; hash: Hex; time: number }[]
+  /** Blocks that the chain dropped lately, the newest first, 20 at most. */
+  dropped: { number: number; hash: Hex }[]
+  channels: { open: number; closing: number; closed: number; deposit: string; claimed: string }
+  /** Of all listed relays, base units. */
+  stake: string
+}
+
 /** GET /v1/network */
 export interface ApiNetworkAnswer {
   meta: ApiMeta
@@ -182,6 +224,8 @@ export interface ApiNetworkAnswer {
   luminosity: number
   /** Of the services that every relay offers, in MFT. */
   prices: { route: ApiPriceSummary; hold: ApiPriceSummary }
+  /** Null unless `topology=true` asks for it. */
+  topology: ApiTopology | null
 }
 
 /** Why an indexer is not ready. */

@@ -1,6 +1,6 @@
 /** The continuity heads of registry and price board, recomputed from events (docs/contracts.md). */
-import { AbiCoder, keccak256 } from 'ethers'
-import type { Hex } from '../bytes.ts'
+import { primitives } from '#primitives'
+import { fromHex, type Hex, toHex } from '../bytes.ts'
 import type { BoardEvent, NodeRecord, RegistryEvent } from './events.ts'
 import { encodeSchedule } from './schedule.ts'
 
@@ -22,17 +22,37 @@ export function decodeLogHead(word: Hex): LogHead {
   return { seq: BigInt(`0x${word.slice(50)}`), head: word.slice(0, 50).toLowerCase() as Hex }
 }
 
-const coder = AbiCoder.defaultAbiCoder()
-const encode = (types: readonly string[], values: readonly unknown[]) =>
-  coder.encode(types, values) as Hex
-const hash = (types: readonly string[], values: readonly unknown[]) =>
-  keccak256(encode(types, values)) as Hex
+/** Numbers are padded to a word on the left, as is an address; `0x…` of other lengths on the right. */
+type Word = Hex | number | bigint
+
+/**
+ * abi.encode of values that take one word each. An indexer checks every event of the log, and a
+ * general encoder took most of that time.
+ */
+function encode(values: readonly Word[]): Hex {
+  return `0x${values.map(encodeWord).join('')}`
+}
+
+function encodeWord(value: Word): string {
+  if (typeof value !== 'string') return value.toString(16).padStart(64, '0')
+  const digits = value.slice(2)
+  return digits.length === ADDRESS_DIGITS ? digits.padStart(64, '0') : digits.padEnd(64, '0')
+}
+
+const ADDRESS_DIGITS = 40
+
+function keccak256(bytes: Hex): Hex {
+  return toHex(primitives.keccak256(fromHex(bytes)))
+}
+
+function hash(values: readonly Word[]): Hex {
+  return keccak256(encode(values))
+}
 
 /** The head after an event, which must equal the one that the event carries. */
 export function advanceHead({ seq, head }: LogHead, event: RegistryEvent | BoardEvent): LogHead {
   const { kind, data } = continuityData(event)
-  const types = ['bytes24', 'uint64', 'uint8', 'bytes32']
-  const digest = hash(types, [head, seq + 1n, kind, keccak256(data)])
+  const digest = hash([head, seq + 1n, kind, keccak256(data)])
   return { seq: seq + 1n, head: digest.slice(0, 50) as Hex }
 }
 
@@ -44,43 +64,35 @@ export function continuesLog(previous: LogHead, event: RegistryEvent | BoardEven
 
 /** keccak256 commitment to a record, as the registry stores it. */
 export function recordHash({ manager, payee, sealKey, multiaddrs, metadata }: NodeRecord): Hex {
-  return hash(['address', 'bytes32'], [manager, bodyHash({ payee, sealKey, multiaddrs, metadata })])
+  return hash([manager, bodyHash({ payee, sealKey, multiaddrs, metadata })])
 }
 
 /** The part of a record's hash that authorises its manager. */
 export function bodyHash(record: Omit<NodeRecord, 'manager'>): Hex {
-  const content = hash(
-    ['bytes32', 'bytes32'],
-    [keccak256(record.multiaddrs), keccak256(record.metadata)],
-  )
-  return hash(['address', 'bytes32', 'bytes32'], [record.payee, record.sealKey, content])
+  const content = hash([keccak256(record.multiaddrs), keccak256(record.metadata)])
+  return hash([record.payee, record.sealKey, content])
 }
 
 function continuityData(event: RegistryEvent | BoardEvent): { kind: number; data: Hex } {
   const { blockNumber, nodeId } = event
-  const start = ['uint256', 'bytes32']
-  const place = [blockNumber, nodeId]
+  const place = [blockNumber, nodeId] as const
   switch (event.type) {
     case 'Registered': {
       const { operator, nodeKey, record, signature, stake } = event
-      const types = [...start, 'address', 'bytes32', 'bytes32', 'bytes32', 'uint96']
       const facts = [operator, nodeKey, recordHash(record), keccak256(signature), stake]
-      return { kind: 1, data: encode(types, [...place, ...facts]) }
+      return { kind: 1, data: encode([...place, ...facts]) }
     }
     case 'Updated':
-      return { kind: 2, data: encode([...start, 'bytes32'], [...place, recordHash(event.record)]) }
+      return { kind: 2, data: encode([...place, recordHash(event.record)]) }
     case 'StakeAdded':
-      return { kind: 3, data: encode([...start, 'uint96'], [...place, event.stake]) }
+      return { kind: 3, data: encode([...place, event.stake]) }
     case 'UnstakeBegun':
-      return { kind: 4, data: encode([...start, 'uint40'], [...place, event.unlockAt]) }
-    case 'StakeWithdrawn': {
-      const types = [...start, 'address', 'uint96']
-      return { kind: 5, data: encode(types, [...place, event.to, event.amount]) }
-    }
+      return { kind: 4, data: encode([...place, event.unlockAt]) }
+    case 'StakeWithdrawn':
+      return { kind: 5, data: encode([...place, event.to, event.amount]) }
     case 'PriceSet': {
       const { service, token, ...schedule } = event.row
-      const types = [...start, 'bytes32', 'address', 'uint256']
-      return { kind: 6, data: encode(types, [...place, service, token, encodeSchedule(schedule)]) }
+      return { kind: 6, data: encode([...place, service, token, encodeSchedule(schedule)]) }
     }
   }
 }

@@ -1,5 +1,5 @@
 /** From raw logs to events (docs/contracts.md). */
-import { Interface, type LogDescription } from 'ethers'
+import { Interface } from 'ethers'
 import { paymentChannelsAbi } from '../abi/payment-channels.ts'
 import { priceBoardAbi } from '../abi/price-board.ts'
 import { serviceRegistryAbi } from '../abi/service-registry.ts'
@@ -8,48 +8,69 @@ import { decodeLogHead } from './continuity.ts'
 import type { ChainEvent, Deployment, EventPlace, NodeRecord, RawLog } from './events.ts'
 import { decodeSchedule } from './schedule.ts'
 
-const registryInterface = new Interface(serviceRegistryAbi)
-const boardInterface = new Interface(priceBoardAbi)
-const channelsInterface = new Interface(paymentChannelsAbi)
+/** A log's event by the contract's ABI: arguments by name, bytes as 0x-hex, numbers as either kind. */
+export interface ParsedLog {
+  name: string
+  args: Readonly<Record<string, unknown>>
+}
+
+/** Reads a log of one of the contracts by its ABI; `undefined` for what does not decode. Never throws. */
+export type ParseLog = (
+  contract: 'registry' | 'board' | 'channels',
+  log: Pick<RawLog, 'topics' | 'data'>,
+) => ParsedLog | undefined
 
 /**
  * The event of a log of this deployment; `undefined` when it changes nothing in the directory
  * (another contract, a deposit, a skipped row) or does not decode.
  */
-export function decodeLog(log: RawLog, deployment: Deployment): ChainEvent | undefined {
-  const address = log.address.toLowerCase()
-  const place: EventPlace = {
+export type DecodeLog = (log: RawLog, deployment: Deployment) => ChainEvent | undefined
+
+/** {@link decodeLog} over another ABI decoder, for whoever reads more logs than ethers can. */
+export function createLogDecoder(parse: ParseLog): DecodeLog {
+  return (log, deployment) => {
+    const address = log.address.toLowerCase()
+    for (const contract of CONTRACTS) {
+      if (address !== deployment[contract].toLowerCase()) continue
+      const parsed = parse(contract, log)
+      return parsed && EVENTS[contract](parsed, placeOf(log))
+    }
+    return undefined
+  }
+}
+
+const CONTRACTS = ['registry', 'board', 'channels'] as const
+const EVENTS = { registry: registryEvent, board: boardEvent, channels: channelEvent } as const
+
+function placeOf(log: RawLog): EventPlace {
+  return {
     blockNumber: Number(log.blockNumber),
     blockHash: log.blockHash,
     transactionHash: log.transactionHash,
     logIndex: Number(log.logIndex),
   }
-  if (address === deployment.registry.toLowerCase()) {
-    const parsed = parse(registryInterface, log)
-    return parsed && registryEvent(parsed, place)
-  }
-  if (address === deployment.board.toLowerCase()) {
-    const parsed = parse(boardInterface, log)
-    return parsed && boardEvent(parsed, place)
-  }
-  if (address === deployment.channels.toLowerCase()) {
-    const parsed = parse(channelsInterface, log)
-    return parsed && channelEvent(parsed, place)
-  }
-  return undefined
 }
 
-function parse(contract: Interface, { topics, data }: RawLog): LogDescription | undefined {
+const interfaces = {
+  registry: new Interface(serviceRegistryAbi),
+  board: new Interface(priceBoardAbi),
+  channels: new Interface(paymentChannelsAbi),
+} as const
+
+/** Decodes with ethers, which every process has anyway. */
+export const decodeLog: DecodeLog = createLogDecoder((contract, { topics, data }) => {
   try {
-    return contract.parseLog({ topics, data }) ?? undefined
+    return interfaces[contract].parseLog({ topics, data }) ?? undefined
   } catch {
     return undefined // an RPC may answer anything; what does not decode is not our event
   }
+})
+
+function lower(value: unknown): Hex {
+  return String(value).toLowerCase() as Hex
 }
 
-const lower = (value: unknown) => String(value).toLowerCase() as Hex
-
-function registryEvent({ name, args }: LogDescription, place: EventPlace): ChainEvent | undefined {
+function registryEvent({ name, args }: ParsedLog, place: EventPlace): ChainEvent | undefined {
   const common = {
     ...place,
     ...decodeLogHead(args['continuity'] as Hex),
@@ -62,12 +83,12 @@ function registryEvent({ name, args }: LogDescription, place: EventPlace): Chain
         type: name,
         operator: lower(args['operator']),
         nodeKey: lower(args['nodeKey']),
-        record: recordOf(args['record']),
+        record: recordOf(args['record'] as Record<string, unknown>),
         signature: lower(args['signature']),
         stake: args['stake'] as bigint,
       }
     case 'Updated':
-      return { ...common, type: name, record: recordOf(args['record']) }
+      return { ...common, type: name, record: recordOf(args['record'] as Record<string, unknown>) }
     case 'StakeAdded':
       return { ...common, type: name, stake: args['stake'] as bigint }
     case 'UnstakeBegun':
@@ -89,7 +110,7 @@ function recordOf(record: Record<string, unknown>): NodeRecord {
   }
 }
 
-function boardEvent({ name, args }: LogDescription, place: EventPlace): ChainEvent | undefined {
+function boardEvent({ name, args }: ParsedLog, place: EventPlace): ChainEvent | undefined {
   if (name !== 'PriceSet') return undefined
   return {
     ...place,
@@ -104,7 +125,7 @@ function boardEvent({ name, args }: LogDescription, place: EventPlace): ChainEve
   }
 }
 
-function channelEvent({ name, args }: LogDescription, place: EventPlace): ChainEvent | undefined {
+function channelEvent({ name, args }: ParsedLog, place: EventPlace): ChainEvent | undefined {
   const common = { ...place, channelId: lower(args['id']) }
   switch (name) {
     case 'Opened':

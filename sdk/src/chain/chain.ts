@@ -3,10 +3,12 @@ import {
   type BoardRow,
   type Deployment,
   type Hex,
+  type LogHead,
   MainframeError,
   mainframeTokenAbi,
   paymentChannelsAbi,
   priceBoardAbi,
+  type RawLog,
   serviceRegistryAbi,
 } from '@mainframe/protocol'
 import {
@@ -18,6 +20,7 @@ import {
   toQuantity,
 } from 'ethers'
 import { chainError } from './chain-error.ts'
+import { readLogHead, readLogs } from './chain-logs.ts'
 
 /** The part of a block header that clients look at. */
 export interface Header {
@@ -58,6 +61,10 @@ export interface DirectoryChain {
   headers(numbers: readonly number[]): Promise<(Header | undefined)[]>
   states(nodeIds: readonly Hex[], at: Hex): Promise<NodeState[]>
   rows(keys: readonly RowKey[], at: Hex): Promise<BoardRow[]>
+  /** Where the verifiable log of registry or board stands after a block. */
+  logHead(contract: 'registry' | 'board', at: Hex): Promise<LogHead>
+  /** Logs of registry, board and channels, both ends included; `CHAIN_REJECTED` for too many. */
+  logs(fromBlock: number, toBlock: number): Promise<RawLog[]>
 }
 
 const REQUEST_TIMEOUT_MS = 15_000
@@ -162,6 +169,14 @@ export class Chain implements DirectoryChain {
       const [rows] = await this.#call({ to, abi: board, method: 'rows', args, at })
       return (rows as Record<string, unknown>[]).map(rowOf)
     })
+  }
+
+  logHead(contract: 'registry' | 'board', at: Hex): Promise<LogHead> {
+    return readLogHead(this, this.deployment[contract], at)
+  }
+
+  logs(fromBlock: number, toBlock: number): Promise<RawLog[]> {
+    return readLogs(this, this.deployment, { fromBlock, toBlock })
   }
 
   /** The slots of channels as of the newest block. */

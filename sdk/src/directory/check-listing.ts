@@ -1,7 +1,8 @@
 /** Checking a whole listing: everything an indexer says is confirmed by the chain before it is used. */
 import { type ApiNode, type Deployment, type Hex, MainframeError } from '@mainframe/protocol'
 import type { DirectoryChain } from '../chain/chain.ts'
-import { checkClaims, checkFacts, type Fault, HOLD, ROUTE, relayOf } from './check-node.ts'
+import { checkClaims, checkFacts, HOLD, ROUTE, relayOf } from './check-node.ts'
+import { lie } from './fault.ts'
 import type { Listing, NodesPage } from './indexer-api.ts'
 import type { Relay } from './relay.ts'
 
@@ -12,6 +13,8 @@ export const MAX_AGE_MS = 30 * 60_000
 export interface CheckedListing {
   relays: Relay[]
   block: { number: number; hash: Hex; time: number }
+  /** Relays that were registered before this block should be there, if they stand at the youngest. */
+  completeBefore: number
   users: number
 }
 
@@ -24,7 +27,7 @@ export interface CheckOptions {
 }
 
 /** Blocks under the head after which a hash is taken for final. */
-const FINAL_DEPTH = 64
+export const FINAL_DEPTH = 64
 
 /** Throws `INDEXER_INVALID` with the fault in its details, or the chain's own errors. */
 export async function checkListing(
@@ -40,7 +43,8 @@ export async function checkListing(
   }
   const block = pages.at(-1)?.meta.block
   if (!block) throw lie('schema')
-  return { relays, block, users }
+  const completeBefore = Math.min(...pages.map(({ meta }) => meta.block.number))
+  return { relays, block, completeBefore, users }
 }
 
 async function checkPage({ meta, nodes }: NodesPage, options: CheckOptions): Promise<Relay[]> {
@@ -96,9 +100,9 @@ async function confirm(nodes: readonly ApiNode[], options: ConfirmOptions): Prom
 }
 
 /** Hashes of the blocks that seed these relays' addresses, by number. */
-async function readSeeds(
-  nodes: readonly ApiNode[],
-  { chain, seeds, head }: ConfirmOptions,
+export async function readSeeds(
+  nodes: readonly { registeredBlock: number }[],
+  { chain, seeds, head }: Pick<ConfirmOptions, 'chain' | 'seeds' | 'head'>,
 ): Promise<ReadonlyMap<number, Hex>> {
   const numbers = [...new Set(nodes.map(({ registeredBlock }) => registeredBlock + 1))]
   const unknown = numbers.filter((number) => !seeds.has(number))
@@ -110,32 +114,4 @@ async function readSeeds(
     if (header.number + FINAL_DEPTH <= head) seeds.set(header.number, header.hash)
   }
   return new Map([...seeds, ...found])
-}
-
-const SENTENCES: Record<Fault, string> = {
-  schema: 'gave no usable page',
-  'chain-id': 'speaks of another chain',
-  block: 'speaks of a block that the chain does not have',
-  stale: 'is more than 30 minutes behind the chain',
-  duplicate: 'lists a relay twice',
-  'node-id': 'gives a relay the id of another',
-  signature: 'lists a relay that did not sign its registration',
-  'overlay-address': 'gives a relay a wrong overlay address',
-  inactive: 'lists a relay that is not active',
-  record: 'gives a relay another record than the registry',
-  'registered-block': 'gives a relay another registration than the registry',
-  stake: 'gives a relay another stake than the registry',
-  'seed-block': 'places a relay by a block that the chain does not have',
-  price: 'gives a relay other prices than the price board',
-}
-
-function lie(fault: Fault, nodeId?: Hex): MainframeError {
-  const relay = nodeId ? ` (relay ${nodeId})` : ''
-  const sentence = `The indexer ${SENTENCES[fault]}${relay}; use another indexer`
-  // The chain may have moved between the two answers: asked again, an honest indexer agrees with it.
-  const retryable = fault === 'block' || fault === 'stale' || fault === 'seed-block'
-  return new MainframeError('INDEXER_INVALID', sentence, {
-    details: nodeId ? { fault, nodeId } : { fault },
-    retryable,
-  })
 }

@@ -21,24 +21,8 @@ import {
   toHex,
 } from '@mainframe/protocol'
 import type { NodeState } from '../chain/chain.ts'
+import type { Fault } from './fault.ts'
 import type { Relay } from './relay.ts'
-
-/** What an indexer's answer contradicts. */
-export type Fault =
-  | 'schema'
-  | 'chain-id'
-  | 'block'
-  | 'stale'
-  | 'duplicate'
-  | 'node-id'
-  | 'signature'
-  | 'overlay-address'
-  | 'inactive'
-  | 'record'
-  | 'registered-block'
-  | 'stake'
-  | 'seed-block'
-  | 'price'
 
 /** Services that every relay offers, as the price board names them. */
 export const ROUTE: Hex = toHex(serviceId(SERVICE_NAMES.route))
@@ -83,9 +67,23 @@ export function checkFacts(node: ApiNode, token: Hex, facts: ChainFacts): Fault 
   return agrees(told(ROUTE), route) && agrees(told(HOLD), hold) ? undefined : 'price'
 }
 
+/** What the registry says of a relay, and the hash that its address follows from. */
+export type RelayFacts = Pick<
+  ApiNode,
+  | 'nodeId'
+  | 'operator'
+  | 'payee'
+  | 'nodeKey'
+  | 'sealKey'
+  | 'seedBlockHash'
+  | 'multiaddrsRaw'
+  | 'stake'
+  | 'updatedBlock'
+>
+
 /** A relay that passed both checks. */
 export function relayOf(
-  node: ApiNode,
+  node: RelayFacts,
   rows: { route: BoardRow; hold: BoardRow },
   nowSeconds: number,
 ): Relay {

@@ -82,7 +82,7 @@ export interface NodesPage {
 }
 
 /** What an indexer says about the network as a whole. */
-interface NetworkFacts {
+export interface NetworkFacts {
   meta: ApiMeta
   users: number
 }
@@ -101,7 +101,7 @@ export interface IndexerOptions {
 }
 
 /** With the bytes that all answers together may still have. */
-interface Listener extends IndexerOptions {
+export interface Listener extends IndexerOptions {
   budget: { leftBytes: number }
 }
 
@@ -125,13 +125,27 @@ export async function fetchListing(options: IndexerOptions): Promise<Listing> {
   return { pages, users }
 }
 
+/** What one indexer says about the network as a whole. Throws as {@link fetchListing} does. */
+export function fetchNetwork(options: IndexerOptions): Promise<NetworkFacts> {
+  return ask({ ...options, budget: { leftBytes: MAX_BODY_BYTES } }, 'v1/network', readNetwork)
+}
+
 async function ask<T>(options: Listener, path: string, reader: Reader<T>): Promise<T> {
+  return askText(options, path, (body) => reader(JSON.parse(body), ''))
+}
+
+/** An answer in whatever form `read` understands; what it throws makes the answer `INDEXER_INVALID`. */
+export async function askText<T>(
+  options: Listener,
+  path: string,
+  read: (body: string) => T,
+): Promise<T> {
   const timeout = AbortSignal.timeout(TIMEOUT_MS)
   const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout
   const { status, body } = await get(options, path, signal)
   if (status !== 200) throw refusal(status, body)
   try {
-    return reader(JSON.parse(body), '')
+    return read(body)
   } catch (cause) {
     const reason =
       errorCode(cause) === 'CODEC_INVALID' && cause instanceof Error

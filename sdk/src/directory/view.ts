@@ -13,10 +13,13 @@ import type { CheckedListing } from './check-listing.ts'
 import type { DirectoryView, Relay } from './relay.ts'
 
 /**
- * The view of a listing. The count of users is the indexer's word alone; what it can do with it is
+ * The view of a listing. The count of users may be one indexer's word alone; what it can do with it is
  * bounded by the number of relays, which is checked. Throws `NETWORK_NO_RELAY`.
  */
-export function createView(listing: CheckedListing, fetchedAtMs: number): DirectoryView {
+export function createView(
+  listing: Pick<CheckedListing, 'relays' | 'block' | 'users'>,
+  fetchedAtMs: number,
+): DirectoryView {
   const { relays, block, users } = listing
   const offered = relays.flatMap(({ prices }): RelayPrices[] => (prices ? [prices] : []))
   if (offered.length === 0) {

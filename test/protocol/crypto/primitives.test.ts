@@ -162,6 +162,7 @@ describe('primitives: native equals portable equals node:crypto', () => {
           assert.deepEqual(buffer(p.hmacSha256(key, data)), mac)
         }
         assert.deepEqual(native.blake2b256(data), portable.blake2b256(data))
+        assert.deepEqual(native.keccak256(data), portable.keccak256(data))
       }),
       { numRuns: 300 },
     )

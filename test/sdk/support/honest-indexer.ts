@@ -7,6 +7,7 @@ import {
   type Deployment,
   fromHex,
   type Hex,
+  MainframeError,
   nodeIdOf,
   recordHash,
   relayAddress,
@@ -17,6 +18,7 @@ import type { DirectoryChain, Header, NodeState } from '../../../sdk/src/chain/c
 import { HOLD, ROUTE } from '../../../sdk/src/directory/check-node.ts'
 import type { Fetch, NodesPage } from '../../../sdk/src/directory/indexer-api.ts'
 import { createKeyPairSync } from './ed25519.ts'
+import { logAnswer, registryLines } from './registry-lines.ts'
 import { hexOf } from './relays.ts'
 
 const account = (text: string): Hex => hexOf(text).slice(0, 42) as Hex
@@ -42,6 +44,8 @@ export interface FakeNetwork {
   users: number
   head: Header
   chain: DirectoryChain
+  /** The registry's log; the chain knows where it ends. */
+  log: ReturnType<typeof registryLines>
   /** Pages of an honest answer; change them to lie. */
   pages: NodesPage[]
   fetch: Fetch
@@ -56,10 +60,12 @@ export function fakeNetwork(count: number, { headNumber = 200, nowMs = 0 } = {})
   const head = { number: headNumber, hash: blockHash(headNumber), time: Math.floor(nowMs / 1000) }
   const relays = Array.from({ length: count }, (_, i) => register(`relay ${i}`, 10 + 2 * i))
   const network = { relays, users: 3, head, asked: [] as string[] } as unknown as FakeNetwork
+  network.log = registryLines(relays.map(({ node }) => node))
   network.chain = chainOf(network)
   network.pages = [pageOf(network)]
   network.fetch = (async (input: URL) => {
     network.asked.push(input.pathname)
+    if (input.pathname.endsWith('/log')) return logAnswer(metaOf(head), network.log.lines, input)
     const body = input.pathname.endsWith('/network') ? statsOf(network) : nextPage(network, input)
     return Response.json(body)
   }) as unknown as Fetch
@@ -108,6 +114,10 @@ function chainOf(network: FakeNetwork): DirectoryChain {
         const row = service === ROUTE ? rows?.route : rows?.hold
         return row ?? { service, token, ...empty }
       }),
+    logHead: async () => network.log.end,
+    logs: async () => {
+      throw new MainframeError('CHAIN_UNREACHABLE', 'this chain gives no logs')
+    },
   }
 }
 

@@ -1,5 +1,6 @@
 /** The least indexer that there can be: reads the logs of a real chain at every request. */
 import {
+  type ApiLogLine,
   type ApiNode,
   type ApiPrice,
   currentPrice,
@@ -18,6 +19,7 @@ import {
 import { toQuantity } from 'ethers'
 import type { Fetch } from '../../../sdk/src/directory/indexer-api.ts'
 import type { TestChain } from '../../helpers/chain.ts'
+import { logAnswer } from './registry-lines.ts'
 
 interface Block {
   number: Hex
@@ -31,10 +33,31 @@ export function logIndexer(chain: TestChain, lie: (nodes: ApiNode[]) => void = (
     const block = await chain.request<Block>('eth_getBlockByNumber', ['latest', false])
     const meta = metaOf(chain, block)
     if (input.pathname.endsWith('/network')) return Response.json({ meta, users: 0 })
+    if (input.pathname.endsWith('/log')) {
+      return logAnswer(meta, await readLines(chain, meta.block.number), input)
+    }
     const nodes = await readNodes(chain, meta.block)
     lie(nodes)
     return Response.json({ meta, nodes, next: null })
   }) as Fetch
+}
+
+async function readLines({ request, deployment }: TestChain, toBlock: number) {
+  const logs = await request<RawLog[]>('eth_getLogs', [
+    {
+      address: deployment.registry,
+      fromBlock: toQuantity(deployment.block),
+      toBlock: toQuantity(toBlock),
+    },
+  ])
+  return logs.flatMap((log): ApiLogLine[] => {
+    const event = decodeLog(log, deployment)
+    if (!event || !('seq' in event)) return []
+    const { blockNumber, logIndex, seq, head } = event
+    const { topics, data, blockHash, transactionHash } = log
+    const place = { blockNumber, logIndex, blockHash, transactionHash }
+    return [{ seq: Number(seq), head, ...place, topics: [...topics], data, seedBlockHash: null }]
+  })
 }
 
 function metaOf({ deployment }: TestChain, { number, hash, timestamp }: Block) {

@@ -10,7 +10,12 @@ import {
 import { keccak256 } from 'ethers'
 import { Type } from 'typebox'
 import type { Queryable } from '../../db/database.ts'
-import { findCandidates, listOffers, summarisePrices } from '../../repositories/market.ts'
+import {
+  findCandidates,
+  listOffers,
+  listServices,
+  summarisePrices,
+} from '../../repositories/market.ts'
 import { readNodes } from '../../repositories/nodes.ts'
 import {
   type ApiContext,
@@ -29,6 +34,7 @@ import {
   PricesSummaryAnswer,
   ServiceName,
   ServiceOffersAnswer,
+  ServicesAnswer,
   Word,
 } from '../schemas.ts'
 
@@ -41,6 +47,14 @@ const OffersQuery = Type.Object(
   },
   { additionalProperties: false },
 )
+
+const ServicesQuery = Type.Object(
+  { token: Type.Optional(Address), limit: Limit, cursor: Type.Optional(Word) },
+  { additionalProperties: false },
+)
+
+/** Names of the protocol by service id. */
+const NAMES = new Map(Object.values(SERVICE_NAMES).map((name) => [parseService(name), name]))
 
 const SummaryQuery = Type.Object(
   { service: Type.Optional(ServiceName), token: Type.Optional(Address) },
@@ -58,6 +72,7 @@ export function priceSummary(
 
 export function registerMarketRoutes(app: App, context: ApiContext): void {
   registerDiscover(app, context)
+  registerServices(app, context)
   registerOffers(app, context)
   registerSummary(app, context)
 }
@@ -83,6 +98,29 @@ function registerOffers(app: App, context: ApiContext): void {
           after: lowerHex(query.cursor),
         })
         return { meta, ...page }
+      }),
+  )
+}
+
+function registerServices(app: App, context: ApiContext): void {
+  app.get(
+    '/v1/services',
+    {
+      schema: {
+        summary: 'Services that somebody offers, by id, a page at a time',
+        querystring: ServicesQuery,
+        response: responses(ServicesAnswer),
+      },
+    },
+    ({ query }) =>
+      readAnswer(context, async (tx, meta) => {
+        const { services, next } = await listServices(tx, {
+          token: lowerHex(query.token ?? context.deployment.token),
+          limit: query.limit,
+          after: lowerHex(query.cursor),
+        })
+        const named = services.map((row) => ({ ...row, name: NAMES.get(row.service) ?? null }))
+        return { meta, services: named, next }
       }),
   )
 }

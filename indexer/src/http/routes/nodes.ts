@@ -37,6 +37,7 @@ const NodesQuery = Type.Object(
     service: Type.Optional(ServiceName),
     token: Type.Optional(Address),
     maxPrice: Type.Optional(Money),
+    minStake: Type.Optional(Money),
     limit: Limit,
     cursor: Type.Optional(Word),
   },
@@ -81,6 +82,7 @@ function registerList(app: App, context: ApiContext): void {
           prefix: `0x${prefix.slice(2).padEnd(64, '0')}`,
           bits: query.bits ?? 4 * (prefix.length - 2),
           offering,
+          minStake: query.minStake,
           limit: query.limit,
           after: lowerHex(query.cursor),
         })

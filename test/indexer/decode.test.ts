@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { decodeLog as decodeWithEthers, type Hex, type RawLog } from '@mainframe/protocol'
+import fc from 'fast-check'
+import { decodeLog } from '../../indexer/src/chain/decode.ts'
+import { type Action, DEPLOYMENT, FakeChain } from './fake-chain.ts'
+
+const EVERY_ACTION: Action[] = [
+  { type: 'register', node: 'a', stake: 2n ** 96n - 1n, multiaddrs: '/x\0\u0007' },
+  { type: 'update', node: 'a', sealKey: 'new' },
+  { type: 'addStake', node: 'a', stake: 0n },
+  { type: 'unstake', node: 'a' },
+  {
+    type: 'prices',
+    node: 'a',
+    rows: [{ service: 's', price: 5n, next: 7n, nextFrom: 2 ** 40 - 1 }],
+  },
+  { type: 'open', channel: 'c', payer: 'p', payee: 'q', deposit: 10n, epoch: 3 },
+  { type: 'topUp', channel: 'c', deposit: 20n },
+  { type: 'claim', channel: 'c', claimed: 4n },
+  { type: 'requestClose', channel: 'c' },
+  { type: 'close', channel: 'c', claimed: 9n },
+  { type: 'deposit', owner: 'p' },
+]
+
+describe('decoding with viem', () => {
+  const logs = new FakeChain().mine(EVERY_ACTION).logs
+
+  it('gives nothing, and never throws, for what does not decode', () => {
+    const bytes = fc.uint8Array({ maxLength: 700 })
+    fc.assert(
+      fc.property(fc.constantFrom(...logs), bytes, fc.nat(3), (log, data, topics) => {
+        const broken: RawLog = {
+          ...log,
+          topics: log.topics.slice(0, topics),
+          data: `0x${Buffer.from(data).toString('hex')}`,
+        }
+        decodeLog(broken, DEPLOYMENT)
+      }),
+    )
+    for (const log of logs) {
+      const cut = { ...log, data: log.data.slice(0, -64) as Hex, topics: log.topics.slice(0, 1) }
+      assert.equal(decodeLog(cut, DEPLOYMENT), undefined)
+      assert.equal(decodeLog({ ...log, topics: [] }, DEPLOYMENT), undefined)
+      assert.equal(decodeLog({ ...log, address: DEPLOYMENT.token }, DEPLOYMENT), undefined)
+    }
+  })
+
+  it('gives the event that ethers gives', () => {
+    assert.equal(logs.length, EVERY_ACTION.length)
+    for (const log of logs) {
+      assert.deepEqual(decodeLog(log, DEPLOYMENT), decodeWithEthers(log, DEPLOYMENT))
+    }
+  })
+})

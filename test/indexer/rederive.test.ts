@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import type { Database } from '../../indexer/src/db/database.ts'
+import { openDatabase } from '../../indexer/src/db/open.ts'
+import { rederive } from '../../indexer/src/sync/rederive.ts'
+import { DATABASES } from './databases.ts'
+import { DEPLOYMENT, FakeChain, serveChain } from './fake-chain.ts'
+import { dump, follow, reset, untilAtHead } from './harness.ts'
+
+for (const { name, skip, settings } of DATABASES) {
+  describe(`deriving anew in ${name}`, { skip }, () => {
+    let db: Database
+    before(async () => {
+      db = await openDatabase(await settings())
+    })
+    after(() => db.close())
+
+    it('names a stored log that does not decode, and changes nothing', async () => {
+      await reset(db)
+      const chain = new FakeChain()
+      chain.mine([{ type: 'register', node: 'a' }])
+      const rpc = await serveChain(chain)
+      const follower = follow(db, rpc.url)
+      await untilAtHead(db, chain)
+      await follower.stop()
+      await rpc.close()
+      await db.write((tx) => tx.query(`UPDATE event_log SET data = '\\x00'`))
+      const before = await dump(db)
+      await assert.rejects(rederive(db, DEPLOYMENT), {
+        code: 'STORE_CORRUPT',
+        message: 'The stored log 0 of block 1 does not decode',
+      })
+      assert.deepEqual(await dump(db), before)
+    })
+
+    it('gives the same rows without the chain, and what is not final can still be undone', async () => {
+      await reset(db)
+      const chain = new FakeChain()
+      for (let i = 0; i < 6; i++) {
+        chain.mine([
+          { type: 'register', node: `n${i}` },
+          { type: 'prices', node: `n${i}`, rows: [{ service: 's', price: BigInt(i + 1) }] },
+          { type: 'open', channel: `c${i}`, payer: 'p', payee: 'q', deposit: 1n },
+        ])
+        chain.mine([{ type: 'topUp', channel: `c${i}`, deposit: 5n }])
+      }
+      const rpc = await serveChain(chain)
+      const first = follow(db, rpc.url, 5)
+      await untilAtHead(db, chain)
+      await first.stop()
+      const kept = await dump(db)
+      await db.write((tx) =>
+        tx.query('UPDATE chain_state SET derivation = 0; UPDATE node SET stake = 0'),
+      )
+      chain.calls.length = 0
+      const second = follow(db, rpc.url, 5)
+      chain.mine()
+      await untilAtHead(db, chain)
+      assert.equal(chain.calls.filter((method) => method === 'eth_getLogs').length, 1)
+      chain.cut(1)
+      chain.cut(3)
+      for (let i = 0; i < 5; i++) chain.mine()
+      await untilAtHead(db, chain)
+      await second.stop()
+      const undone = await dump(db)
+      assert.equal(kept.node.length, undone.node.length + 1)
+
+      await reset(db)
+      const third = follow(db, rpc.url, 5)
+      await untilAtHead(db, chain)
+      await third.stop()
+      await rpc.close()
+      assert.deepEqual(undone, await dump(db))
+    })
+  })
+}
