@@ -96,14 +96,14 @@ async function measureIn(run: Run, folder: string, shutdown: Shutdown): Promise<
   await indexer.untilBlock(blocks)
   const rssMb = Math.round(indexer.peakRssMb())
 
-  tell(`${name}: live`)
+  tell(`${name}: ${backfillEventsPerSecond} events/s, ${rssMb} MiB; live`)
   const headToSseP95Ms = await headToSubscriberP95(chain, indexer.url)
   await indexer.stop()
 
-  tell(`${name}: deriving anew, rolling back, adding nodes`)
+  tell(`${name}: ${headToSseP95Ms} ms; deriving anew, rolling back, adding nodes`)
   const own = await measureDatabase(run, join(folder, 'data'))
 
-  tell(`${name}: answering`)
+  tell(`${name}: ${own.rederiveEventsPerSecond} events/s; answering`)
   indexer = await start()
   const { prefix, closest, discover } = requestsOf(indexer.url)
   const figures = {

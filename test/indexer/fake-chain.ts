@@ -93,8 +93,26 @@ export function nodeIdOfName(node: string): Hex {
   return toHex(nodeIdOf(fromHex(operatorOf(node)), nodeKeyOf(node)))
 }
 
-function nodeKeyOf(node: string): Uint8Array {
-  return ed25519.getPublicKey(fromHex(word(`seed ${node}`)))
+/** Keys and signatures are most of the work of a block, and asked for again and again. */
+function remembered<V>(make: (name: string) => V): (name: string) => V {
+  const known = new Map<string, V>()
+  return (name) => {
+    const value = known.get(name) ?? make(name)
+    known.set(name, value)
+    return value
+  }
+}
+
+const nodeKeyOf = remembered((node) => ed25519.getPublicKey(fromHex(word(`seed ${node}`))))
+
+const signatureOf = remembered((node) => signedBy(node, node))
+
+function signedBy(signer: string, node: string): Uint8Array {
+  return signRegistration(fromHex(word(`seed ${signer}`)), {
+    chainId: BigInt(DEPLOYMENT.chainId),
+    registry: fromHex(DEPLOYMENT.registry),
+    operator: fromHex(operatorOf(node)),
+  })
 }
 
 function recordOf(node: string, sealKey: string, multiaddrs = `/ip4/127.0.0.1/tcp/1/${node}`) {
@@ -135,11 +153,7 @@ function encodeAction(action: LogAction, head: LogHead): Draft {
     case 'register': {
       const { node, stake = 100n, badSignature = false, multiaddrs } = action
       const operator = operatorOf(node)
-      const signature = signRegistration(fromHex(word(`seed ${badSignature ? 'thief' : node}`)), {
-        chainId: BigInt(DEPLOYMENT.chainId),
-        registry: fromHex(DEPLOYMENT.registry),
-        operator: fromHex(operator),
-      })
+      const signature = badSignature ? signedBy('thief', node) : signatureOf(node)
       const record = recordOf(node, node, multiaddrs)
       const nodeKey = toHex(nodeKeyOf(node))
       const values = [nodeIdOfName(node), operator, nodeKey, record, toHex(signature), stake]
