@@ -176,7 +176,7 @@ function relayConfig({ folder, port, index }: PreparedRelay, chain: Chain) {
 
 /** What a relay tells its operator; amounts are decimal strings of base units. */
 export type RelayStatusJson = {
-  [Name in Exclude<keyof RelayStatus, 'lastClaim'>]: RelayStatus[Name] extends bigint
+  [Name in Exclude<keyof RelayStatus, 'lastClaim' | 'earnings'>]: RelayStatus[Name] extends bigint
     ? string
     : RelayStatus[Name]
 }

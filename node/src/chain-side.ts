@@ -10,6 +10,7 @@ import type { Logger } from './log.ts'
 import type { RelayKeys } from './operator/keys.ts'
 import { setPrices } from './operator/prices.ts'
 import { updateRelay } from './operator/register.ts'
+import { otherMedia } from './payments/media.ts'
 
 export interface ChainSide {
   rpc: Rpc
@@ -43,7 +44,8 @@ export async function followChain(options: ChainSideOptions): Promise<ChainSide>
   closers.add('rpc', () => stop.abort())
   const { chainId } = deployment
   const sender = new TransactionSender({ rpc, chainId, secretKey: keys.hotSecret, pollMs })
-  const directory = new ChainDirectory({ deployment, account: keys.hotAccount })
+  const media = [...config.accept, ...config.payWith].map(({ token }) => token)
+  const directory = new ChainDirectory({ deployment, account: keys.hotAccount, media })
   const follower = new ChainFollower({
     rpc,
     deployment,
@@ -98,7 +100,7 @@ export async function untilListed(
 /** Brings board and registry to what the settings say. Without coin for gas the old terms stay. */
 async function announce(
   { config, log }: { config: RelayConfig; log: Logger },
-  { rpc, sender }: ChainSide,
+  { rpc, sender, directory }: ChainSide,
   self: RelayEntry,
 ): Promise<void> {
   const { deployment, routeUnits, holdUnitsPerHour, announce: multiaddrs } = config
@@ -109,7 +111,13 @@ async function announce(
   }
   const complain = (error: Error) => log.warn(error.message)
   const prices = { routeUnits, holdUnitsPerHour }
-  await setPrices({ rpc, deployment, sender, node, prices }).then(report('Prices'), complain)
+  const media = otherMedia(config.accept, deployment.token)
+  const kept = [deployment.token, ...media.map(({ token }) => token)]
+  const left = directory.ownTokens(node.nodeId).filter((token) => !kept.includes(token))
+  await setPrices({ rpc, deployment, sender, node, prices, media, left }).then(
+    report('Prices'),
+    complain,
+  )
   if (multiaddrs.length === 0) return
   await updateRelay(node, { multiaddrs, metadata }, { sender, deployment }).then(
     report('Addresses'),

@@ -82,9 +82,14 @@ function command(name: string, description: string, settings: readonly SettingNa
   for (const { name: setting, flag, variable, description: text, default: value } of SETTINGS) {
     if (settings !== 'all' && setting !== 'dataFolder' && !settings.includes(setting)) continue
     const isEmpty = value === undefined || (Array.isArray(value) && value.length === 0)
-    added.option(`${flag} <value>`, `${text} (${variable}${isEmpty ? '' : `; default ${value}`})`)
+    const shown = hasObjects(value) ? JSON.stringify(value) : `${value}`
+    added.option(`${flag} <value>`, `${text} (${variable}${isEmpty ? '' : `; default ${shown}`})`)
   }
   return added
+}
+
+function hasObjects(value: unknown): boolean {
+  return Array.isArray(value) && typeof value[0] === 'object'
 }
 
 function sources(options: Options): ConfigSources {
@@ -164,6 +169,16 @@ function printStatus(status: Record<string, unknown>): void {
   console.log(`opened     ${counts('opened')}`)
   console.log(`held       ${counts('held')}`)
   console.log(`earned     ${mft('earnedBase')}, of which claimed ${mft('claimedBase')}`)
+  for (const [token, { earnedBase, claimedBase }] of otherEarnings(status)) {
+    console.log(`           ${earnedBase} of ${token}, of which claimed ${claimedBase}`)
+  }
+}
+
+/** What was earned in other media than MFT; of those only whoever runs the relay knows the decimals. */
+function otherEarnings(status: Record<string, unknown>) {
+  type Told = { earnedBase: string; claimedBase: string }
+  const earnings = Object.entries(status['earnings'] as Record<string, Told>)
+  return earnings.filter(([token]) => token !== status['mft'])
 }
 
 function fail(error: unknown): never {

@@ -124,6 +124,7 @@ export class Relay {
     const admin = await this.#startAdmin({
       ...parts,
       account: keys.hotAccount,
+      mft: config.deployment.token,
       holds,
       opened,
       lag,

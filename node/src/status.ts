@@ -7,7 +7,7 @@ import type { Peers } from './links/peers.ts'
 import type { Lag, LoopLag } from './loop-lag.ts'
 import { type Metric, processMetrics } from './metrics.ts'
 import type { ClaimResult } from './payments/claims.ts'
-import type { CreditLedger } from './payments/credit-ledger.ts'
+import type { CreditLedger, Earnings } from './payments/credit-ledger.ts'
 import type { Counts, OpenedOutcome } from './routing/outcomes.ts'
 import type { OverlayKeeper } from './routing/overlay-keeper.ts'
 import type { Router } from './routing/router.ts'
@@ -15,6 +15,8 @@ import type { Router } from './routing/router.ts'
 /** The parts of a running relay that are looked at. */
 export interface Observed {
   account: Hex
+  /** The MFT contract. */
+  mft: Hex
   keeper: OverlayKeeper
   router: Router
   peers: Peers
@@ -28,12 +30,14 @@ export interface Observed {
   isReady(): boolean
 }
 
-/** JSON of `GET /status`; amounts in base units of MFT. */
-export interface RelayStatus {
+/** JSON of `GET /status`; amounts in base units. */
+export interface RelayStatus extends Earnings {
   nodeId: Hex
   address: Hex
   /** The hot account: manager, payee and payer. */
   account: Hex
+  /** The MFT contract. */
+  mft: Hex
   ready: boolean
   /** Relays of the network, this one included, and its luminosity. */
   relays: number
@@ -66,11 +70,12 @@ export interface RelayStatus {
   peerFailures: Record<string, number>
   /** Postage debited since the start, in units; what was earned runs ahead by what is prepaid. */
   debitedUnits: number
-  earnedBase: bigint
-  claimedBase: bigint
-  unclaimedBase: bigint
-  lastClaim: { txHash: Hex; rows: number; paidBase: bigint } | null
+  /** By token: every medium that is accepted, and others that are still owed. The fields beside it are MFT's. */
+  earnings: Readonly<Record<Hex, Earnings>>
+  lastClaim: Pick<ClaimResult, 'txHash' | 'rows' | 'paid'> | null
 }
+
+const NO_EARNINGS: Earnings = { earnedBase: 0n, claimedBase: 0n, unclaimedBase: 0n }
 
 /**
  * What came of opening, the packets that wait for their delay included: published once an interval,
@@ -102,11 +107,13 @@ export function relayStatus(parts: Observed): RelayStatus {
   const { keeper, router, peers, incoming, holds, subscriptions } = parts
   const { self, view } = keeper
   const claim = parts.lastClaim()
+  const earnings = parts.ledger.earned()
   const { opened, delayed } = parts.opened.published
   return {
     nodeId: toHex(self?.nodeId ?? new Uint8Array(0)),
     address: toHex(self?.address ?? new Uint8Array(0)),
     account: parts.account,
+    mft: parts.mft,
     ready: parts.isReady(),
     relays: (view?.others.length ?? 0) + 1,
     luminosity: view?.luminosity ?? 0,
@@ -128,8 +135,9 @@ export function relayStatus(parts: Observed): RelayStatus {
     linkFaults: { ...incoming.faults },
     peerFailures: { ...peers.failures },
     debitedUnits: router.debitedUnits,
-    ...parts.ledger.earned(),
-    lastClaim: claim ? { txHash: claim.txHash, rows: claim.rows, paidBase: claim.paidBase } : null,
+    ...(earnings[parts.mft] ?? NO_EARNINGS),
+    earnings,
+    lastClaim: claim ? { txHash: claim.txHash, rows: claim.rows, paid: claim.paid } : null,
   }
 }
 

@@ -1,12 +1,12 @@
 /** How the parts of a relay are put together; `Relay` starts and stops what comes out. */
 import { join } from 'node:path'
 import {
-  BASE_PER_UNIT,
   type ChannelsDomain,
   errorCode,
   fromHex,
+  lowerPrices,
+  type RelayPrices,
   toHex,
-  unitsToBase,
 } from '@mainframe/protocol'
 import type { ChainSide } from './chain-side.ts'
 import type { Closers } from './closers.ts'
@@ -69,8 +69,6 @@ export interface Hooks {
 
 /** How often unclaimed earnings are looked at. */
 const CLAIM_CHECK_MS = 10_000
-/** A deposit is at least this many windows, in what we ask and in what we give. */
-const WINDOWS_PER_DEPOSIT = 10n
 const COMPLAINT_MS = 60_000
 /** The longest notice that the contract knows. */
 const MAX_NOTICE_SECONDS = 30 * 86_400
@@ -127,6 +125,7 @@ export function createParts(base: Base, stores: Stores, side: ChainSide, hooks: 
     channels: payerChannels,
     router: withNews(router, hooks),
     domain,
+    payWith: config.payWith.map(({ token }) => token),
     addressesOf: createAddressesOf(stores.book, network),
     boardPrices: ({ peerKey }) => side.directory.byPeerKey(peerKey)?.prices,
     retryMs: Math.max(100, config.pollIntervalMs),
@@ -139,7 +138,7 @@ export function createParts(base: Base, stores: Stores, side: ChainSide, hooks: 
   const incoming = new IncomingLinks({
     chainId,
     channels: domain.contract,
-    quote: createQuoter({ ...quoteTerms(base, keeper), domain }),
+    quotes: createQuoter({ ...quoteTerms(base, keeper), domain }),
     ledger,
     receive: (arrival) => router.receive(arrival),
     holds: stores.holds,
@@ -157,14 +156,8 @@ function createLedger(
   { vouchers }: Stores,
   { side, domain }: { side: ChainSide; domain: ChannelsDomain },
 ): CreditLedger {
-  const { maxWindowUnits, noticeSeconds: minNoticeSeconds, deployment } = config
-  const terms = {
-    token: deployment.token,
-    minDepositBase: unitsToBase(maxWindowUnits) * WINDOWS_PER_DEPOSIT,
-    minNoticeSeconds,
-    maxWindowUnits,
-    baseUnitsPerUnit: BASE_PER_UNIT,
-  }
+  const { accept: media, maxWindowUnits, noticeSeconds: minNoticeSeconds } = config
+  const terms = { media, minNoticeSeconds, maxWindowUnits }
   const payee = keys.hotAccount
   const ledger = new CreditLedger({ directory: side.directory, vouchers, payee, domain, terms })
   closers.add('ledger', () => ledger.close())
@@ -176,12 +169,14 @@ function createClaims(
   { vouchers }: Stores,
   { side, hooks }: { side: ChainSide; hooks: Hooks },
 ): Claims {
-  const { deployment, claimMinUnits, claimMaxAgeSeconds } = config
+  const { deployment, accept, claimMaxAgeSeconds } = config
+  const thresholds = new Map(accept.map(({ token, claimMinBase }) => [token, claimMinBase]))
   const claims = new Claims({
     ...side,
     deployment,
     vouchers,
-    thresholdBase: unitsToBase(claimMinUnits),
+    // what is no longer accepted is claimed with the next look
+    thresholdOf: (token) => thresholds.get(token) ?? 0n,
     maxAgeMs: claimMaxAgeSeconds * 1_000,
     checkMs: CLAIM_CHECK_MS,
     onTrouble: (error) => log.warn({ code: error.code }, error.message),
@@ -196,13 +191,8 @@ function createPayerChannels(
   { signed }: Stores,
   { side, hooks }: { side: ChainSide; hooks: Hooks },
 ): PayerChannels {
-  const { deployment, depositUnits, maxDepositUnits, noticeSeconds } = config
-  const limits = {
-    depositBase: unitsToBase(depositUnits),
-    maxDepositBase: unitsToBase(maxDepositUnits),
-    noticeSeconds,
-    maxNoticeSeconds: MAX_NOTICE_SECONDS,
-  }
+  const { deployment, payWith: media, noticeSeconds } = config
+  const limits = { media, noticeSeconds, maxNoticeSeconds: MAX_NOTICE_SECONDS }
   const { hotSecret } = keys
   const { onFailure } = hooks
   const channels = new PayerChannels({ ...side, deployment, hotSecret, signed, limits, onFailure })
@@ -218,7 +208,7 @@ function createRouter(
   const { keeper, links, onFailure } = wires
   const router = new Router({
     view: () => keeper.view,
-    prices: () => keeper.prices,
+    prices: () => askedPrices(config, keeper.prices),
     links,
     holds,
     sealKeys: [keys.sealKey],
@@ -258,18 +248,29 @@ function withNews(router: Router, { onLinkUp }: Hooks) {
 }
 
 function quoteTerms({ config, keys }: Base, keeper: OverlayKeeper) {
-  const { maxWindowUnits, noticeSeconds, confirmations, deployment } = config
+  const { accept: media, maxWindowUnits, noticeSeconds, confirmations } = config
   return {
     nodeSeed: keys.nodeSeed,
     payee: fromHex(keys.hotAccount, 20),
-    token: fromHex(deployment.token, 20),
+    media,
     maxWindowUnits,
-    minDepositBase: unitsToBase(maxWindowUnits) * WINDOWS_PER_DEPOSIT,
     noticeSeconds,
     confirmations,
     self: () => {
       const { self } = keeper
-      return self && { nodeId: self.nodeId, payee: fromHex(self.row.payee), prices: self.prices }
+      if (!self) return undefined
+      const { nodeId, row, rates } = self
+      return {
+        nodeId,
+        payee: fromHex(row.payee),
+        prices: askedPrices(config, keeper.prices),
+        rates,
+      }
     },
   }
+}
+
+/** The board's, or our own where it does not have a cut yet: to ask less is always allowed. */
+function askedPrices(config: RelayConfig, board: RelayPrices | undefined): RelayPrices | undefined {
+  return board && lowerPrices(board, config)
 }

@@ -34,6 +34,8 @@ export interface TransactionRequest {
   data: Hex
   /** What it does, for errors: "openFromVault". */
   what: string
+  /** Of the chain's coin, to go with it. */
+  valueBase?: bigint
 }
 
 /** What became of a transaction that succeeded. */
@@ -90,13 +92,13 @@ export class TransactionSender {
     return turn
   }
 
-  async #send({ to, data, what }: TransactionRequest): Promise<Receipt> {
-    const call = { from: this.account, to, data }
+  async #send({ to, data, what, valueBase = 0n }: TransactionRequest): Promise<Receipt> {
+    const call = { from: this.account, to, data, value: toQuantity(valueBase) }
     const estimate = await this.#rpc.request<Hex>('eth_estimateGas', [call]).catch((cause) => {
       throw withReason(cause, what)
     })
     const gasLimit = (BigInt(estimate) * GAS_MARGIN_PERCENT) / 100n
-    const receipt = await this.#untilMined({ to, data, gasLimit }, what)
+    const receipt = await this.#untilMined({ to, data, gasLimit, value: valueBase }, what)
     if (BigInt(receipt.status) !== 1n) throw await this.#revertReason(receipt, { call, what })
     return {
       transactionHash: receipt.transactionHash,
@@ -126,7 +128,7 @@ export class TransactionSender {
   }
 
   async #untilMined(
-    request: { to: Hex; data: Hex; gasLimit: bigint },
+    request: { to: Hex; data: Hex; gasLimit: bigint; value: bigint },
     what: string,
   ): Promise<RawReceipt> {
     const common = { type: 2, chainId: this.#chainId, ...request }

@@ -5,7 +5,10 @@ import {
   type ChannelsDomain,
   type CreditStop,
   type Hello,
+  type Hex,
+  isSpokenVersion,
   LINK_VERSION,
+  lowerPrices,
   MainframeError,
   openQuote,
   PayerLink,
@@ -13,6 +16,7 @@ import {
   type RelayPrices,
 } from '@mainframe/protocol'
 import type { RelayEntry } from '../chain/directory.ts'
+import { chooseQuote } from '../payments/payable.ts'
 import type { PayerChannels } from '../payments/payer-channels.ts'
 import type { Dispatch, PacketLink, Router } from '../routing/router.ts'
 import type { Network } from './network.ts'
@@ -22,6 +26,8 @@ export interface PeerLinkOptions {
   channels: Pick<PayerChannels, 'ensure' | 'topUp'>
   router: Pick<Router, 'onRefused' | 'onLost' | 'onLinkUp'>
   domain: ChannelsDomain
+  /** Tokens to pay with, the preferred first. */
+  payWith: readonly Hex[]
   /** Prices on the board as of now; they may have changed since the quote. */
   boardPrices(relay: RelayEntry): RelayPrices | undefined
   /** First wait for a deposit that the peer has not confirmed yet. */
@@ -32,6 +38,8 @@ export interface PeerLinkOptions {
 const LONG_STANDING_MS = 60_000
 const HANDSHAKE_TIMEOUT_MS = 10_000
 const LONGEST_RETRY_MS = 30_000
+/** By how much clocks may differ. */
+const SLACK_SECONDS = 60
 /** Stops that a larger deposit ends. */
 const NEED_TOP_UP: readonly CreditStop[] = ['exhausted', 'over-deposit', 'small-deposit']
 /** Stops that pass by themselves. */
@@ -79,19 +87,24 @@ export class PeerLink implements PacketLink {
     const stream = await options.network.open(relay, signal)
     const peer = new PeerLink(relay, options, stream)
     const hello = await shakeHands(peer.#link, options.domain, signal)
-    const quote = openQuote(hello.signedQuote, relay.nodeKey, options.domain)
-    if (quote && hello.version === LINK_VERSION) {
-      peer.#quote = quote // what it asks is judged when a channel is opened
+    try {
+      peer.#quote = quoteOf(hello, relay, options) // what it asks is judged when a channel is opened
       return peer
+    } catch (error) {
+      await peer.close()
+      throw error
     }
-    await peer.close()
-    const reason = quote ? 'speaks another version of the link' : 'did not sign its quote'
-    throw new MainframeError('PAYMENT_UNVERIFIED', `The peer ${reason}`)
   }
 
-  /** The board's price, which is what the peer charges; its quote was not above it. */
+  /**
+   * What the peer charges: the board's price, and no more than its quote as long as that holds. Its
+   * clock may be a minute ahead of ours.
+   */
   get prices(): RelayPrices {
-    return this.#options.boardPrices(this.relay) ?? this.#quote ?? UNPAYABLE
+    const quote = this.#quote
+    const board = this.#options.boardPrices(this.relay) ?? quote ?? UNPAYABLE
+    const isGood = quote !== undefined && Date.now() / 1000 < quote.expiresAtSeconds - SLACK_SECONDS
+    return isGood ? lowerPrices(board, quote) : board
   }
 
   /** Whether the peer has ever given credit on this link. */
@@ -165,6 +178,18 @@ export class PeerLink implements PacketLink {
   }
 }
 
+/** The quote that we pay by. Throws `PAYMENT_UNVERIFIED`, or `PAYMENT_NO_MEDIUM`. */
+function quoteOf(hello: Hello, relay: RelayEntry, { domain, payWith }: PeerLinkOptions): Quote {
+  const unverified = (what: string) => new MainframeError('PAYMENT_UNVERIFIED', `The peer ${what}`)
+  if (!isSpokenVersion(hello.version)) throw unverified('speaks another version of the link')
+  const quotes = hello.signedQuotes.map((signed) => openQuote(signed, relay.nodeKey, domain))
+  const signed = quotes.filter((quote) => quote !== undefined)
+  if (signed.length === 0 || signed.length < quotes.length) {
+    throw unverified('did not sign its quotes')
+  }
+  return chooseQuote(signed, payWith)
+}
+
 async function shakeHands(
   link: PayerLink<Dispatch>,
   { chainId, contract }: ChannelsDomain,
@@ -179,7 +204,7 @@ async function shakeHands(
       version: LINK_VERSION,
       chainId: Number(chainId),
       channels: contract,
-      signedQuote: new Uint8Array(0),
+      signedQuotes: [],
     })
   } finally {
     limit.removeEventListener('abort', onAbort)

@@ -8,12 +8,13 @@ import {
   type RawLog,
   toHex,
 } from '@mainframe/protocol'
-import { callView, channelsContract } from '../chain/contracts.ts'
+import { channelsContract } from '../chain/contracts.ts'
 import type { Directory } from '../chain/directory.ts'
 import type { Rpc } from '../chain/rpc.ts'
 import type { TransactionSender } from '../chain/transactions.ts'
+import { type Claimable, readClaimable } from './claimable.ts'
 import { unclaimedOf } from './credit-ledger.ts'
-import type { StoredVoucher, VoucherLog } from './voucher-log.ts'
+import type { VoucherLog } from './voucher-log.ts'
 
 export interface ClaimsOptions {
   rpc: Rpc
@@ -22,8 +23,8 @@ export interface ClaimsOptions {
   /** Of the payee; the contract would take a claim from anybody. */
   sender: TransactionSender
   vouchers: VoucherLog
-  /** Unclaimed value, base units, that is worth a transaction. */
-  thresholdBase: bigint
+  /** Unclaimed value of a token, base units, that is worth a transaction. */
+  thresholdOf(token: Hex): bigint
   /** An unclaimed voucher does not get older than this; a restart counts anew. */
   maxAgeMs: number
   /** How often to look. */
@@ -40,28 +41,21 @@ export interface ClaimResult {
   txHashes: readonly Hex[]
   /** Channels that paid. */
   rows: number
-  paidBase: bigint
+  /** Base units, by token. */
+  paid: Readonly<Record<Hex, bigint>>
 }
 
-interface Claimable {
-  voucher: StoredVoucher
-  claimedBase: bigint
-}
-
-interface Slot {
-  deposit: bigint
-  claimed: bigint
-  epoch: bigint
+/** A channel that owes us something. */
+interface Unclaimed {
+  token: Hex
+  base: bigint
 }
 
 /** Rows of one transaction: about 3 million gas, and 32 kB of calldata. */
 export const MAX_CLAIM_ROWS = 200
-/** Channels whose state one call reads. */
-const MAX_SLOTS = 500
-
 /**
- * Claims when there is enough, when a voucher is old, and at once when a payer asked to close. Keeps
- * nothing of its own: what is claimed the chain says, so a crash loses and repeats nothing.
+ * Claims a token when there is enough of it, when a voucher is old, and at once when a payer asked to
+ * close; also a token that is no longer accepted. Keeps nothing of its own: what is claimed the chain says, so a crash loses and repeats nothing.
  */
 export class Claims {
   readonly #options: ClaimsOptions
@@ -96,24 +90,29 @@ export class Claims {
    * other. Errors as `TransactionSender.send`; what an earlier batch of the round claimed stays.
    */
   claimNow(): Promise<ClaimResult | undefined> {
-    const round = this.#tail.then(() => this.#claimAll())
+    return this.#claimInTurn()
+  }
+
+  /** Of these tokens, or of all. */
+  #claimInTurn(tokens?: ReadonlySet<Hex>): Promise<ClaimResult | undefined> {
+    const round = this.#tail.then(() => this.#claimAll(tokens))
     this.#tail = round.catch(() => {})
     return round
   }
 
   #check(): void {
-    const { thresholdBase, maxAgeMs } = this.#options
-    let total = 0n
-    let oldest = Number.POSITIVE_INFINITY
-    for (const [channelId, unclaimed] of this.#unclaimed()) {
-      total += unclaimed
+    const { thresholdOf, maxAgeMs } = this.#options
+    const totals = new Map<Hex, bigint>()
+    const due = new Set<Hex>()
+    for (const [channelId, { token, base }] of this.#unclaimed()) {
+      const total = (totals.get(token) ?? 0n) + base
+      totals.set(token, total)
       const since = this.#since.get(channelId) ?? Date.now()
       this.#since.set(channelId, since)
-      oldest = Math.min(oldest, since)
+      if (total >= thresholdOf(token) || Date.now() - since >= maxAgeMs) due.add(token)
     }
     this.#checkClosing()
-    if (total === 0n) return
-    if (total >= thresholdBase || Date.now() - oldest >= maxAgeMs) this.#claimAndTell()
+    if (due.size > 0) this.#claimAndTell(due)
   }
 
   /**
@@ -121,17 +120,18 @@ export class Claims {
    * the confirmed view has the claim: a mined one may be dropped, a last voucher may come after it.
    */
   #checkClosing(): void {
+    const due = new Set<Hex>()
     for (const row of this.#rows()) {
-      if (row.state !== 'closing' || unclaimedOf(row, this.#options.vouchers) === 0n) continue
-      this.#claimAndTell()
-      return
+      const isDue = row.state === 'closing' && unclaimedOf(row, this.#options.vouchers) > 0n
+      if (isDue) due.add(row.token)
     }
+    if (due.size > 0) this.#claimAndTell(due)
   }
 
-  #claimAndTell(): void {
+  #claimAndTell(tokens: ReadonlySet<Hex>): void {
     if (this.#isClaiming) return // the next look comes soon
     this.#isClaiming = true
-    this.claimNow()
+    this.#claimInTurn(tokens)
       .then(
         (result) => {
           if (result) this.#options.onClaimed?.(result)
@@ -144,76 +144,65 @@ export class Claims {
   }
 
   /** Confirmed unclaimed value by channel, and an end of what is no longer unclaimed. */
-  #unclaimed(): Map<Hex, bigint> {
-    const unclaimed = new Map<Hex, bigint>()
+  #unclaimed(): Map<Hex, Unclaimed> {
+    const unclaimed = new Map<Hex, Unclaimed>()
     for (const row of this.#rows()) {
       const base = unclaimedOf(row, this.#options.vouchers)
-      if (base > 0n) unclaimed.set(row.channelId, base)
+      if (base > 0n) unclaimed.set(row.channelId, { token: row.token, base })
       else this.#since.delete(row.channelId)
     }
     return unclaimed
   }
 
   *#rows(): Iterable<ChannelRow> {
-    const { directory, sender, deployment } = this.#options
-    const token = deployment.token.toLowerCase()
+    const { directory, sender } = this.#options
     for (const row of directory.channels.values()) {
-      if (row.payee === sender.account && row.token === token) yield row
+      if (row.payee === sender.account) yield row
     }
   }
 
-  async #claimAll(): Promise<ClaimResult | undefined> {
-    const claimable = await this.#claimable()
-    const batches = Map.groupBy(claimable, ({ voucher }) => voucher.noticeSeconds)
+  async #claimAll(tokens?: ReadonlySet<Hex>): Promise<ClaimResult | undefined> {
+    const claimable = await this.#claimable(tokens)
+    const batches = Map.groupBy(
+      claimable,
+      ({ token, voucher }) => `${token} ${voucher.noticeSeconds}`,
+    )
     const txHashes: Hex[] = []
-    let [rows, paidBase] = [0, 0n]
-    for (const [notice, all] of batches) {
+    const paid: Record<Hex, bigint> = {}
+    let rows = 0
+    for (const all of batches.values()) {
       for (let i = 0; i < all.length; i += MAX_CLAIM_ROWS) {
-        const paid = await this.#claim(notice, all.slice(i, i + MAX_CLAIM_ROWS))
-        txHashes.push(paid.txHash)
-        rows += paid.rows
-        paidBase += paid.paidBase
+        const done = await this.#claim(all.slice(i, i + MAX_CLAIM_ROWS))
+        txHashes.push(done.txHash)
+        rows += done.rows
+        paid[done.token] = (paid[done.token] ?? 0n) + done.paidBase
       }
     }
     const txHash = txHashes.at(-1)
-    return txHash && { txHash, txHashes, rows, paidBase }
+    return txHash && { txHash, txHashes, rows, paid }
   }
 
   /**
    * What would pay, by the latest state of the chain: the confirmed view lags behind, and does not
    * know of our own last claim yet.
    */
-  async #claimable(): Promise<Claimable[]> {
+  async #claimable(tokens?: ReadonlySet<Hex>): Promise<Claimable[]> {
     const { rpc, deployment, vouchers } = this.#options
-    const candidates: StoredVoucher[] = []
-    for (const channelId of this.#unclaimed().keys()) {
+    const candidates: Omit<Claimable, 'claimedBase'>[] = []
+    for (const [channelId, { token }] of this.#unclaimed()) {
       const voucher = vouchers.entries.get(channelId)
-      if (voucher) candidates.push(voucher)
+      if (voucher && (tokens?.has(token) ?? true)) candidates.push({ voucher, token })
     }
-    const claimable: Claimable[] = []
-    for (let i = 0; i < candidates.length; i += MAX_SLOTS) {
-      const part = candidates.slice(i, i + MAX_SLOTS)
-      const [slots] = await callView(rpc, {
-        to: deployment.channels,
-        contract: channelsContract,
-        method: 'slots',
-        args: [part.map(({ channelId }) => channelId)],
-      })
-      part.forEach((voucher, j) => {
-        const { deposit, claimed, epoch } = slots[j] as Slot
-        const due = voucher.amount < deposit ? voucher.amount : deposit
-        const isOpen = deposit > 0n && Number(epoch) === voucher.epoch
-        if (isOpen && due > claimed) claimable.push({ voucher, claimedBase: claimed })
-      })
-    }
-    return claimable
+    return await readClaimable(rpc, deployment, candidates)
   }
 
+  /** Of one token and notice. */
   async #claim(
-    notice: number,
     batch: readonly Claimable[],
-  ): Promise<{ txHash: Hex; rows: number; paidBase: bigint }> {
+  ): Promise<{ token: Hex; txHash: Hex; rows: number; paidBase: bigint }> {
     const { sender, deployment } = this.#options
+    const token = batch[0]?.token ?? deployment.token
+    const notice = batch[0]?.voucher.noticeSeconds
     const rows = batch.map(({ voucher }) => ({
       payer: voucher.payer,
       signer: voucher.signer,
@@ -221,13 +210,13 @@ export class Claims {
       r: toHex(voucher.signature.subarray(0, 32)),
       vs: toHex(voucher.signature.subarray(32)),
     }))
-    const args = [sender.account, deployment.token, notice, rows]
+    const args = [sender.account, token, notice, rows]
     const data = channelsContract.encodeFunctionData('claim', args) as Hex
     const receipt = await sender.send({ to: deployment.channels, data, what: 'claim' })
     const before = new Map(batch.map((row) => [row.voucher.channelId, row.claimedBase]))
     const paid = receipt.logs.map((log) => this.#paidBy(log, before)).filter((base) => base > 0n)
     const paidBase = paid.reduce((sum, base) => sum + base, 0n)
-    return { txHash: receipt.transactionHash, rows: paid.length, paidBase }
+    return { token, txHash: receipt.transactionHash, rows: paid.length, paidBase }
   }
 
   #paidBy({ topics, data }: RawLog, before: ReadonlyMap<Hex, bigint>): bigint {

@@ -1,34 +1,32 @@
 /** The payee's side of payment: which vouchers become credit (PROTOCOL.md §4). */
 import {
-  baseToUnits,
   type ChannelRow,
   type ChannelsDomain,
   type Credit,
   type CreditOutcome,
   channelId,
+  countableUnits,
   domainSeparator,
-  equalBytes,
   fromHex,
   type Hex,
   toHex,
   voucherDigest,
 } from '@mainframe/protocol'
 import type { Directory } from '../chain/directory.ts'
+import type { AcceptedMedium } from './media.ts'
 import { SignatureQueue } from './signatures.ts'
 import type { VoucherLog } from './voucher-log.ts'
 
+/** One medium of exchange that is taken, and at what rate. */
+export type MediumTerms = Pick<AcceptedMedium, 'token' | 'baseUnitsPerUnit' | 'minDepositBase'>
+
 /** What a relay takes for payment; its quotes say the same. */
 export interface PaymentTerms {
-  /** The accepted ERC20. */
-  token: Hex
-  /** Smallest deposit that is taken seriously, base units. */
-  minDepositBase: bigint
+  media: readonly MediumTerms[]
   /** Shortest notice: time for a claim after a close was requested. */
   minNoticeSeconds: number
   /** The most that may be prepaid and unspent. */
   maxWindowUnits: number
-  /** What one unit costs in base units of the token. */
-  baseUnitsPerUnit: bigint
 }
 
 /**
@@ -43,7 +41,7 @@ export interface ChannelAccount {
   boundTo: object | undefined
 }
 
-/** Base units over all channels and epochs, the claimed part as confirmed on chain. */
+/** Base units of one token over all channels and epochs, the claimed part as confirmed on chain. */
 export interface Earnings {
   earnedBase: bigint
   claimedBase: bigint
@@ -67,6 +65,7 @@ export type Offer =
   | { outcome: Exclude<CreditOutcome, 'accepted'>; account: undefined }
 
 interface LedgerAccount extends ChannelAccount {
+  medium: MediumTerms
   epoch: number
   /** The greatest amount whose signature was found good, durable or about to be. */
   acceptedBase: bigint
@@ -78,7 +77,8 @@ const DEFAULT_MAX_PENDING = 1_024
 export class CreditLedger {
   readonly #options: CreditLedgerOptions
   readonly #payee: Uint8Array
-  readonly #token: Uint8Array
+  /** By token in lower case. */
+  readonly #media: ReadonlyMap<Hex, MediumTerms>
   readonly #separator: Uint8Array
   readonly #queue: SignatureQueue
   readonly #accounts = new Map<Hex, LedgerAccount>()
@@ -87,7 +87,8 @@ export class CreditLedger {
   constructor(options: CreditLedgerOptions) {
     this.#options = options
     this.#payee = fromHex(options.payee, 20)
-    this.#token = fromHex(options.terms.token, 20)
+    const { media } = options.terms
+    this.#media = new Map(media.map((medium) => [medium.token.toLowerCase() as Hex, medium]))
     this.#separator = domainSeparator(options.domain)
     this.#queue = new SignatureQueue(options.maxPending ?? DEFAULT_MAX_PENDING)
     this.#unsubscribe = options.directory.subscribe(() => this.#retireEnded())
@@ -121,24 +122,31 @@ export class CreditLedger {
       noticeSeconds: credit.noticeSeconds,
     })
     if (this.#accounts.get(id) !== account) return refuse('wrong-epoch')
-    const units = baseToUnits(amount, this.#options.terms.baseUnitsPerUnit)
+    const units = countableUnits(amount, account.medium.baseUnitsPerUnit)
     account.durableUnits = Math.max(account.durableUnits, units)
     account.boundTo = link
     return { outcome: 'accepted', account }
   }
 
-  earned(): Earnings {
-    const { directory, vouchers, payee, terms } = this.#options
-    const total: Earnings = { earnedBase: 0n, claimedBase: 0n, unclaimedBase: 0n }
+  /** By token: of every medium that is taken, and of others in which vouchers were taken before. */
+  earned(): Readonly<Record<Hex, Earnings>> {
+    const { directory, vouchers, payee } = this.#options
+    const none = () => ({ earnedBase: 0n, claimedBase: 0n, unclaimedBase: 0n })
+    const totals: Record<Hex, Earnings> = {}
+    for (const token of this.#media.keys()) totals[token] = none()
     for (const [id, row] of directory.channels) {
-      if (row.payee !== payee || row.token !== terms.token.toLowerCase()) continue
+      // anybody may open channels to us in tokens of his own
+      const isOurs = this.#media.has(row.token) || vouchers.entries.has(id)
+      if (row.payee !== payee || !isOurs) continue
+      const total = totals[row.token] ?? none()
       const claimedBase = (directory.earlierClaims.get(id) ?? 0n) + row.claimed
       const unclaimedBase = unclaimedOf(row, vouchers)
       total.claimedBase += claimedBase
       total.unclaimedBase += unclaimedBase
       total.earnedBase += claimedBase + unclaimedBase
+      totals[row.token] = total
     }
-    return total
+    return totals
   }
 
   /** Stops to listen to the directory. */
@@ -146,43 +154,44 @@ export class CreditLedger {
     this.#unsubscribe()
   }
 
-  /** The channel that a voucher speaks of, if it is one of ours and of our token and notice. */
+  /** The channel that a voucher speaks of, if it is one of ours, in a medium we take, with our notice. */
   #idOf({ payer, token, signer, noticeSeconds }: Credit): Hex | undefined {
-    if (!equalBytes(token, this.#token)) return undefined
+    if (!this.#media.has(toHex(token))) return undefined
     if (noticeSeconds < this.#options.terms.minNoticeSeconds) return undefined
     return toHex(channelId({ payer, payee: this.#payee, token, signer, noticeSeconds }))
   }
 
   /** The account that a voucher is for, or why it cannot become credit; all but the signature. */
   #judge(id: Hex, credit: Credit): LedgerAccount | Exclude<CreditOutcome, 'accepted'> {
-    const { directory, terms } = this.#options
-    const row = directory.channels.get(id)
-    if (!row || row.state === 'closed') return 'unknown-channel'
+    const row = this.#options.directory.channels.get(id)
+    const medium = row && this.#media.get(row.token)
+    if (!row || !medium || row.state === 'closed') return 'unknown-channel'
     if (row.state === 'closing') return 'closing'
     if (credit.epoch !== row.epoch) return 'wrong-epoch'
-    if (row.deposit < terms.minDepositBase) return 'small-deposit'
-    const account = this.#accountOf(row)
+    if (row.deposit < medium.minDepositBase) return 'small-deposit'
+    const account = this.#accountOf(row, medium)
     if (credit.amount <= account.acceptedBase) return 'not-greater'
     if (credit.amount > row.deposit) return 'over-deposit'
     return this.#fitsWindow(credit.amount, account) ? account : 'over-window'
   }
 
-  #fitsWindow(amount: bigint, { spentUnits }: LedgerAccount): boolean {
-    const { maxWindowUnits, baseUnitsPerUnit } = this.#options.terms
+  #fitsWindow(amount: bigint, { spentUnits, medium }: LedgerAccount): boolean {
+    const { maxWindowUnits } = this.#options.terms
     const mostUnits = Math.min(spentUnits + maxWindowUnits, Number.MAX_SAFE_INTEGER)
-    return amount <= BigInt(mostUnits) * baseUnitsPerUnit
+    return amount <= BigInt(mostUnits) * medium.baseUnitsPerUnit
   }
 
   /** After a restart everything durable counts as spent: what was unspent is not known any more. */
-  #accountOf({ channelId, epoch }: ChannelRow): LedgerAccount {
+  #accountOf({ channelId, epoch }: ChannelRow, medium: MediumTerms): LedgerAccount {
     const known = this.#accounts.get(channelId)
     if (known?.epoch === epoch) return known
     if (known) this.#retire(known)
     const stored = this.#options.vouchers.entries.get(channelId)
     const acceptedBase = stored?.epoch === epoch ? stored.amount : 0n
-    const units = baseToUnits(acceptedBase, this.#options.terms.baseUnitsPerUnit)
+    const units = countableUnits(acceptedBase, medium.baseUnitsPerUnit)
     const account: LedgerAccount = {
       channelId,
+      medium,
       epoch,
       acceptedBase,
       spentUnits: units,

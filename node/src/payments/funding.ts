@@ -1,31 +1,9 @@
 /** Money into outgoing channels: few transactions for many channels (docs/contracts.md). */
-import {
-  type Deployment,
-  errorCode,
-  formatMft,
-  type Hex,
-  MainframeError,
-} from '@mainframe/protocol'
-import { AbiCoder, MaxUint256 } from 'ethers'
-import { callView, channelsContract, TRANSFER_AND_CALL, tokenContract } from '../chain/contracts.ts'
-import type { Rpc } from '../chain/rpc.ts'
-import type { TransactionSender } from '../chain/transactions.ts'
+import { errorCode, formatMft, type Hex, MainframeError } from '@mainframe/protocol'
+import { callView, channelsContract } from '../chain/contracts.ts'
+import { Deposits, type DepositsOptions, type FundingRow, type Funds } from './deposits.ts'
 
-/** A channel to open or to add to. */
-export interface FundingRow {
-  channelId: Hex
-  payee: Hex
-  noticeSeconds: number
-  amountBase: bigint
-  /** The epoch that a top-up must meet; 0 to open. */
-  expectedEpoch: number
-}
-
-export interface FundingOptions {
-  rpc: Rpc
-  deployment: Deployment
-  /** Of the payer, who signs the vouchers as well. */
-  sender: TransactionSender
+export interface FundingOptions extends DepositsOptions {
   /** How long to wait for others that want the same. */
   gatherMs: number
 }
@@ -41,12 +19,14 @@ const MAX_ROWS = 100
 /** Gathers wishes for a moment, then pays as many as there is money for in as few transactions. */
 export class Funding {
   readonly #options: FundingOptions
+  readonly #deposits: Deposits
   #wishes: Wish[] = []
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> = Promise.resolve()
 
   constructor(options: FundingOptions) {
     this.#options = options
+    this.#deposits = new Deposits(options)
   }
 
   /**
@@ -72,19 +52,24 @@ export class Funding {
     this.#timer = undefined
     const wishes = this.#wishes.splice(0)
     this.#running = this.#running.then(async () => {
-      const notices = Map.groupBy(wishes, ({ row }) => row.noticeSeconds)
-      for (const group of notices.values()) {
+      const groups = Map.groupBy(wishes, ({ row }) => `${row.token} ${row.noticeSeconds}`)
+      for (const group of groups.values()) {
         for (let i = 0; i < group.length; i += MAX_ROWS)
           await this.#pay(group.slice(i, i + MAX_ROWS))
       }
     })
   }
 
-  /** Never rejects: every wish gets its own answer. */
+  /** Of one token and notice. Never rejects: every wish gets its own answer. */
   async #pay(wishes: readonly Wish[]): Promise<void> {
+    const token = wishes[0]?.row.token
+    if (!token) return
     try {
-      const { affordable, vaultBase } = await this.#affordable(await this.#unfunded(wishes))
-      if (affordable.length > 0) await this.#send(affordable, vaultBase)
+      const unfunded = await this.#unfunded(wishes)
+      if (unfunded.length === 0) return
+      const funds = await this.#deposits.funds(token)
+      const affordable = this.#affordable(unfunded, funds)
+      if (affordable.length > 0) await this.#send(token, affordable, funds)
     } catch (cause) {
       for (const { done } of wishes) done.reject(cause)
     }
@@ -107,106 +92,50 @@ export class Funding {
   }
 
   /** The wishes that vault and wallet can pay, in their order; the others are refused. */
-  async #affordable(wishes: Wish[]): Promise<{ affordable: Wish[]; vaultBase: bigint }> {
-    const [vaultBase, walletBase] = await Promise.all([this.#vault(), this.#wallet()])
+  #affordable(wishes: Wish[], { vaultBase, walletBase }: Funds): Wish[] {
     let leftBase = vaultBase + walletBase
-    const affordable = wishes.filter(({ row, done }) => {
+    return wishes.filter(({ row, done }) => {
       if (row.amountBase > leftBase) {
-        done.reject(this.#insufficient(row.amountBase, leftBase))
+        done.reject(this.#insufficient(row, leftBase))
         return false
       }
       leftBase -= row.amountBase
       return true
     })
-    return { affordable, vaultBase }
   }
 
-  #insufficient(neededBase: bigint, leftBase: bigint): MainframeError {
-    const { account } = this.#options.sender
+  #insufficient({ token, amountBase }: FundingRow, leftBase: bigint): MainframeError {
+    const { deployment, sender } = this.#options
+    const isMft = token === deployment.token.toLowerCase()
+    const told = (base: bigint) => (isMft ? formatMft(base) : `${base}`)
+    const what = isMft ? 'MFT' : `base units of ${token}`
     return new MainframeError(
       'PAYMENT_INSUFFICIENT',
-      `The hot account has ${formatMft(leftBase)} MFT left for a channel that needs ${formatMft(neededBase)}`,
-      { details: { account, leftBase: `${leftBase}`, neededBase: `${neededBase}` } },
+      `The hot account has ${told(leftBase)} ${what} left for a channel that needs ${told(amountBase)}`,
+      {
+        details: {
+          account: sender.account,
+          token,
+          leftBase: `${leftBase}`,
+          neededBase: `${amountBase}`,
+        },
+      },
     )
   }
 
-  async #send(wishes: readonly Wish[], vaultBase: bigint): Promise<void> {
+  async #send(token: Hex, wishes: readonly Wish[], funds: Funds): Promise<void> {
     try {
       const rows = wishes.map(({ row }) => row)
-      await this.#transact(rows, vaultBase)
+      if (wishes.length > 1 && this.#deposits.areSingles(rows, funds)) {
+        for (const wish of wishes) await this.#pay([wish])
+        return
+      }
+      await this.#deposits.fund(token, rows, funds)
       for (const { done } of wishes) done.resolve()
     } catch (cause) {
       if (wishes.length === 1 || errorCode(cause) !== 'CHAIN_REJECTED') throw cause
       // one row that reverts takes the others with it: each by itself then
       for (const wish of wishes) await this.#pay([wish])
     }
-  }
-
-  async #transact(rows: readonly FundingRow[], vaultBase: bigint): Promise<void> {
-    const { sender, deployment } = this.#options
-    const total = rows.reduce((sum, { amountBase }) => sum + amountBase, 0n)
-    const [only] = rows
-    const isSingleOpening = rows.length === 1 && only?.expectedEpoch === 0
-    if (only && isSingleOpening && vaultBase < total) return await this.#openDirectly(only)
-    if (vaultBase < total) await this.#deposit(total - vaultBase)
-    const openRows = rows.map(({ payee, amountBase, expectedEpoch }) => ({
-      payee,
-      signer: sender.account,
-      amount: amountBase,
-      expectedEpoch,
-    }))
-    const args = [deployment.token, only?.noticeSeconds, openRows]
-    await this.#call('openFromVault', args)
-  }
-
-  /** One transaction instead of two or three; a top-up needs `expectedEpoch` and cannot go this way. */
-  async #openDirectly({ payee, noticeSeconds, amountBase }: FundingRow): Promise<void> {
-    const { sender, deployment } = this.#options
-    const terms = AbiCoder.defaultAbiCoder().encode(
-      ['address', 'address', 'uint32'],
-      [payee, sender.account, noticeSeconds],
-    )
-    const args = [deployment.channels, amountBase, terms]
-    const data = tokenContract.encodeFunctionData(TRANSFER_AND_CALL, args) as Hex
-    await sender.send({ to: deployment.token, data, what: 'open' })
-  }
-
-  async #deposit(amountBase: bigint): Promise<void> {
-    const { sender, deployment } = this.#options
-    const [allowance] = await this.#tokenView('allowance', [sender.account, deployment.channels])
-    if (allowance < amountBase) {
-      // without limit, once: the contract pulls only what its caller asks it to
-      const args = [deployment.channels, MaxUint256]
-      const data = tokenContract.encodeFunctionData('approve', args) as Hex
-      await sender.send({ to: deployment.token, data, what: 'approve' })
-    }
-    await this.#call('deposit', [deployment.token, amountBase])
-  }
-
-  async #call(method: string, args: readonly unknown[]): Promise<void> {
-    const { sender, deployment } = this.#options
-    const data = channelsContract.encodeFunctionData(method, args) as Hex
-    await sender.send({ to: deployment.channels, data, what: method })
-  }
-
-  async #vault(): Promise<bigint> {
-    const { rpc, deployment, sender } = this.#options
-    const [balances] = await callView(rpc, {
-      to: deployment.channels,
-      contract: channelsContract,
-      method: 'vaults',
-      args: [[deployment.token], sender.account],
-    })
-    return balances[0]
-  }
-
-  async #wallet(): Promise<bigint> {
-    const [balance] = await this.#tokenView('balanceOf', [this.#options.sender.account])
-    return balance
-  }
-
-  async #tokenView(method: string, args: readonly unknown[]) {
-    const { rpc, deployment } = this.#options
-    return await callView(rpc, { to: deployment.token, contract: tokenContract, method, args })
   }
 }

@@ -1,7 +1,6 @@
 /** The payer's side of payment between relays: this relay's outgoing channels (PROTOCOL.md §4). */
 import { setTimeout } from 'node:timers/promises'
 import {
-  baseToUnits,
   type ChannelRow,
   type ChannelTerms,
   channelId,
@@ -19,6 +18,7 @@ import type { Rpc } from '../chain/rpc.ts'
 import type { TransactionSender } from '../chain/transactions.ts'
 import { Funding } from './funding.ts'
 import { type PayerLimits, payable } from './payable.ts'
+import { assertCountable, windowOf } from './payer-window.ts'
 import type { SignedLog } from './signed-log.ts'
 
 export interface PayerChannelsOptions {
@@ -38,10 +38,6 @@ export interface PayerChannelsOptions {
   confirmTimeoutMs?: number
 }
 
-/** Prepaid at most, as a part of the deposit: what a cheating or crashing payee can cost. */
-const WINDOWS_PER_DEPOSIT = 10n
-/** Part of the relay's window that is not used, for the unit that each new link signs in advance. */
-const WINDOW_SLACK = 16
 const DEFAULT_GATHER_MS = 50
 const DEFAULT_CONFIRM_TIMEOUT_MS = 600_000
 
@@ -64,19 +60,20 @@ export class PayerChannels {
   }
 
   /**
-   * The channel to a relay as confirmed on chain, with what was signed on it; opened if there is none.
+   * The channel to a relay as confirmed on chain, in the token of its quote, with what was signed on
+   * it; opened if there is none.
    * Rejects with `PAYMENT_UNVERIFIED` when the quote does not agree with the chain or our limits,
    * `PAYMENT_INSUFFICIENT` for want of money, and as `TransactionSender.send`.
    */
   ensure(peer: RelayEntry, quote: Quote): Promise<PayerChannel> {
-    return this.#once(`ensure ${peer.row.nodeId}`, () => this.#ensure(peer, quote))
+    return this.#once(nameOf('ensure', peer, quote), () => this.#ensure(peer, quote))
   }
 
   /**
    * Adds a deposit to the channel, unless a window fits what is left of it. Errors as {@link ensure}.
    */
   topUp(peer: RelayEntry, quote: Quote): Promise<PayerChannel> {
-    return this.#once(`top-up ${peer.row.nodeId}`, () => this.#topUp(peer, quote))
+    return this.#once(nameOf('top-up', peer, quote), () => this.#topUp(peer, quote))
   }
 
   /** Ends waits; resolves when no transaction is under way. */
@@ -96,31 +93,33 @@ export class PayerChannels {
 
   async #ensure(peer: RelayEntry, quote: Quote): Promise<PayerChannel> {
     const { directory, deployment, limits } = this.#options
-    const noticeSeconds = payable(quote, { peer, directory, deployment, limits })
+    const { medium, noticeSeconds } = payable(quote, { peer, directory, deployment, limits })
     const found = this.#find(quote)
     if (found) return this.#channel(found, quote)
     const terms = this.#terms(quote, noticeSeconds)
     const id = toHex(channelId(terms))
-    const amountBase = max(limits.depositBase, quote.minDepositBase)
+    const amountBase = max(medium.depositBase, quote.minDepositBase)
     windowOf(amountBase, quote) // a relay that can never be prepaid gets no deposit
-    const payee = toHex(quote.payee)
-    await this.#funding.fund({ channelId: id, payee, noticeSeconds, amountBase, expectedEpoch: 0 })
+    const parties = { payee: toHex(quote.payee), token: medium.token }
+    const row = { channelId: id, ...parties, noticeSeconds, amountBase, expectedEpoch: 0 }
+    await this.#funding.fund(row)
     return this.#channel(await this.#confirmed(id, amountBase), quote)
   }
 
   async #topUp(peer: RelayEntry, quote: Quote): Promise<PayerChannel> {
     const { directory, deployment, limits } = this.#options
-    payable(quote, { peer, directory, deployment, limits })
+    const { medium } = payable(quote, { peer, directory, deployment, limits })
     const row = this.#find(quote)
     if (!row) return await this.#ensure(peer, quote)
     const channel = this.#channel(row, quote)
     const windowBase = BigInt(channel.windowUnits) * channel.baseUnitsPerUnit
     const isSmall = row.deposit < quote.minDepositBase
     if (!isSmall && row.deposit - channel.signedBase >= windowBase) return channel
-    const amountBase = max(limits.depositBase, quote.minDepositBase - row.deposit)
+    const amountBase = max(medium.depositBase, quote.minDepositBase - row.deposit)
     await this.#funding.fund({
       channelId: row.channelId,
       payee: row.payee,
+      token: row.token,
       noticeSeconds: row.noticeSeconds,
       amountBase,
       expectedEpoch: row.epoch,
@@ -128,10 +127,10 @@ export class PayerChannels {
     return this.#channel(await this.#confirmed(row.channelId, row.deposit + amountBase), quote)
   }
 
-  /** Our open channel to a payee; the one with most left when there are several. */
-  #find({ payee, noticeSeconds }: Quote): ChannelRow | undefined {
-    const { directory, deployment, sender } = this.#options
-    const [to, token] = [toHex(payee), deployment.token.toLowerCase()]
+  /** Our open channel to a payee in a token; the one with most left when there are several. */
+  #find(quote: Quote): ChannelRow | undefined {
+    const { directory, sender } = this.#options
+    const [to, token] = [toHex(quote.payee), toHex(quote.token)]
     const open = [...directory.channels.values()].filter(
       (row) =>
         row.state === 'open' &&
@@ -139,7 +138,7 @@ export class PayerChannels {
         row.signer === sender.account &&
         row.payee === to &&
         row.token === token &&
-        row.noticeSeconds >= noticeSeconds,
+        row.noticeSeconds >= quote.noticeSeconds,
     )
     const left = (row: ChannelRow) => row.deposit - this.#signedOf(row)
     return open.reduce<ChannelRow | undefined>(
@@ -165,6 +164,7 @@ export class PayerChannels {
     const { channelId: id, epoch, deposit: depositBase } = row
     const { baseUnitsPerUnit } = quote
     const figures = { depositBase, baseUnitsPerUnit, windowUnits: windowOf(depositBase, quote) }
+    assertCountable(this.#signedOf(row), figures)
     const live = this.#live.get(id)
     if (live?.epoch === epoch) return Object.assign(live, figures)
     const { signed, hotSecret, onFailure } = this.#options
@@ -217,16 +217,8 @@ export class PayerChannels {
   }
 }
 
-/** Units to prepay at most; `PAYMENT_INSUFFICIENT` when the deposit is too small for one. */
-function windowOf(depositBase: bigint, { maxWindowUnits, baseUnitsPerUnit }: Quote): number {
-  const byDeposit = baseToUnits(depositBase / WINDOWS_PER_DEPOSIT, baseUnitsPerUnit)
-  const byQuote = maxWindowUnits - Math.ceil(maxWindowUnits / WINDOW_SLACK)
-  const windowUnits = Math.min(byDeposit, byQuote)
-  if (windowUnits >= 1) return windowUnits
-  throw new MainframeError(
-    'PAYMENT_INSUFFICIENT',
-    'The deposit or the window is too small to prepay',
-  )
+function nameOf(what: string, { row }: RelayEntry, { token }: Quote): string {
+  return `${what} ${row.nodeId} ${toHex(token)}`
 }
 
 function unconfirmed(message: string): MainframeError {

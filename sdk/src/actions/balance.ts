@@ -1,4 +1,4 @@
-import type { Hex } from '@mainframe/protocol'
+import { COIN_TOKEN, type Hex } from '@mainframe/protocol'
 import type { ClientContext } from '../context.ts'
 
 /** What the paying account has, in base units. */
@@ -10,10 +10,21 @@ export interface Balance {
   vaultBase: bigint
   /** The chain's coin, for gas. */
   coinBase: bigint
+  /** What the client pays with, which is MFT unless `payWith` says otherwise. */
+  medium: { token: Hex; walletBase: bigint; vaultBase: bigint }
 }
 
 /** Reads the chain. Throws `CHAIN_UNREACHABLE`. */
-export async function balance({ chain, account }: ClientContext): Promise<Balance> {
-  const { mft, vault, coin } = await chain.balances(account.address)
-  return { account: account.address, mftBase: mft, vaultBase: vault, coinBase: coin }
+export async function balance({ chain, account, settings }: ClientContext): Promise<Balance> {
+  const { token } = settings.medium
+  const [mft, coin, medium] = await Promise.all(
+    [chain.deployment.token, COIN_TOKEN, token].map((each) => chain.funds(each, account.address)),
+  )
+  return {
+    account: account.address,
+    mftBase: mft?.wallet ?? 0n,
+    vaultBase: mft?.vault ?? 0n,
+    coinBase: coin?.wallet ?? 0n,
+    medium: { token, walletBase: medium?.wallet ?? 0n, vaultBase: medium?.vault ?? 0n },
+  }
 }

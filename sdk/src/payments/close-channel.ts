@@ -12,10 +12,11 @@ export type CloseOutcome =
 /** One step of closing; nothing to do for a channel that is not open. */
 export async function advanceClose(
   { chain, account }: Pick<ChannelContext, 'chain' | 'account'>,
-  { channelId, payee, signer, noticeSeconds }: ChannelRecord,
+  { channelId, payee, token: ofRecord, signer, noticeSeconds }: ChannelRecord,
 ): Promise<CloseOutcome> {
-  const { token, channels: to } = chain.deployment
+  const { token: mft, channels: to } = chain.deployment
   const { channels } = contractInterfaces
+  const token = ofRecord ?? mft
   const terms = { payee, token, signer, notice: noticeSeconds }
   const slotOf = async () => {
     const [slot] = await chain.slots([channelId])

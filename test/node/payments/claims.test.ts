@@ -14,7 +14,12 @@ import {
 } from '@mainframe/protocol'
 import { callView, channelsContract, tokenContract } from '../../../node/src/chain/contracts.ts'
 import { Rpc } from '../../../node/src/chain/rpc.ts'
-import { Claims, type ClaimsOptions, MAX_CLAIM_ROWS } from '../../../node/src/payments/claims.ts'
+import {
+  type ClaimResult,
+  Claims,
+  type ClaimsOptions,
+  MAX_CLAIM_ROWS,
+} from '../../../node/src/payments/claims.ts'
 import { startChain, type TestChain } from '../../helpers/chain.ts'
 import { type FaultyRpc, startFaultyRpc } from '../chain/faulty-rpc.ts'
 import { MFT, until } from '../chain-support.ts'
@@ -63,7 +68,7 @@ async function newPayee(before?: Payee): Promise<Payee> {
 function claimsOf(payee: Payee, options: Partial<ClaimsOptions> = {}): Claims {
   const { deployment, rpcUrl } = chain
   const { directory, sender, vouchers } = payee
-  const never = { thresholdBase: 10n ** 30n, maxAgeMs: 10 ** 9, checkMs: 10 }
+  const never = { thresholdOf: () => 10n ** 30n, maxAgeMs: 10 ** 9, checkMs: 10 }
   const rpc = new Rpc({ url: rpcUrl })
   const claims = new Claims({ rpc, deployment, directory, sender, vouchers, ...never, ...options })
   running.push(claims)
@@ -95,6 +100,15 @@ async function vaultOf({ account }: { account: Hex }): Promise<bigint> {
   return balances[0]
 }
 
+/** What a round of claims paid in MFT. */
+function mftOf(result: ClaimResult | undefined): bigint {
+  return result?.paid[chain.deployment.token] ?? 0n
+}
+
+function earnedBy({ ledger }: Payee) {
+  return ledger.earned()[chain.deployment.token]
+}
+
 const sentBy = async ({ account }: Payee) =>
   Number(await chain.request('eth_getTransactionCount', [account, 'latest']))
 
@@ -112,19 +126,19 @@ describe('claiming', () => {
     const claims = claimsOf(payee)
     const [first, second] = await Promise.all([claims.claimNow(), claims.claimNow()])
     assert.equal(first?.rows, 2)
-    assert.equal(first?.paidBase, 3_000n * UNIT)
+    assert.equal(mftOf(first), 3_000n * UNIT)
     assert.equal(second, undefined)
     await payee.confirm()
     assert.equal(await claims.claimNow(), undefined)
     assert.equal(await vaultOf(payee), 3_000n * UNIT)
-    assert.deepEqual(payee.ledger.earned(), {
+    assert.deepEqual(earnedBy(payee), {
       earnedBase: 3_000n * UNIT,
       claimedBase: 3_000n * UNIT,
       unclaimedBase: 0n,
     })
     await pay(payee, payer, 1_500)
     const third = await claims.claimNow()
-    assert.deepEqual([third?.rows, third?.paidBase], [1, 500n * UNIT])
+    assert.deepEqual([third?.rows, mftOf(third)], [1, 500n * UNIT])
     assert.equal(await vaultOf(payee), 3_500n * UNIT)
     assert.equal(await sentBy(payee), 2)
   })
@@ -138,7 +152,7 @@ describe('claiming', () => {
     const second = await newPayee(first)
     assert.equal(await claimsOf(second).claimNow(), undefined)
     await second.confirm()
-    assert.deepEqual(second.ledger.earned(), {
+    assert.deepEqual(earnedBy(second), {
       earnedBase: 4_000n * UNIT,
       claimedBase: 4_000n * UNIT,
       unclaimedBase: 0n,
@@ -154,15 +168,15 @@ describe('claiming', () => {
     await claims.claimNow()
     await chain.revert(snapshot)
     assert.equal(await vaultOf(payee), 0n)
-    assert.equal((await claims.claimNow())?.paidBase, 1_000n * UNIT)
+    assert.equal(mftOf(await claims.claimNow()), 1_000n * UNIT)
     assert.equal(await vaultOf(payee), 1_000n * UNIT)
   })
 
   it('begins by itself at the threshold, and not below', async () => {
     const payee = await newPayee()
     const results: bigint[] = []
-    const onClaimed = ({ paidBase }: { paidBase: bigint }) => results.push(paidBase)
-    claimsOf(payee, { thresholdBase: 3_000n * UNIT, onClaimed }).start()
+    const onClaimed = (result: ClaimResult) => results.push(mftOf(result))
+    claimsOf(payee, { thresholdOf: () => 3_000n * UNIT, onClaimed }).start()
     await paid(payee, 1_000)
     await paid(payee, 1_999)
     await new Promise((resolve) => setTimeout(resolve, 100))
@@ -175,7 +189,7 @@ describe('claiming', () => {
   it('begins by itself when a voucher gets old', async () => {
     const payee = await newPayee()
     const results: bigint[] = []
-    const onClaimed = ({ paidBase }: { paidBase: bigint }) => results.push(paidBase)
+    const onClaimed = (result: ClaimResult) => results.push(mftOf(result))
     claimsOf(payee, { maxAgeMs: 200, onClaimed }).start()
     await paid(payee, 1)
     await new Promise((resolve) => setTimeout(resolve, 50))
@@ -195,7 +209,7 @@ describe('claiming', () => {
         : forward()
     claimsOf(payee, {
       rpc: new Rpc({ url: faulty.url }),
-      onClaimed: ({ paidBase }) => results.push(paidBase),
+      onClaimed: (result) => results.push(mftOf(result)),
       onTrouble: ({ code }) => troubles.push(code),
     }).start()
     await exit(chain, payer, { payee: payee.account, method: 'requestClose' })
@@ -206,7 +220,7 @@ describe('claiming', () => {
     await chain.passTime(NOTICE_SECONDS)
     await exit(chain, payer, { payee: payee.account, method: 'finalize' })
     await payee.confirm()
-    assert.equal(payee.ledger.earned().earnedBase, 1_000n * UNIT)
+    assert.equal(earnedBy(payee)?.earnedBase, 1_000n * UNIT)
     assert.equal(await vaultOf(payer), 10n * MFT - 1_000n * UNIT)
   })
 
@@ -221,7 +235,7 @@ describe('claiming', () => {
     }
     claimsOf(payee, {
       rpc: new Rpc({ url: faulty.url }),
-      onClaimed: ({ paidBase }) => results.push(paidBase),
+      onClaimed: (result) => results.push(mftOf(result)),
     }).start()
     await exit(chain, payer, { payee: payee.account, method: 'requestClose' })
     await payee.confirm()
@@ -241,7 +255,7 @@ describe('claiming', () => {
     await chain.passTime(NOTICE_SECONDS)
     await exit(chain, payer, { payee: payee.account, method: 'finalize' })
     await payee.confirm()
-    assert.deepEqual(payee.ledger.earned(), { earnedBase: 0n, claimedBase: 0n, unclaimedBase: 0n })
+    assert.deepEqual(earnedBy(payee), { earnedBase: 0n, claimedBase: 0n, unclaimedBase: 0n })
     assert.equal(await claimsOf(payee).claimNow(), undefined)
     // a new epoch does not revive the voucher of the old one
     await deposit(chain, payer, { payee: payee.account, amount: 10n * MFT })
@@ -249,7 +263,7 @@ describe('claiming', () => {
     assert.equal(await claimsOf(payee).claimNow(), undefined)
     const credit = creditOf(chain, payer, { payee: payee.account, units: 500, epoch: 2 })
     assert.equal((await payee.ledger.offer(credit, {})).outcome, 'accepted')
-    assert.equal((await claimsOf(payee).claimNow())?.paidBase, 500n * UNIT)
+    assert.equal(mftOf(await claimsOf(payee).claimNow()), 500n * UNIT)
   })
 
   it('goes by notice, and by batches of 200', async () => {
@@ -260,8 +274,8 @@ describe('claiming', () => {
     const result = await claimsOf(payee).claimNow()
     assert.equal(result?.rows, MAX_CLAIM_ROWS + 2)
     assert.equal(result?.txHashes.length, 3)
-    assert.equal(result?.paidBase, BigInt(MAX_CLAIM_ROWS + 1) * UNIT + 7n * UNIT)
-    assert.equal(await vaultOf(payee), result?.paidBase)
+    assert.equal(mftOf(result), BigInt(MAX_CLAIM_ROWS + 1) * UNIT + 7n * UNIT)
+    assert.equal(await vaultOf(payee), mftOf(result))
   })
 
   it('says why it failed', async () => {

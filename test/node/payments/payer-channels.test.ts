@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, afterEach, before, describe, it } from 'node:test'
 import {
+  type Deployment,
   errorCode,
   fromHex,
   type Hex,
@@ -31,11 +32,13 @@ import {
   UNIT,
 } from './support.ts'
 
-const LIMITS: PayerLimits = {
-  depositBase: MFT,
-  maxDepositBase: 5n * MFT,
-  noticeSeconds: NOTICE_SECONDS,
-  maxNoticeSeconds: 10 * NOTICE_SECONDS,
+function limitsOf({ token }: Deployment): PayerLimits {
+  const amounts = { depositBase: MFT, maxDepositBase: 5n * MFT }
+  return {
+    media: [{ token, mostBaseUnitsPerUnit: UNIT, ...amounts }],
+    noticeSeconds: NOTICE_SECONDS,
+    maxNoticeSeconds: 10 * NOTICE_SECONDS,
+  }
 }
 
 /** Of blocks beside those of transactions. */
@@ -85,7 +88,7 @@ async function start(payer: Payer, folder?: string): Promise<Paying> {
     sender: payer.sender,
     hotSecret: payer.secretKey,
     signed,
-    limits: LIMITS,
+    limits: limitsOf(deployment),
     confirmTimeoutMs: 20_000,
     onFailure: (error) => failures.push(error),
   })
@@ -134,7 +137,7 @@ describe('a channel to another relay', () => {
     const faults: [Partial<Quote>, RegExp][] = [
       [{ nodeId: new Uint8Array(32) }, /it is of another relay/],
       [{ payee: fromHex(paying.payer.account) }, /its payee is not the registered one/],
-      [{ token: new Uint8Array(20) }, /another token than MFT/],
+      [{ token: new Uint8Array(20) }, /a token that payWith does not name/],
       [{ baseUnitsPerUnit: UNIT + 1n }, /its unit is not/],
       [{ baseUnitsPerUnit: 1n }, /its unit is not/],
       [{ expiresAtSeconds: 1 }, /it has expired/],

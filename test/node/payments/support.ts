@@ -36,11 +36,9 @@ export function domainOf({ chainId, channels }: Deployment) {
 
 export function termsOf({ token }: Deployment): PaymentTerms {
   return {
-    token,
-    minDepositBase: MFT,
+    media: [{ token, minDepositBase: MFT, baseUnitsPerUnit: UNIT }],
     minNoticeSeconds: NOTICE_SECONDS,
     maxWindowUnits: 100_000,
-    baseUnitsPerUnit: UNIT,
   }
 }
 

@@ -46,6 +46,12 @@ export interface Fault {
 
 const DOMAIN = { chainId: BigInt(CHAIN_ID), contract: CHANNELS }
 const MAX_WINDOW_UNITS = 2 * WINDOW_UNITS
+const MEDIUM = {
+  token: toHex(TOKEN),
+  baseUnitsPerUnit: BASE_PER_UNIT,
+  minDepositBase: BASE_PER_UNIT,
+}
+const RATES = new Map([[MEDIUM.token, MEDIUM.baseUnitsPerUnit]])
 
 export class MemoryRelay {
   readonly name: string
@@ -94,7 +100,8 @@ export class MemoryRelay {
     const channel = openChannel({ secretKey: this.#secretKey }, to)
     const channels = { ensure: async () => channel, topUp: async () => channel }
     const network = { open: async () => stream }
-    const options = { network, channels, router: this.router, domain: DOMAIN, retryMs: 50 }
+    const payWith = [toHex(TOKEN)]
+    const options = { network, channels, router: this.router, domain: DOMAIN, payWith, retryMs: 50 }
     const peer = await PeerLink.open(to.entry, { ...options, boardPrices: () => PRICES }, signal)
     const ship = this.#fault.ship ?? ((_, send: () => boolean) => send())
     this.#links.set(to.entry.peerKey, {
@@ -125,6 +132,7 @@ export class MemoryRelay {
       sealKey: sealKey.publicKey,
       multiaddrs: [],
       prices: PRICES,
+      rates: RATES,
       peerKey,
     }
   }
@@ -161,16 +169,20 @@ export class MemoryRelay {
     return new IncomingLinks({
       chainId: CHAIN_ID,
       channels: CHANNELS,
-      quote: createQuoter({
+      quotes: createQuoter({
         nodeSeed,
         domain: DOMAIN,
         payee: this.payee,
-        token: TOKEN,
+        media: [MEDIUM],
         maxWindowUnits: MAX_WINDOW_UNITS,
-        minDepositBase: BASE_PER_UNIT,
         noticeSeconds: NOTICE_SECONDS,
         confirmations: 0,
-        self: () => ({ nodeId: new Uint8Array(32), payee: this.payee, prices: PRICES }),
+        self: () => ({
+          nodeId: new Uint8Array(32),
+          payee: this.payee,
+          prices: PRICES,
+          rates: RATES,
+        }),
       }),
       ledger: this.#ledger(),
       receive: (arrival) => receive(this.router, arrival),
@@ -198,11 +210,9 @@ export class MemoryRelay {
       payee: toHex(this.payee),
       domain: DOMAIN,
       terms: {
-        token: toHex(TOKEN),
-        minDepositBase: BASE_PER_UNIT,
+        media: [MEDIUM],
         minNoticeSeconds: NOTICE_SECONDS,
         maxWindowUnits: MAX_WINDOW_UNITS,
-        baseUnitsPerUnit: BASE_PER_UNIT,
       },
     })
   }

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
+  BASE_PER_UNIT,
   buildOnion,
   discloseAddress,
   fromHex,
@@ -142,8 +143,14 @@ export class TestClient {
       hotSecret: secretKey,
       signed: await openSignedLog(join(folder, 'signed.log')),
       limits: {
-        depositBase: MFT,
-        maxDepositBase: 10n * MFT,
+        media: [
+          {
+            token: deployment.token,
+            mostBaseUnitsPerUnit: BASE_PER_UNIT,
+            depositBase: MFT,
+            maxDepositBase: 10n * MFT,
+          },
+        ],
         noticeSeconds: 3_600,
         maxNoticeSeconds: 86_400,
       },
@@ -187,10 +194,10 @@ export class TestClient {
       version: LINK_VERSION,
       chainId,
       channels: contract,
-      signedQuote: new Uint8Array(0),
+      signedQuotes: [],
     })
     const domain = { chainId: BigInt(chainId), contract }
-    return { link, quote: openQuote(hello.signedQuote, entry.nodeKey, domain) }
+    return { link, quote: openQuote(hello.signedQuotes[0] ?? contract, entry.nodeKey, domain) }
   }
 
   /** A link that is paid for, from a channel that is opened when there is none. */
