@@ -21,7 +21,11 @@ import {
 import type { ChainDirectory } from '../../../node/src/chain/directory.ts'
 import type { ChainFollower } from '../../../node/src/chain/follow.ts'
 import type { TransactionSender } from '../../../node/src/chain/transactions.ts'
-import { CreditLedger, type PaymentTerms } from '../../../node/src/payments/credit-ledger.ts'
+import {
+  CreditLedger,
+  type MediumTerms,
+  type PaymentTerms,
+} from '../../../node/src/payments/credit-ledger.ts'
 import { openVoucherLog, type VoucherLog } from '../../../node/src/payments/voucher-log.ts'
 import type { TestChain } from '../../helpers/chain.ts'
 import { follow, MFT, newFolder, senderOf } from '../chain-support.ts'
@@ -63,7 +67,7 @@ export interface Payee {
 export async function startPayee(
   chain: TestChain,
   before?: Pick<Payee, 'account' | 'secretKey' | 'folder'>,
-  options: { maxPending?: number } = {},
+  { media, ...options }: { maxPending?: number; media?: readonly MediumTerms[] } = {},
 ): Promise<Payee> {
   const { account, secretKey } = before ?? (await chain.createAccount(0n))
   const folder = before?.folder ?? (await newFolder())
@@ -71,7 +75,7 @@ export async function startPayee(
   const { directory, follower } = follow(chain, account, { confirmations: DEPTH })
   await follower.start()
   const vouchers = await openVoucherLog(join(folder, 'vouchers.log'))
-  const terms = termsOf(deployment)
+  const terms = { ...termsOf(deployment), ...(media && { media }) }
   const domain = domainOf(deployment)
   let isStopped = false
   const ledger = new CreditLedger({
