@@ -82,8 +82,9 @@ function command(name: string, description: string, settings: readonly SettingNa
   for (const { name: setting, flag, variable, description: text, default: value } of SETTINGS) {
     if (settings !== 'all' && setting !== 'dataFolder' && !settings.includes(setting)) continue
     const isEmpty = value === undefined || (Array.isArray(value) && value.length === 0)
-    const shown = hasObjects(value) ? JSON.stringify(value) : `${value}`
-    added.option(`${flag} <value>`, `${text} (${variable}${isEmpty ? '' : `; default ${shown}`})`)
+    const fallback = hasObjects(value) ? JSON.stringify(value) : `${value}`
+    const rest = isEmpty ? '' : `; default ${fallback}`
+    added.option(`${flag} <value>`, `${text} (${variable}${rest})`)
   }
   return added
 }
@@ -150,8 +151,13 @@ function print(options: Options, value: object): void {
 
 function printLines(value: object): void {
   for (const [name, member] of Object.entries(value)) {
-    console.log(`${name}: ${Array.isArray(member) ? member.join(', ') : String(member)}`)
+    console.log(`${name}: ${shown(member)}`)
   }
+}
+
+function shown(member: unknown): string {
+  if (Array.isArray(member)) return member.join(', ')
+  return typeof member === 'object' && member !== null ? JSON.stringify(member) : String(member)
 }
 
 function printStatus(status: Record<string, unknown>): void {

@@ -127,6 +127,7 @@ function assertForm(form: Validator, value: unknown, where: string): void {
     ?.requiredProperties?.[0]
   if (lacking !== undefined) throw invalid(`${where} ${lacking} is missing`)
   const name = problem?.instancePath.slice(1) || 'the whole'
+  if (problem?.keyword === 'boolean') throw invalid(`${where} ${name} is not known`)
   throw invalid(`${where} ${name} ${problem?.message ?? 'is not valid'}`)
 }
 

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import {
   type ChannelsDomain,
+  type ErrorCode,
   errorCode,
   fromHex,
   lowerPrices,
@@ -70,6 +71,12 @@ export interface Hooks {
 /** How often unclaimed earnings are looked at. */
 const CLAIM_CHECK_MS = 10_000
 const COMPLAINT_MS = 60_000
+/** What only the operator can mend when peers are not paid. */
+const MONEY_TROUBLES: readonly ErrorCode[] = [
+  'PAYMENT_INSUFFICIENT',
+  'PAYMENT_NO_MEDIUM',
+  'CHAIN_REJECTED',
+]
 /** The longest notice that the contract knows. */
 const MAX_NOTICE_SECONDS = 30 * 86_400
 
@@ -225,7 +232,7 @@ function linkComplaints(log: Logger): (error: unknown) => void {
   let lastMs = 0
   return (error) => {
     const code = errorCode(error)
-    const isMoney = code === 'PAYMENT_INSUFFICIENT' || code === 'CHAIN_REJECTED'
+    const isMoney = code !== undefined && MONEY_TROUBLES.includes(code)
     if (!isMoney || Date.now() - lastMs < COMPLAINT_MS) {
       log.debug({ err: error }, 'A link to a peer failed')
       return

@@ -52,7 +52,11 @@ export interface TestRelay {
 }
 
 /** Initialises, funds and registers a relay by the very commands that an operator uses. */
-export async function createTestRelay(chain: TestChain, port: number): Promise<TestRelay> {
+export async function createTestRelay(
+  chain: TestChain,
+  port: number,
+  changes: object = {},
+): Promise<TestRelay> {
   const dataFolder = await newFolder()
   const { hotAccount } = await initRelay(dataFolder)
   await chain.fund(hotAccount, 100n * MFT)
@@ -72,6 +76,7 @@ export async function createTestRelay(chain: TestChain, port: number): Promise<T
     noticeSeconds: 3_600,
     maxConnectionsPerSecond: 1_000,
     logLevel: 'silent',
+    ...changes,
   }
   await writeFile(configFile, JSON.stringify(settings))
   const config = loadConfig({ flags: {}, environment: {}, configFile })
@@ -79,9 +84,14 @@ export async function createTestRelay(chain: TestChain, port: number): Promise<T
   return { config, configFile, keys: await loadKeys(dataFolder), relay: undefined, log: [] }
 }
 
-export async function createTestRelays(chain: TestChain, count: number): Promise<TestRelay[]> {
+/** With settings of its own for each that has some. */
+export async function createTestRelays(
+  chain: TestChain,
+  count: number,
+  changes: readonly object[] = [],
+): Promise<TestRelay[]> {
   const ports = await freePorts(count)
-  return await Promise.all(ports.map((port) => createTestRelay(chain, port)))
+  return await Promise.all(ports.map((port, i) => createTestRelay(chain, port, changes[i])))
 }
 
 export async function startTestRelay(relay: TestRelay): Promise<Relay> {
