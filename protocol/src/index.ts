@@ -165,7 +165,13 @@ export {
   type PayerLinkHandlers,
   type Shipment,
 } from './link/payer-link.ts'
-export { agreedVersion, isSpokenVersion, LINK_VERSION, maxQuotes } from './link/version.ts'
+export {
+  agreedVersion,
+  isSpokenVersion,
+  keepsQuote,
+  LINK_VERSION,
+  maxQuotes,
+} from './link/version.ts'
 export { mostPerPrefix, networkLuminosity } from './luminosity.ts'
 export {
   BASE_PER_UNIT,

@@ -7,6 +7,7 @@ import {
   type Hello,
   type Hex,
   isSpokenVersion,
+  keepsQuote,
   LINK_VERSION,
   lowerPrices,
   MainframeError,
@@ -57,6 +58,7 @@ export class PeerLink implements PacketLink {
   readonly #link: PayerLink<Dispatch>
   /** Set before anybody but {@link open} sees the link. */
   #quote: Quote | undefined
+  #keepsQuote = false
   #stop: PromiseWithResolvers<CreditStop> = Promise.withResolvers()
   readonly #openedMs = performance.now()
   #hadCredit = false
@@ -89,6 +91,7 @@ export class PeerLink implements PacketLink {
     const hello = await shakeHands(peer.#link, options.domain, signal)
     try {
       peer.#quote = quoteOf(hello, relay, options) // what it asks is judged when a channel is opened
+      peer.#keepsQuote = keepsQuote(hello.version)
       return peer
     } catch (error) {
       await peer.close()
@@ -103,7 +106,8 @@ export class PeerLink implements PacketLink {
   get prices(): RelayPrices {
     const quote = this.#quote
     const board = this.#options.boardPrices(this.relay) ?? quote ?? UNPAYABLE
-    const isGood = quote !== undefined && Date.now() / 1000 < quote.expiresAtSeconds - SLACK_SECONDS
+    if (!quote || !this.#keepsQuote) return board
+    const isGood = Date.now() / 1000 < quote.expiresAtSeconds - SLACK_SECONDS
     return isGood ? lowerPrices(board, quote) : board
   }
 

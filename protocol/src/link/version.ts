@@ -19,6 +19,11 @@ export function isSpokenVersion(version: number): boolean {
   return version >= FIRST_LINK_VERSION && version <= LINK_VERSION
 }
 
+/** Whether a relay keeps to its quoted prices while a link of this version lasts (PROTOCOL.md §4.1). */
+export function keepsQuote(version: number): boolean {
+  return version > FIRST_LINK_VERSION
+}
+
 /** The most quotes that a HELLO of this version carries. */
 export function maxQuotes(version: number): number {
   return version > FIRST_LINK_VERSION ? MAX_QUOTES : 1

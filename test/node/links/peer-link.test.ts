@@ -106,8 +106,9 @@ describe('A link to a peer', () => {
   })
 
   it('is opened to a peer that speaks the version before, with its one quote', async () => {
-    const link = await openTo({ version: 1 })
-    assert.equal(link.prices, PRICES)
+    const lower = { routeUnits: PRICES.routeUnits - 1 }
+    const link = await openTo({ version: 1, signedQuotes: [signedQuote(lower)] })
+    assert.equal(link.prices, PRICES, 'which it need not keep to')
     await link.close()
   })
 
