@@ -97,22 +97,26 @@ export function createSweeping(
   side: ChainSide,
   parts: { peers: Pick<Peers, 'counts'>; keeper: Pick<OverlayKeeper, 'self'> },
 ): Sweeping | undefined {
-  const { sweepAboveUnits, sweepTo, depositUnits, deployment } = config
+  const { sweepAboveUnits, sweepTo, accept, payWith, deployment } = config
   if (sweepAboveUnits === undefined) return undefined
   if (sweepTo !== undefined && !isAddress(sweepTo)) throw mistyped(sweepTo)
+  const rates = new Map(accept.map((medium) => [medium.token, medium.baseUnitsPerUnit]))
+  const deposits = new Map(payWith.map(({ token, depositBase }) => [token, depositBase]))
   const sweeping = new Sweeping({
     ...side,
     deployment,
-    keepBase: () => {
+    tokens: accept.map(({ token }) => token),
+    keepBase: (token) => {
+      const mark = unitsToBase(sweepAboveUnits, rates.get(token))
       // enough to open or top up a channel to each peer that is wanted
-      const capital = unitsToBase(depositUnits) * BigInt(parts.peers.counts.wanted)
-      const mark = unitsToBase(sweepAboveUnits)
+      const capital = (deposits.get(token) ?? 0n) * BigInt(parts.peers.counts.wanted)
       return capital > mark ? capital : mark
     },
     to: () => (sweepTo as Hex | undefined) ?? parts.keeper.self?.row.operator,
     checkMs: SWEEP_CHECK_MS,
     onTrouble: (error) => log.warn({ code: error.code }, error.message),
-    onSwept: (_, transaction) => log.info({ transaction }, 'Sent earnings to the cold account'),
+    onSwept: ({ token, txHash: transaction }) =>
+      log.info({ token, transaction }, 'Sent earnings to the cold account'),
   })
   closers.add('sweeping', () => sweeping.stop())
   return sweeping

@@ -143,7 +143,6 @@ export {
 } from './instruction.ts'
 export {
   type Ack,
-  agreedVersion,
   CAUGHT_UP_FLAG,
   CREDIT_OUTCOMES,
   type Credit,
@@ -157,7 +156,6 @@ export {
   encodeHello,
   encodeSubscribe,
   type Hello,
-  LINK_VERSION,
   MAX_REFUSALS,
   PACKET_REFUSALS,
   type PacketRefusal,
@@ -184,10 +182,19 @@ export {
   releaseRequest,
   requestDigest,
 } from './link/release.ts'
+export {
+  agreedVersion,
+  isSpokenVersion,
+  keepsQuote,
+  LINK_VERSION,
+  maxQuotes,
+} from './link/version.ts'
 export { mostPerPrefix, networkLuminosity } from './luminosity.ts'
 export {
   BASE_PER_UNIT,
   baseToUnits,
+  COIN_TOKEN,
+  countableUnits,
   formatMft,
   MFT_DECIMALS,
   parseMft,
@@ -218,10 +225,14 @@ export {
   padPacket,
   roundUpExpiry,
 } from './packet.ts'
+export { PERMIT_TOKEN_ABI, PERMIT_TYPES, type PermitDomain, permitDomain } from './permit.ts'
 export {
   BOARD_UNIT,
   dearestPostage,
   destinationFee,
+  highestRate,
+  lowerPrices,
+  type MediumPrices,
   medianOf,
   type PostageInput,
   type PostageTable,
@@ -233,7 +244,7 @@ export {
   SERVICE_NAMES,
   tableFees,
 } from './price.ts'
-export { openQuote, type Quote, SIGNED_QUOTE_BYTES, signQuote } from './quote.ts'
+export { MAX_QUOTES, openQuote, type Quote, SIGNED_QUOTE_BYTES, signQuote } from './quote.ts'
 export {
   isRegistrationSigned,
   nodeIdOf,

@@ -76,7 +76,8 @@ async function assemble(
   const experience = createExperience()
   const { refreshMs } = settings.profile
   const fetch = options.fetch ?? globalThis.fetch
-  const directory = new Directory({ chain, deployment, indexers, fetch, clock, refreshMs })
+  const medium = settings.medium.token
+  const directory = new Directory({ chain, deployment, indexers, fetch, clock, medium, refreshMs })
   const shared = { settings, clock, random, store, chain, account, channels, keyPair }
   const known = { ...shared, experience, directory }
   const guards = await Guards.open(store, experience)

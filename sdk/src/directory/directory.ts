@@ -14,6 +14,8 @@ export interface DirectoryOptions {
   indexers: readonly string[]
   fetch: Fetch
   clock: Clock
+  /** The token that the client pays with; MFT unless given. */
+  medium?: Hex
   /** Age from which {@link Directory.fresh} asks again, so that new and gone relays are seen. */
   refreshMs: number
 }
@@ -98,7 +100,9 @@ export class Directory {
     const { chain, deployment, fetch, clock } = this.#options
     const nowMs = clock.now()
     const listing = await fetchListing({ url, fetch })
-    const checked = await checkListing(listing, { chain, deployment, seeds: this.#seeds, nowMs })
+    const { medium = deployment.token.toLowerCase() as Hex } = this.#options
+    const common = { chain, deployment, medium }
+    const checked = await checkListing(listing, { ...common, seeds: this.#seeds, nowMs })
     return createView(checked, nowMs)
   }
 }

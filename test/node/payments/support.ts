@@ -23,7 +23,12 @@ import type { ChainDirectory } from '../../../node/src/chain/directory.ts'
 import type { ChainFollower, FollowerOptions } from '../../../node/src/chain/follow.ts'
 import { Rpc } from '../../../node/src/chain/rpc.ts'
 import type { TransactionSender } from '../../../node/src/chain/transactions.ts'
-import { CreditLedger, type PaymentTerms } from '../../../node/src/payments/credit-ledger.ts'
+import type { ClaimResult } from '../../../node/src/payments/claims.ts'
+import {
+  CreditLedger,
+  type MediumTerms,
+  type PaymentTerms,
+} from '../../../node/src/payments/credit-ledger.ts'
 import { Releases } from '../../../node/src/payments/releases.ts'
 import { openSignedLog } from '../../../node/src/payments/signed-log.ts'
 import { openVoucherLog, type VoucherLog } from '../../../node/src/payments/voucher-log.ts'
@@ -41,11 +46,9 @@ export function domainOf({ chainId, channels }: Deployment) {
 
 export function termsOf({ token }: Deployment): PaymentTerms {
   return {
-    token,
-    minDepositBase: MFT,
+    media: [{ token, minDepositBase: MFT, baseUnitsPerUnit: UNIT }],
     minNoticeSeconds: NOTICE_SECONDS,
     maxWindowUnits: 100_000,
-    baseUnitsPerUnit: UNIT,
   }
 }
 
@@ -71,7 +74,14 @@ export interface Payee {
 export async function startPayee(
   chain: TestChain,
   before?: Pick<Payee, 'account' | 'secretKey' | 'folder'>,
-  { maxPending, ...following }: { maxPending?: number } & Partial<FollowerOptions> = {},
+  {
+    media,
+    maxPending,
+    ...following
+  }: {
+    media?: readonly MediumTerms[]
+    maxPending?: number
+  } & Partial<FollowerOptions> = {},
 ): Promise<Payee> {
   const { account, secretKey } = before ?? (await chain.createAccount(0n))
   const folder = before?.folder ?? (await newFolder())
@@ -79,7 +89,7 @@ export async function startPayee(
   const { directory, follower } = follow(chain, account, { confirmations: DEPTH, ...following })
   await follower.start()
   const vouchers = await openVoucherLog(join(folder, 'vouchers.log'))
-  const terms = termsOf(deployment)
+  const terms = { ...termsOf(deployment), ...(media && { media }) }
   const domain = domainOf(deployment)
   let isStopped = false
   const released = await openSignedLog(join(folder, 'released.log'))
@@ -185,4 +195,9 @@ export function creditOf(
   const digest = voucherDigest(separator, { channelId: id, epoch, amount })
   const signature = signDigest(digest, payer.secretKey)
   return { ...terms, noticeSeconds: notice, epoch, amount, signature }
+}
+
+/** What a round of claims paid in MFT. */
+export function mftOf({ deployment }: TestChain, result: ClaimResult | undefined): bigint {
+  return result?.paid[deployment.token] ?? 0n
 }

@@ -45,10 +45,11 @@ function begin({ sender }: Payer, options: Partial<SweepingOptions> = {}) {
     rpc: new Rpc({ url }),
     deployment,
     sender,
+    tokens: [deployment.token],
     keepBase: () => 10n * MFT,
     to: () => COLD,
     checkMs: 5,
-    onSwept: (amount) => swept.push(amount),
+    onSwept: ({ amountBase }) => swept.push(amountBase),
     onTrouble: ({ message }) => troubles.push(message),
     ...options,
   })

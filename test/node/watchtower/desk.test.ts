@@ -41,7 +41,8 @@ after(async () => {
 
 function deskOf(options: Partial<DeskOptions> = {}): Desk {
   const limits = { payees: [], maxPerPayee: 10, maxVouchers: 100 }
-  return new Desk({ deployment, directory, store, ...limits, ...options })
+  const tokens = new Set([deployment.token])
+  return new Desk({ deployment, directory, store, tokens, ...limits, ...options })
 }
 
 function newPayee(): Account {

@@ -102,7 +102,8 @@ export function requestOf(
   vouchers: readonly StoredVoucher[],
   { time = Math.floor(Date.now() / 1_000), signWith = payee.secretKey, of = deployment } = {},
 ): [body: Uint8Array, signature: Uint8Array] {
-  const request = { payee: payee.account, time, vouchers: vouchers.map(wireVoucher) }
+  const told = vouchers.map((voucher) => wireVoucher(voucher, deployment.token))
+  const request = { payee: payee.account, time, vouchers: told }
   const body = Buffer.from(JSON.stringify(request))
   return [body, signCompact(requestDigest(of, body), signWith)]
 }

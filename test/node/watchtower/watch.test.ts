@@ -100,7 +100,7 @@ async function begin(options: Partial<WatchOptions> = {}) {
     directory,
     sender: senderOf(chain, secretKey),
     store,
-    minBase: 1n,
+    minBases: new Map([[deployment.token, 1n]]),
     gasPerDay: 10_000_000n,
     checkMs: 5,
     onClaimed: ({ paidBase }) => claims.push(paidBase),
@@ -164,11 +164,11 @@ describe('a watchtower', () => {
     const { payee } = there
     await chain.fund(payee.account, 0n)
     const { deployment, rpcUrl: url } = chain
-    const never = { thresholdBase: 1n, maxAgeMs: 10 ** 9, checkMs: 10 ** 9 }
+    const never = { thresholdOf: () => 1n, maxAgeMs: 10 ** 9, checkMs: 10 ** 9 }
     const claims = new Claims({ rpc: new Rpc({ url }), deployment, ...payee, ...never })
     await claims.claimNow()
     await chain.passTime(NOTICE_SECONDS / 2)
-    const { account } = await begin({ minBase: 10n * UNIT })
+    const { account } = await begin({ minBases: new Map([[deployment.token, 10n * UNIT]]) })
     await manyLooks()
     assert.equal(await sentBy(account), 0)
   })

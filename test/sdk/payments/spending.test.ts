@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import { BASE_PER_UNIT, type Hex, type Quote, toHex } from '@mainframe/protocol'
 import { balance } from '../../../sdk/src/actions/balance.ts'
 import { spending } from '../../../sdk/src/actions/spending.ts'
+import type { Settings } from '../../../sdk/src/options.ts'
 import { readChannels, writeChannel } from '../../../sdk/src/payments/channel-records.ts'
 import { openChannel } from '../../../sdk/src/payments/channels.ts'
 import { advanceClose } from '../../../sdk/src/payments/close-channel.ts'
@@ -25,7 +26,9 @@ async function spender() {
     await channel.record(signedBase)
     ids.push(toHex(channel.channelId))
   }
-  return { money, context: money.context, ids }
+  const medium = { token: money.deployment.token, isMft: true, mostBaseUnitsPerUnit: BASE_PER_UNIT }
+  const settings = { medium } as Settings
+  return { money, context: { ...money.context, settings }, ids }
 }
 
 function claim(money: FakeMoney, id: `0x${string}`, claimed: bigint): void {
