@@ -186,6 +186,8 @@ describe('The settings of a relay', () => {
         mostBaseUnitsPerUnit: 4n,
         depositBase: 20n,
         maxDepositBase: 6n,
+        lowWaterBase: 4n,
+        maxDepositedBase: 400_000_000_000n,
       })
       assert.equal(payWith[1]?.token, ADDRESS.toLowerCase())
     })

@@ -2,6 +2,9 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { COIN_TOKEN, type Hex, MainframeError, toHex } from '@mainframe/protocol'
 import { Mainframe, type MainframeOptions, memoryStore } from '@mainframe/sdk'
+import type { AuditReport } from '../../node/src/accounts/audit.ts'
+import type { EarningsReport } from '../../node/src/accounts/earnings.ts'
+import { earningsText } from '../../node/src/accounts/text.ts'
 import { askRelay } from '../../node/src/admin-client.ts'
 import { startChain, type TestChain } from '../helpers/chain.ts'
 import { deployToken, type TestToken } from '../helpers/tokens.ts'
@@ -168,11 +171,28 @@ describe('Clients and relays that pay in what they have', () => {
 
   it('get the rest of a deposit back in what it was made in', async () => {
     const { signedBase = 0n } = (await bob.spending())[0] ?? {}
-    const [asked] = await bob.closeChannel()
-    assert.equal(asked?.state, 'closing')
-    await chain.passTime(3_601)
     const [closed] = await bob.closeChannel()
-    assert.equal(closed?.state, 'closed')
+    assert.equal(closed?.state, 'closed', 'with the consent of its relay')
     assert.equal(await dollar.balanceOf(bob.account), DOLLARS - signedBase)
+    const { channels, totalBase } = (await bob.balance()).medium
+    assert.deepEqual([channels.depositBase, totalBase], [0n, DOLLARS - signedBase])
+  })
+
+  it('leave books that are balanced in each medium by itself', async () => {
+    const { config } = relays[0] as TestRelay
+    const audited = await askRelay(config.dataFolder, '/audit', 'POST')
+    const { balanced, differences, balances } = audited as unknown as AuditReport
+    assert.deepEqual([balanced, differences], [true, []])
+    const of = (medium: Hex, account: string) =>
+      BigInt(balances.find((row) => row.medium === medium && row.account === account)?.base ?? 0)
+    assert.ok(of(dollar.address, 'vault') > 0n, 'what was claimed of dollars')
+    assert.ok(of(COIN_TOKEN, 'unsigned') > 0n, 'a channel in coin to the third')
+    assert.ok(of(chain.deployment.token, 'unsigned') > 0n, 'and one in MFT to the second')
+    const report = (await askRelay(config.dataFolder, '/earnings')) as unknown as EarningsReport
+    assert.equal(report.mft, chain.deployment.token)
+    const earned = report.media.find(({ medium }) => medium === dollar.address)
+    const [{ signedBase } = { signedBase: 0n }] = await alice.spending()
+    assert.ok(BigInt(earned?.total.earned ?? 0) > 0n && signedBase > 0n)
+    assert.match(earningsText(report), new RegExp(`in base units of ${dollar.address}`))
   })
 })

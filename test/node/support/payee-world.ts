@@ -55,7 +55,7 @@ export const DOMAIN = { chainId: BigInt(CHAIN_ID), contract: CHANNELS }
 export const SEPARATOR = domainSeparator(DOMAIN)
 export const WINDOW_UNITS = 1_000_000
 const NOTICE_SECONDS = 3_600
-const PAYEE_SECRET = new Uint8Array(32).fill(9)
+export const PAYEE_SECRET = new Uint8Array(32).fill(9)
 const PAYEE = secretKeyAccount(PAYEE_SECRET)
 
 /** Worth as much as MFT. */

@@ -7,6 +7,7 @@ import {
   domainSeparator,
   type EndingChannel,
   equalBytes,
+  fromHex,
   type Quote,
   type ReleaseAnswer,
   recoverSigner,
@@ -43,10 +44,11 @@ async function rig(release?: (request: Credit) => ReleaseAnswer) {
   const money = fakeMoney(10n * MFT)
   const relay = new FakeRelay('r', money, { payee: toHex(payee) })
   if (release) relay.manners.release = release
-  const quote = { minDepositBase: MFT, noticeSeconds: 3_600, baseUnitsPerUnit: BASE_PER_UNIT }
+  const token = fromHex(money.deployment.token)
+  const terms = { minDepositBase: MFT, noticeSeconds: 3_600, baseUnitsPerUnit: BASE_PER_UNIT }
   const channel = await openChannel(money.context, {
     relay: relay.relay,
-    quote: quote as Quote,
+    quote: { ...terms, token } as Quote,
     depositBase: MFT,
     windowUnits: 1_000,
   })
