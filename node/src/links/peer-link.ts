@@ -4,6 +4,7 @@ import {
   type ByteStream,
   type ChannelsDomain,
   type CreditStop,
+  equalBytes,
   type Hello,
   type Hex,
   isSpokenVersion,
@@ -126,7 +127,8 @@ export class PeerLink implements PacketLink {
     const peer = new PeerLink(relay, options, stream)
     try {
       const hello = await shakeHands(peer.#link, options.domain, signal)
-      peer.#quote = quoteOf(hello, relay, options) // what it asks is judged when a channel is opened
+      // what it asks is judged when a channel is opened
+      peer.#quote = chooseQuote(quotesOf(hello, relay, options.domain), options.payWith)
       peer.#keepsQuote = keepsQuote(hello.version)
       return peer
     } catch (error) {
@@ -257,10 +259,13 @@ export class PeerLink implements PacketLink {
     const link = new PayerLink(await network.open(relay, signal), {})
     try {
       const hello = await shakeHands(link, domain, signal)
-      const payWith = first ? [toHex(first.token)] : this.#options.payWith
-      const quote = quoteOf(hello, relay, { domain, payWith })
-      if (!first || quote.baseUnitsPerUnit === first.baseUnitsPerUnit) return quote
-      throw unverified('changed its rate while a link lasts', 'bad-quote')
+      const quotes = quotesOf(hello, relay, domain)
+      const quote = quotes.find(
+        ({ token, baseUnitsPerUnit }) =>
+          first && equalBytes(token, first.token) && baseUnitsPerUnit === first.baseUnitsPerUnit,
+      )
+      if (quote) return quote
+      throw unverified('changed its medium or rate while a link lasts', 'bad-quote')
     } finally {
       await link.close()
     }
@@ -292,12 +297,8 @@ function silent(): MainframeError {
   })
 }
 
-/** The quote that we pay by. Throws `PAYMENT_UNVERIFIED`, or `PAYMENT_NO_MEDIUM`. */
-function quoteOf(
-  hello: Hello,
-  relay: RelayEntry,
-  { domain, payWith }: Pick<PeerLinkOptions, 'domain' | 'payWith'>,
-): Quote {
+/** What a peer quotes: one at least, all of them signed. Throws `PAYMENT_UNVERIFIED`. */
+function quotesOf(hello: Hello, relay: RelayEntry, domain: ChannelsDomain): Quote[] {
   if (!isSpokenVersion(hello.version)) {
     throw unverified('speaks another version of the link', 'failed')
   }
@@ -306,7 +307,7 @@ function quoteOf(
   if (signed.length === 0 || signed.length < quotes.length) {
     throw unverified('did not sign its quotes', 'bad-quote')
   }
-  return chooseQuote(signed, payWith)
+  return signed
 }
 
 function unverified(what: string, outcome: PeerFailure): MainframeError {

@@ -217,7 +217,7 @@ describe('a channel to another relay', () => {
     )
     const reason = ends[1]?.status === 'rejected' ? ends[1].reason : undefined
     assert.equal(errorCode(reason), 'PAYMENT_INSUFFICIENT')
-    assert.match(String(reason), /has 1 MFT left for a channel that needs 2$/)
+    assert.match(String(reason), /has 1 MFT left for a channel that needs 2 MFT$/)
   })
 
   it('refuses a window too small to prepay a unit, before it deposits anything', async () => {

@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   BASE_PER_UNIT,
+  COIN_TOKEN,
   type Credit,
   type Deployment,
   domainSeparator,
@@ -158,8 +159,15 @@ export async function createPayer(chain: TestChain, mftBase = 1_000n * MFT): Pro
 export async function deposit(
   { deployment }: TestChain,
   payer: Payer,
-  { payee, amount, notice = NOTICE_SECONDS }: { payee: Hex; amount: bigint; notice?: number },
+  wish: { payee: Hex; amount: bigint; notice?: number; token?: Hex },
 ): Promise<void> {
+  const { payee, amount, notice = NOTICE_SECONDS, token = deployment.token } = wish
+  if (token === COIN_TOKEN) {
+    const channel = [payee, token, payer.account, notice]
+    const data = channelsContract.encodeFunctionData('open', [channel, amount, 0]) as Hex
+    await payer.sender.send({ to: deployment.channels, data, what: 'open', valueBase: amount })
+    return
+  }
   const terms = AbiCoder.defaultAbiCoder().encode(
     ['address', 'address', 'uint32'],
     [payee, payer.account, notice],
@@ -173,9 +181,10 @@ export async function deposit(
 export async function exit(
   { deployment }: TestChain,
   payer: Payer,
-  { payee, method }: { payee: Hex; method: 'requestClose' | 'cancelClose' | 'finalize' },
+  wish: { payee: Hex; method: 'requestClose' | 'cancelClose' | 'finalize'; token?: Hex },
 ): Promise<void> {
-  const terms = [payee, deployment.token, payer.account, NOTICE_SECONDS]
+  const { payee, method, token = deployment.token } = wish
+  const terms = [payee, token, payer.account, NOTICE_SECONDS]
   const data = channelsContract.encodeFunctionData(method, [terms]) as Hex
   await payer.sender.send({ to: deployment.channels, data, what: method })
 }
@@ -184,11 +193,11 @@ export async function exit(
 export function creditOf(
   { deployment }: TestChain,
   payer: Pick<Payer, 'account' | 'secretKey'>,
-  wish: { payee: Hex; units: number; epoch?: number; notice?: number },
+  wish: { payee: Hex; units: number; epoch?: number; notice?: number; token?: Hex },
 ): Credit {
-  const { payee, units, epoch = 1, notice = NOTICE_SECONDS } = wish
+  const { payee, units, epoch = 1, notice = NOTICE_SECONDS, token = deployment.token } = wish
   const account = fromHex(payer.account)
-  const terms = { payer: account, token: fromHex(deployment.token), signer: account }
+  const terms = { payer: account, token: fromHex(token), signer: account }
   const amount = BigInt(units) * UNIT
   const id = voucherChannelId({ ...terms, payee: fromHex(payee), noticeSeconds: notice })
   const separator = domainSeparator(domainOf(deployment))

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, it } from 'node:test'
-import { type Hex, MainframeError } from '@mainframe/protocol'
+import { COIN_TOKEN, type Hex, MainframeError } from '@mainframe/protocol'
 import { callView, channelsContract, tokenContract } from '../../../node/src/chain/contracts.ts'
 import { Rpc } from '../../../node/src/chain/rpc.ts'
 import { TransactionSender } from '../../../node/src/chain/transactions.ts'
-import { Sweeping, type SweepingOptions } from '../../../node/src/payments/sweeping.ts'
+import { Sweeping, type SweepingOptions, type Swept } from '../../../node/src/payments/sweeping.ts'
 import { startChain, type TestChain } from '../../helpers/chain.ts'
 import { MFT, POLL_MS, senderOf, until } from '../chain-support.ts'
 import { createPayer, type Payer, vaultOf } from './support.ts'
@@ -65,6 +65,8 @@ async function balanceOf(account: Hex): Promise<bigint> {
   return balance
 }
 
+const coinOf = async (account: Hex) =>
+  BigInt(await chain.request<Hex>('eth_getBalance', [account, 'latest']))
 const sentBy = async ({ account }: Payer, block: 'latest' | 'pending' = 'latest') =>
   Number(await chain.request('eth_getTransactionCount', [account, block]))
 const manyLooks = () => new Promise((resolve) => setTimeout(resolve, 100))
@@ -103,6 +105,31 @@ describe('earnings in the vault', () => {
     await until(() => swept.length === 2)
     assert.deepEqual(swept, [15n * MFT, 3n * MFT])
     assert.equal(await vaultOf(chain, hot), 10n * MFT)
+  })
+
+  it('go token by token, each above its own mark', async () => {
+    const hot = await earned(12n * MFT)
+    const { channels } = chain.deployment
+    const [coin, cold] = [2n * MFT, await coinOf(COLD)]
+    const data = channelsContract.encodeFunctionData('deposit', [COIN_TOKEN, coin]) as Hex
+    await hot.sender.send({ to: channels, data, what: 'deposit', valueBase: coin })
+    const swept: Swept[] = []
+    begin(hot, {
+      tokens: [chain.deployment.token, COIN_TOKEN],
+      keepBase: (token) => (token === COIN_TOKEN ? MFT / 2n : 10n * MFT),
+      onSwept: (one) => swept.push(one),
+    })
+    await until(() => swept.length === 2)
+    assert.deepEqual(
+      swept.map(({ token, amountBase }) => [token, amountBase]),
+      [
+        [chain.deployment.token, 2n * MFT],
+        [COIN_TOKEN, (3n * MFT) / 2n],
+      ],
+    )
+    assert.equal((await coinOf(COLD)) - cold, (3n * MFT) / 2n)
+    await manyLooks()
+    assert.equal(swept.length, 2)
   })
 
   it('never go below what is needed now, though that was less before', async () => {

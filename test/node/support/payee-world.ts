@@ -222,6 +222,8 @@ export class RawPayer {
 }
 
 export interface PayeeOptions {
+  /** Another's, to be taken for it; a new one unless given. */
+  nodeSeed?: Uint8Array
   maxLinks?: number
   quotaBytes?: number
   /** What it takes; {@link MEDIUM} alone unless given. */
@@ -237,7 +239,7 @@ export async function createPayee(options: PayeeOptions = {}) {
   const { media = [MEDIUM], prices = () => PRICES, now = Date.now } = options
   const rates = new Map(media.map(({ token, baseUnitsPerUnit }) => [token, baseUnitsPerUnit]))
   const folder = await mkdtemp(join(tmpdir(), 'mainframe-payee-'))
-  const nodeSeed = Uint8Array.from(randomBytes(32))
+  const { nodeSeed = Uint8Array.from(randomBytes(32)) } = options
   const nodeKey = (await generateKeyPairFromSeed('Ed25519', nodeSeed)).publicKey.raw
   const sealKey = createKeyPair()
   const channels = new Map<Hex, ChannelRow>()
