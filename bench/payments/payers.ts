@@ -29,12 +29,8 @@ export interface SignedCredit {
 }
 
 const NOTICE_SECONDS = 86_400
-const TERMS = {
-  minDepositBase: 1n,
-  minNoticeSeconds: NOTICE_SECONDS,
-  maxWindowUnits: Number.MAX_SAFE_INTEGER,
-  baseUnitsPerUnit: BASE_PER_UNIT,
-}
+const TERMS = { minNoticeSeconds: NOTICE_SECONDS, maxWindowUnits: Number.MAX_SAFE_INTEGER }
+const MEDIUM = { minDepositBase: 1n, baseUnitsPerUnit: BASE_PER_UNIT }
 
 /**
  * A ledger as a relay has it. Its channels stand in the confirmed view from the start, and its log
@@ -68,7 +64,7 @@ export class BenchPayee {
       released: { entries: new Map() },
       payee: toHex(this.#account),
       domain: this.#domain,
-      terms: { ...TERMS, token: toHex(this.#token) },
+      terms: { ...TERMS, media: [{ ...MEDIUM, token: toHex(this.#token) }] },
     })
   }
 

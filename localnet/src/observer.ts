@@ -79,7 +79,7 @@ async function readHeld(
     onCaughtUp: () => caughtUp.resolve(),
     onClosed: fail,
   })
-  const hello = { version: LINK_VERSION, chainId, signedQuote: new Uint8Array(0) }
+  const hello = { version: LINK_VERSION, chainId, signedQuotes: [] }
   await link.handshake({ ...hello, channels: fromHex(channels, 20) })
   link.subscribe({ bits: 0, prefix: new Uint8Array(32), cursor: 0 })
   await caughtUp.promise.finally(() => signal.removeEventListener('abort', fail))

@@ -178,7 +178,7 @@ function relayConfig({ folder, port, index }: PreparedRelay, chain: Chain) {
 export type RelayStatusJson = {
   [Name in Exclude<
     keyof RelayStatus,
-    'lastClaim' | 'outgoing' | 'watchtowers'
+    'lastClaim' | 'outgoing' | 'watchtowers' | 'earnings'
   >]: RelayStatus[Name] extends bigint ? string : RelayStatus[Name]
 }
 

@@ -10,6 +10,7 @@ import type { Logger } from './log.ts'
 import type { RelayKeys } from './operator/keys.ts'
 import { askedPrices, setPrices } from './operator/prices.ts'
 import { updateRelay } from './operator/register.ts'
+import { otherMedia } from './payments/media.ts'
 
 export interface ChainSide {
   rpc: Rpc
@@ -51,7 +52,8 @@ export async function followChain(options: ChainSideOptions): Promise<ChainSide>
   const secretKey = keys.hotSecret
   const sender = new TransactionSender({ rpc, chainId, secretKey, pollMs, onMined })
   const account = options.keepsAllChannels ? {} : { account: keys.hotAccount }
-  const directory = new ChainDirectory({ deployment, ...account })
+  const media = [...config.accept, ...config.payWith].map(({ token }) => token)
+  const directory = new ChainDirectory({ deployment, ...account, media })
   const follower = new ChainFollower({
     rpc,
     deployment,
@@ -103,7 +105,7 @@ export async function untilListed(
 /** Brings board and registry to what the settings say. Without coin for gas the old terms stay. */
 async function announce(
   { config, log }: { config: RelayConfig; log: Logger },
-  { rpc, sender }: ChainSide,
+  { rpc, sender, directory }: ChainSide,
   self: RelayEntry,
 ): Promise<void> {
   const { deployment, announce: multiaddrs } = config
@@ -114,7 +116,13 @@ async function announce(
   }
   const complain = (error: Error) => log.warn(error.message)
   const prices = askedPrices(config)
-  await setPrices({ rpc, deployment, sender, node, prices }).then(report('Prices'), complain)
+  const media = otherMedia(config.accept, deployment.token)
+  const kept = [deployment.token, ...media.map(({ token }) => token)]
+  const left = directory.ownTokens(node.nodeId).filter((token) => !kept.includes(token))
+  await setPrices({ rpc, deployment, sender, node, prices, media, left }).then(
+    report('Prices'),
+    complain,
+  )
   if (multiaddrs.length === 0) return
   await updateRelay(node, { multiaddrs, metadata }, { sender, deployment }).then(
     report('Addresses'),

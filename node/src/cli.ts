@@ -121,9 +121,15 @@ function command(name: string, description: string, settings: readonly SettingNa
   for (const { name: setting, flag, variable, description: text, default: value } of SETTINGS) {
     if (setting !== 'dataFolder' && !settings.includes(setting)) continue
     const isEmpty = value === undefined || (Array.isArray(value) && value.length === 0)
-    added.option(`${flag} <value>`, `${text} (${variable}${isEmpty ? '' : `; default ${value}`})`)
+    const fallback = hasObjects(value) ? JSON.stringify(value) : `${value}`
+    const rest = isEmpty ? '' : `; default ${fallback}`
+    added.option(`${flag} <value>`, `${text} (${variable}${rest})`)
   }
   return added
+}
+
+function hasObjects(value: unknown): boolean {
+  return Array.isArray(value) && typeof value[0] === 'object'
 }
 
 function sources(options: Options): ConfigSources {
@@ -215,8 +221,13 @@ function print(options: Options, value: object): void {
 
 function printLines(value: object): void {
   for (const [name, member] of Object.entries(value)) {
-    console.log(`${name}: ${Array.isArray(member) ? member.join(', ') : String(member)}`)
+    console.log(`${name}: ${shown(member)}`)
   }
+}
+
+function shown(member: unknown): string {
+  if (Array.isArray(member)) return member.join(', ')
+  return typeof member === 'object' && member !== null ? JSON.stringify(member) : String(member)
 }
 
 function printStatus(status: Record<string, unknown>): void {
@@ -234,6 +245,16 @@ function printStatus(status: Record<string, unknown>): void {
   console.log(`opened     ${counts('opened')}`)
   console.log(`held       ${counts('held')}`)
   console.log(`earned     ${mft('earnedBase')}, of which claimed ${mft('claimedBase')}`)
+  for (const [token, { earnedBase, claimedBase }] of otherEarnings(status)) {
+    console.log(`           ${earnedBase} of ${token}, of which claimed ${claimedBase}`)
+  }
+}
+
+/** What was earned in other media than MFT; of those only whoever runs the relay knows the decimals. */
+function otherEarnings(status: Record<string, unknown>) {
+  type Told = { earnedBase: string; claimedBase: string }
+  const earnings = Object.entries(status['earnings'] as Record<string, Told>)
+  return earnings.filter(([token]) => token !== status['mft'])
 }
 
 function fail(error: unknown): never {

@@ -21,6 +21,7 @@ import type { RelayConfig } from './config.ts'
 import { createKeys, loadKeys, type RelayKeys } from './operator/keys.ts'
 import { askedPrices, setPrices } from './operator/prices.ts'
 import { fetchNode, registerRelay } from './operator/register.ts'
+import { otherMedia } from './payments/media.ts'
 
 /** What `init` shows; no secret. */
 export interface Identity {
@@ -75,7 +76,8 @@ export async function register(config: RelayConfig, input: RegisterInput): Promi
   const sender = new TransactionSender({ rpc, chainId, secretKey: keys.hotSecret, pollMs })
   const node = await untilRegistered(rpc, config, nodeId)
   const prices = askedPrices(config)
-  const pricesHash = await setPrices({ rpc, deployment, sender, node, prices })
+  const media = otherMedia(config.accept, deployment.token)
+  const pricesHash = await setPrices({ rpc, deployment, sender, node, prices, media })
   return {
     ...identityOf(keys),
     nodeId,

@@ -3,6 +3,12 @@ import { readFileSync } from 'node:fs'
 import { type Deployment, MainframeError, nearest, parseDeployment } from '@mainframe/protocol'
 import { Compile, type Validator } from 'typebox/compile'
 import {
+  type AcceptedMedium,
+  acceptedMedia,
+  type PayingMedium,
+  payingMedia,
+} from './payments/media.ts'
+import {
   ENVIRONMENT_PREFIX,
   SETTINGS,
   type SettingName,
@@ -13,9 +19,14 @@ import {
 const settingsForm = Compile(SettingsSchema)
 
 /** Everything that a running relay is told, checked and frozen. */
-export interface RelayConfig extends Omit<Settings, 'deploymentFile' | 'chainId'> {
+export interface RelayConfig
+  extends Omit<Settings, 'deploymentFile' | 'chainId' | 'accept' | 'payWith'> {
   rpcUrl: string
   deployment: Deployment
+  /** Media that this relay is paid in, MFT first. */
+  accept: readonly AcceptedMedium[]
+  /** Media that it pays with, the preferred first. */
+  payWith: readonly PayingMedium[]
 }
 
 /** Where settings come from; flags win over the environment, and both over the file. */
@@ -44,7 +55,8 @@ export function loadSettings(sources: ConfigSources): Settings {
 
 /** The settings of a command that needs the chain. Throws `CONFIG_INVALID` with one sentence. */
 export function loadConfig(sources: ConfigSources): RelayConfig {
-  const { rpcUrl, deploymentFile, chainId, ...settings } = loadSettings(sources)
+  const given = loadSettings(sources)
+  const { rpcUrl, deploymentFile, chainId, ...settings } = given
   if (rpcUrl === undefined) throw missing('rpcUrl')
   if (deploymentFile === undefined) throw missing('deploymentFile')
   const where = `the deployment file ${deploymentFile}`
@@ -52,7 +64,9 @@ export function loadConfig(sources: ConfigSources): RelayConfig {
     chainId,
     where,
   })
-  return Object.freeze({ ...settings, rpcUrl, deployment })
+  const accept = acceptedMedia(given, deployment.token)
+  const payWith = payingMedia(given, deployment.token)
+  return Object.freeze({ ...settings, rpcUrl, deployment, accept, payWith })
 }
 
 function readSettingsFile(file: string): Record<string, unknown> {
@@ -88,10 +102,23 @@ function readJson(file: string, what: string): unknown {
 /** The text of a flag or variable as the type of its setting; what does not fit stays text. */
 function typed(name: string, text: string | undefined): unknown {
   if (text === undefined) return undefined
-  const schema = SettingsSchema.properties[name as SettingName] as { type?: string }
+  const schema = SettingsSchema.properties[name as SettingName] as {
+    type?: string
+    items?: { type?: string }
+  }
+  if (schema.items?.type === 'object') return jsonOr(text)
   if (schema.type === 'array') return text === '' ? [] : text.split(',').map((part) => part.trim())
   const isNumber = schema.type === 'integer' && /^-?\d{1,15}$/.test(text)
   return isNumber ? Number(text) : text
+}
+
+/** A list of objects is given as JSON; what is none stays text, which no setting of that kind is. */
+function jsonOr(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
 }
 
 function assertForm(form: Validator, value: unknown, where: string): void {
@@ -101,6 +128,7 @@ function assertForm(form: Validator, value: unknown, where: string): void {
     ?.requiredProperties?.[0]
   if (lacking !== undefined) throw invalid(`${where} ${lacking} is missing`)
   const name = problem?.instancePath.slice(1) || 'the whole'
+  if (problem?.keyword === 'boolean') throw invalid(`${where} ${name} is not known`)
   throw invalid(`${where} ${name} ${problem?.message ?? 'is not valid'}`)
 }
 

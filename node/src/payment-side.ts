@@ -66,12 +66,14 @@ export function createClaims(
   { vouchers }: Stores,
   { side, hooks }: { side: ChainSide; hooks: Hooks },
 ): Claims {
-  const { deployment, claimMinUnits, claimMaxAgeSeconds } = config
+  const { deployment, accept, claimMaxAgeSeconds } = config
+  const thresholds = new Map(accept.map(({ token, claimMinBase }) => [token, claimMinBase]))
   const claims = new Claims({
     ...side,
     deployment,
     vouchers,
-    thresholdBase: unitsToBase(claimMinUnits),
+    // what is no longer accepted is claimed with the next look
+    thresholdOf: (token) => thresholds.get(token) ?? 0n,
     maxAgeMs: claimMaxAgeSeconds * 1_000,
     checkMs: CLAIM_CHECK_MS,
     onTrouble: (error) => log.warn({ code: error.code }, error.message),
@@ -86,16 +88,8 @@ export function createPayerChannels(
   { signed }: Stores,
   { side, hooks }: { side: ChainSide; hooks: Hooks },
 ): PayerChannels {
-  const { deployment, depositUnits, maxDepositUnits, noticeSeconds, topUpBelowPercent } = config
-  const depositBase = unitsToBase(depositUnits)
-  const limits = {
-    depositBase,
-    lowWaterBase: (depositBase * BigInt(topUpBelowPercent)) / 100n,
-    maxDepositedBase: unitsToBase(config.maxDepositedUnits),
-    maxDepositBase: unitsToBase(maxDepositUnits),
-    noticeSeconds,
-    maxNoticeSeconds: MAX_NOTICE_SECONDS,
-  }
+  const { deployment, payWith: media, noticeSeconds } = config
+  const limits = { media, noticeSeconds, maxNoticeSeconds: MAX_NOTICE_SECONDS }
   const { hotSecret } = keys
   const { onLeft, onFailure } = hooks
   const told = { onLeft, onFailure }
@@ -167,23 +161,27 @@ export function createSweeping(
     payerChannels: Pick<PayerChannels, 'isFunding'>
   },
 ): Sweeping | undefined {
-  const { sweepAboveUnits, sweepTo, depositUnits, deployment } = config
+  const { sweepAboveUnits, sweepTo, accept, payWith, deployment } = config
   if (sweepAboveUnits === undefined) return undefined
   if (sweepTo !== undefined && !isAddress(sweepTo)) throw mistyped(sweepTo)
+  const rates = new Map(accept.map((medium) => [medium.token, medium.baseUnitsPerUnit]))
+  const deposits = new Map(payWith.map(({ token, depositBase }) => [token, depositBase]))
   const sweeping = new Sweeping({
     ...side,
     deployment,
-    keepBase: () => {
+    tokens: accept.map(({ token }) => token),
+    keepBase: (token) => {
+      const mark = unitsToBase(sweepAboveUnits, rates.get(token))
       // enough to open or top up a channel to each peer that is wanted
-      const capital = unitsToBase(depositUnits) * BigInt(parts.peers.counts.wanted)
-      const mark = unitsToBase(sweepAboveUnits)
+      const capital = (deposits.get(token) ?? 0n) * BigInt(parts.peers.counts.wanted)
       return capital > mark ? capital : mark
     },
     isFunding: () => parts.payerChannels.isFunding,
     to: () => (sweepTo as Hex | undefined) ?? parts.keeper.self?.row.operator,
     checkMs: SWEEP_CHECK_MS,
     onTrouble: (error) => log.warn({ code: error.code }, error.message),
-    onSwept: (_, transaction) => log.info({ transaction }, 'Sent earnings to the cold account'),
+    onSwept: ({ token, txHash: transaction }) =>
+      log.info({ token, transaction }, 'Sent earnings to the cold account'),
   })
   closers.add('sweeping', () => sweeping.stop())
   return sweeping

@@ -1,5 +1,5 @@
 /** Every setting of a relay: its form, default and meaning. `config.ts` reads them. */
-import { DEFAULT_EPOCH_SECONDS } from '@mainframe/protocol'
+import { DEFAULT_EPOCH_SECONDS, MAX_QUOTES } from '@mainframe/protocol'
 import { type Static, Type } from 'typebox'
 import { LOG_LEVELS } from './log.ts'
 
@@ -10,6 +10,10 @@ const count = (fallback: number, description: string) =>
   Type.Integer({ minimum: 1, maximum: 100_000_000, default: fallback, description })
 const multiaddrs = (fallback: string[], description: string) =>
   Type.Array(Type.String({ pattern: '^/' }), { maxItems: 16, default: fallback, description })
+/** Base units of a token, as a decimal string: JSON's numbers are too small for them. */
+const base = () => Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,38}$' }))
+const token = Type.String({ pattern: '^(mft|coin|0x[0-9a-fA-F]{40})$' })
+const strict = { additionalProperties: false }
 
 export const SettingsSchema = Type.Object(
   {
@@ -59,6 +63,31 @@ export const SettingsSchema = Type.Object(
       default: 0,
       description: 'what the prices on the board are above these two, in percent',
     }),
+    accept: Type.Array(
+      Type.Object(
+        { token, baseUnitsPerUnit: base(), minDepositBase: base(), claimMinBase: base() },
+        strict,
+      ),
+      {
+        minItems: 1,
+        maxItems: MAX_QUOTES,
+        default: [{ token: 'mft' }],
+        description: 'media of exchange to be paid in, as JSON; see docs/relay.md',
+      },
+    ),
+    payWith: Type.Array(
+      Type.Object(
+        { token, mostBaseUnitsPerUnit: base(), depositBase: base(), maxDepositBase: base() },
+        strict,
+      ),
+      {
+        minItems: 1,
+        maxItems: MAX_QUOTES,
+        default: [{ token: 'mft' }],
+        description:
+          'media to pay other relays with, the preferred first, as JSON; see docs/relay.md',
+      },
+    ),
     maxWindowUnits: units(10_000_000, 'most that a payer may prepay and not have spent, in units'),
     depositUnits: units(100_000_000, 'deposit of a channel to another relay, in units'),
     maxDepositUnits: units(
@@ -189,7 +218,7 @@ export const SettingsSchema = Type.Object(
       description: `log lines go to standard error: ${LOG_LEVELS.join(', ')}`,
     }),
   },
-  { additionalProperties: false },
+  strict,
 )
 
 export type Settings = Static<typeof SettingsSchema>

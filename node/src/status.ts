@@ -1,5 +1,5 @@
 /** What a relay shows its operator: `/status` and `/metrics`. */
-import { BASE_PER_UNIT, type ChannelRow, type Hex, toHex } from '@mainframe/protocol'
+import { type ChannelRow, type Hex, toHex } from '@mainframe/protocol'
 import type { HoldStore } from './holding/hold-store.ts'
 import type { Subscriptions } from './holding/subscriptions.ts'
 import type { IncomingLinks } from './links/incoming.ts'
@@ -7,7 +7,7 @@ import type { Peers } from './links/peers.ts'
 import type { Lag, LoopLag } from './loop-lag.ts'
 import { type Metric, processMetrics } from './metrics.ts'
 import type { ClaimResult } from './payments/claims.ts'
-import type { CreditLedger } from './payments/credit-ledger.ts'
+import type { CreditLedger, Earnings } from './payments/credit-ledger.ts'
 import type { TowerFreshness } from './payments/watchtowers.ts'
 import type { Counts, OpenedOutcome } from './routing/outcomes.ts'
 import type { OverlayKeeper } from './routing/overlay-keeper.ts'
@@ -16,13 +16,15 @@ import type { Router } from './routing/router.ts'
 /** The parts of a running relay that are looked at. */
 export interface Observed {
   account: Hex
+  /** The MFT contract. */
+  mft: Hex
   keeper: OverlayKeeper
   router: Router
   peers: Peers
   incoming: IncomingLinks
   holds: HoldStore
   subscriptions: Subscriptions
-  ledger: Pick<CreditLedger, 'earned'>
+  ledger: Pick<CreditLedger, 'earned' | 'unitsOf'>
   /** Our channels to other relays, as confirmed. */
   outgoing(): Iterable<ChannelRow>
   opened: OpenedReport
@@ -35,12 +37,14 @@ export interface Observed {
   isReady(): boolean
 }
 
-/** JSON of `GET /status`; amounts in base units of MFT. */
-export interface RelayStatus {
+/** JSON of `GET /status`; amounts in base units. */
+export interface RelayStatus extends Earnings {
   nodeId: Hex
   address: Hex
   /** The hot account: manager, payee and payer. */
   account: Hex
+  /** The MFT contract. */
+  mft: Hex
   ready: boolean
   /** Relays of the network, this one included, and its luminosity. */
   relays: number
@@ -79,15 +83,16 @@ export interface RelayStatus {
   debitedUnits: number
   /** Postage of what peers took since the start, in units; the rest of the debits is earned. */
   passedOnUnits: number
-  earnedBase: bigint
-  claimedBase: bigint
-  unclaimedBase: bigint
-  lastClaim: { txHash: Hex; rows: number; paidBase: bigint } | null
-  /** Channels to other relays: those that are not closed, those of them that are closing, what lies in them. */
-  outgoing: { channels: number; closing: number; lockedBase: bigint }
+  /** By token: every medium that is accepted, and others that are still owed. The fields beside it are MFT's. */
+  earnings: Readonly<Record<Hex, Earnings>>
+  lastClaim: Pick<ClaimResult, 'txHash' | 'rows' | 'paid'> | null
+  /** Channels to other relays: those that are not closed, those of them that are closing, what lies in them by token. */
+  outgoing: { channels: number; closing: number; locked: Readonly<Record<Hex, bigint>> }
   /** What each watchtower lacks of our vouchers, and when it last answered (Unix milliseconds). */
   watchtowers: readonly TowerFreshness[]
 }
+
+const NO_EARNINGS: Earnings = { earnedBase: 0n, claimedBase: 0n, unclaimedBase: 0n }
 
 /**
  * What came of opening, the packets that wait for their delay included: published once an interval,
@@ -119,11 +124,13 @@ export function relayStatus(parts: Observed): RelayStatus {
   const { keeper, router, peers, incoming, holds, subscriptions } = parts
   const { self, view } = keeper
   const claim = parts.lastClaim()
+  const earnings = parts.ledger.earned()
   const { opened, delayed } = parts.opened.published
   return {
     nodeId: toHex(self?.nodeId ?? new Uint8Array(0)),
     address: toHex(self?.address ?? new Uint8Array(0)),
     account: parts.account,
+    mft: parts.mft,
     ready: parts.isReady(),
     relays: (view?.others.length ?? 0) + 1,
     luminosity: view?.luminosity ?? 0,
@@ -148,10 +155,11 @@ export function relayStatus(parts: Observed): RelayStatus {
     peerFailures: { ...peers.failures },
     debitedUnits: router.debitedUnits,
     passedOnUnits: router.passedOnUnits,
-    ...parts.ledger.earned(),
+    ...(earnings[parts.mft] ?? NO_EARNINGS),
+    earnings,
     outgoing: outgoing(parts.outgoing()),
     watchtowers: parts.freshness().map((tower) => ({ ...tower })),
-    lastClaim: claim ? { txHash: claim.txHash, rows: claim.rows, paidBase: claim.paidBase } : null,
+    lastClaim: claim ? { txHash: claim.txHash, rows: claim.rows, paid: claim.paid } : null,
   }
 }
 
@@ -191,7 +199,7 @@ export function relayMetrics(parts: Observed): Metric[] {
     gauge(
       'watchtower_behind_units',
       'Units that the best copy of our vouchers lacks.',
-      behind(status),
+      behindUnits(status, parts.ledger),
     ),
     gauge('subscriptions', 'Subscribers.', status.links.subscriptions),
     gauge('held_packets', 'Packets on disk or about to be.', status.held.packets),
@@ -237,18 +245,24 @@ function lagMetric({ p50, p99, max }: Lag): Metric {
 }
 
 /** Of the best copy: one watchtower is enough to claim. */
-function behind({ watchtowers, unclaimedBase }: RelayStatus): number {
-  const all = watchtowers.map(({ behindBase }) => behindBase)
-  const least = all.reduce((a, b) => (a < b ? a : b), unclaimedBase)
-  return Number(least / BASE_PER_UNIT)
+function behindUnits({ watchtowers, earnings }: RelayStatus, ledger: Observed['ledger']): number {
+  const unclaimed = Object.entries(earnings).map(
+    ([token, of]) => [token, of.unclaimedBase] as const,
+  )
+  const copies = [...watchtowers.map(({ behind }) => Object.entries(behind)), unclaimed]
+  const units = copies.map((bases) =>
+    bases.reduce((sum, [token, base]) => sum + ledger.unitsOf(token as Hex, base), 0),
+  )
+  return Math.min(...units)
 }
 
 function outgoing(rows: Iterable<ChannelRow>): RelayStatus['outgoing'] {
-  const sum = { channels: 0, closing: 0, lockedBase: 0n }
-  for (const { state, deposit, claimed } of rows) {
+  const locked: Record<Hex, bigint> = {}
+  const sum = { channels: 0, closing: 0, locked }
+  for (const { token, state, deposit, claimed } of rows) {
     sum.channels += 1
     if (state === 'closing') sum.closing += 1
-    sum.lockedBase += deposit - claimed
+    locked[token] = (locked[token] ?? 0n) + deposit - claimed
   }
   return sum
 }

@@ -1,12 +1,13 @@
 /** How the parts of a relay are put together; `Relay` starts and stops what comes out. */
 import { join } from 'node:path'
 import {
-  BASE_PER_UNIT,
   type ChannelsDomain,
+  type ErrorCode,
   errorCode,
   fromHex,
+  lowerPrices,
+  type RelayPrices,
   toHex,
-  unitsToBase,
 } from '@mainframe/protocol'
 import type { Accounts } from './accounts/accounts.ts'
 import { ChargeMeter } from './accounts/charges.ts'
@@ -15,6 +16,7 @@ import { Journal } from './accounts/journal.ts'
 import { createAccounts } from './accounts/wiring.ts'
 import type { Base, Hooks, Stores } from './base.ts'
 import type { ChainSide } from './chain-side.ts'
+import type { RelayConfig } from './config.ts'
 import { HoldStore } from './holding/hold-store.ts'
 import { Subscriptions } from './holding/subscriptions.ts'
 import { AddressBook } from './links/address-book.ts'
@@ -25,6 +27,7 @@ import { Network } from './links/network.ts'
 import { createQuoter } from './links/own-quote.ts'
 import { Peers } from './links/peers.ts'
 import type { Logger } from './log.ts'
+import { askedPrices } from './operator/prices.ts'
 import { type AskPayee, createPayerChannels, createReleases, domainOf } from './payment-side.ts'
 import { CreditLedger } from './payments/credit-ledger.ts'
 import type { PayerChannels } from './payments/payer-channels.ts'
@@ -50,9 +53,13 @@ export interface Parts {
   incoming: IncomingLinks
 }
 
-/** A deposit is at least this many windows, in what we ask and in what we give. */
-const WINDOWS_PER_DEPOSIT = 10n
 const COMPLAINT_MS = 60_000
+/** What only the operator can mend when peers are not paid. */
+const MONEY_TROUBLES: readonly ErrorCode[] = [
+  'PAYMENT_INSUFFICIENT',
+  'PAYMENT_NO_MEDIUM',
+  'CHAIN_REJECTED',
+]
 
 /** Opens what is on disk. Errors as `AppendLog.open`. */
 export async function openStores({ config, keys, log, closers }: Base): Promise<Stores> {
@@ -123,6 +130,7 @@ export function createParts(
     router: withNews(router, hooks),
     domain,
     addressesOf,
+    payWith: config.payWith.map(({ token }) => token),
     boardPrices: ({ peerKey }) => side.directory.byPeerKey(peerKey)?.prices,
     retryMs: Math.max(100, config.pollIntervalMs),
     answerTimeoutMs: config.answerTimeoutSeconds * 1_000,
@@ -138,7 +146,7 @@ export function createParts(
   const incoming = new IncomingLinks({
     chainId,
     channels: domain.contract,
-    quote: createQuoter({ ...quoteTerms(base, keeper), domain }),
+    quotes: createQuoter({ ...quoteTerms(base, keeper), domain }),
     ledger,
     releases: createReleases(base, stores, { side, domain, ledger }),
     receive: (arrival) => router.receive(arrival),
@@ -169,15 +177,8 @@ function createLedger(
   wires: { side: ChainSide; domain: ChannelsDomain; charges: ChargeMeter },
 ): CreditLedger {
   const { side, domain, charges } = wires
-  const { maxWindowUnits, noticeSeconds: minNoticeSeconds, deployment } = config
+  const { accept: media, maxWindowUnits, noticeSeconds: minNoticeSeconds } = config
   const { maxChainAgeSeconds: maxViewAgeSeconds } = config
-  const terms = {
-    token: deployment.token,
-    minDepositBase: unitsToBase(maxWindowUnits) * WINDOWS_PER_DEPOSIT,
-    minNoticeSeconds,
-    maxWindowUnits,
-    baseUnitsPerUnit: BASE_PER_UNIT,
-  }
   const ledger = new CreditLedger({
     directory: side.directory,
     viewAgeSeconds: () => side.follower.age.viewSeconds,
@@ -186,7 +187,7 @@ function createLedger(
     released,
     payee: keys.hotAccount,
     domain,
-    terms,
+    terms: { media, minNoticeSeconds, maxWindowUnits },
     chargesOf: charges.chargesOf.bind(charges),
   })
   closers.add('ledger', () => ledger.close())
@@ -201,7 +202,7 @@ function createRouter(
   const { keeper, links, onFailure } = wires
   const router = new Router({
     view: () => keeper.view,
-    prices: () => keeper.prices,
+    prices: () => pricesNow(config, keeper.prices),
     links,
     holds,
     sealKeys: [keys.sealKey],
@@ -218,7 +219,7 @@ function linkComplaints(log: Logger): (error: unknown) => void {
   let lastMs = 0
   return (error) => {
     const code = errorCode(error)
-    const isMoney = code === 'PAYMENT_INSUFFICIENT' || code === 'CHAIN_REJECTED'
+    const isMoney = code !== undefined && MONEY_TROUBLES.includes(code)
     if (!isMoney || Date.now() - lastMs < COMPLAINT_MS) {
       log.debug({ err: error }, 'A link to a peer failed')
       return
@@ -242,18 +243,29 @@ function withNews(router: Router, { onLinkUp }: Hooks) {
 }
 
 function quoteTerms({ config, keys }: Base, keeper: OverlayKeeper) {
-  const { maxWindowUnits, noticeSeconds, confirmations, deployment } = config
+  const { accept: media, maxWindowUnits, noticeSeconds, confirmations } = config
   return {
     nodeSeed: keys.nodeSeed,
     payee: fromHex(keys.hotAccount, 20),
-    token: fromHex(deployment.token, 20),
+    media,
     maxWindowUnits,
-    minDepositBase: unitsToBase(maxWindowUnits) * WINDOWS_PER_DEPOSIT,
     noticeSeconds,
     confirmations,
     self: () => {
       const { self } = keeper
-      return self && { nodeId: self.nodeId, payee: fromHex(self.row.payee), prices: self.prices }
+      if (!self) return undefined
+      const { nodeId, row, rates } = self
+      return {
+        nodeId,
+        payee: fromHex(row.payee),
+        prices: pricesNow(config, keeper.prices),
+        rates,
+      }
     },
   }
+}
+
+/** The board's, or our own where it does not have a cut yet: to ask less is always allowed. */
+function pricesNow(config: RelayConfig, board: RelayPrices | undefined): RelayPrices | undefined {
+  return board && lowerPrices(board, askedPrices(config))
 }

@@ -23,6 +23,7 @@ export const ERROR_CODES = {
   STORE_FAILED: 'the disk refuses to read or write',
   PAYMENT_INSUFFICIENT: 'a balance, deposit or window is too small for what was asked',
   PAYMENT_UNVERIFIED: 'a quote or channel does not agree with the chain',
+  PAYMENT_NO_MEDIUM: 'no relay takes a medium of exchange that may be paid with',
   NETWORK_NO_RELAY: 'no usable relay is known or reachable',
   NETWORK_TIMEOUT: 'a peer did not answer in time',
   NETWORK_CLOSED: 'the connection or client was closed meanwhile',

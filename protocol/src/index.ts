@@ -160,7 +160,6 @@ export {
 } from './instruction.ts'
 export {
   type Ack,
-  agreedVersion,
   CAUGHT_UP_FLAG,
   CREDIT_OUTCOMES,
   type Credit,
@@ -174,7 +173,6 @@ export {
   encodeHello,
   encodeSubscribe,
   type Hello,
-  LINK_VERSION,
   MAX_REFUSALS,
   PACKET_REFUSALS,
   type PacketRefusal,
@@ -201,10 +199,19 @@ export {
   releaseRequest,
   requestDigest,
 } from './link/release.ts'
+export {
+  agreedVersion,
+  isSpokenVersion,
+  keepsQuote,
+  LINK_VERSION,
+  maxQuotes,
+} from './link/version.ts'
 export { mostPerPrefix, networkLuminosity } from './luminosity.ts'
 export {
   BASE_PER_UNIT,
   baseToUnits,
+  COIN_TOKEN,
+  countableUnits,
   formatMft,
   MFT_DECIMALS,
   parseMft,
@@ -235,10 +242,14 @@ export {
   padPacket,
   roundUpExpiry,
 } from './packet.ts'
+export { PERMIT_TOKEN_ABI, PERMIT_TYPES, type PermitDomain, permitDomain } from './permit.ts'
 export {
   BOARD_UNIT,
   dearestPostage,
   destinationFee,
+  highestRate,
+  lowerPrices,
+  type MediumPrices,
   medianOf,
   type PostageInput,
   type PostageTable,
@@ -250,7 +261,7 @@ export {
   SERVICE_NAMES,
   tableFees,
 } from './price.ts'
-export { openQuote, type Quote, SIGNED_QUOTE_BYTES, signQuote } from './quote.ts'
+export { MAX_QUOTES, openQuote, type Quote, SIGNED_QUOTE_BYTES, signQuote } from './quote.ts'
 export {
   isRegistrationSigned,
   nodeIdOf,

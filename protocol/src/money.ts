@@ -1,3 +1,4 @@
+import type { Hex } from './bytes.ts'
 import { MainframeError } from './errors.ts'
 
 /** Decimals of MFT: 1 MFT = 10^18 base units. */
@@ -9,6 +10,11 @@ export const MFT_DECIMALS = 18
  */
 export const BASE_PER_UNIT = 10n ** 9n
 
+/** The token of the chain's own coin, as the contracts name it. */
+export const COIN_TOKEN: Hex = '0x0000000000000000000000000000000000000000'
+
+const MOST_UNITS = BigInt(Number.MAX_SAFE_INTEGER)
+
 /** Units of postage in base units of a medium of exchange worth `ratePerUnit` base units a unit. */
 export function unitsToBase(units: number, ratePerUnit: bigint = BASE_PER_UNIT): bigint {
   return BigInt(units) * ratePerUnit
@@ -19,13 +25,19 @@ export function baseToUnits(base: bigint, ratePerUnit: bigint = BASE_PER_UNIT): 
   return safeUnits(base / ratePerUnit)
 }
 
+/** As {@link baseToUnits}, and 2^53 - 1 for all above: for amounts at the rate of somebody else. */
+export function countableUnits(base: bigint, ratePerUnit: bigint): number {
+  const units = base / ratePerUnit
+  return units < MOST_UNITS ? Number(units) : Number.MAX_SAFE_INTEGER
+}
+
 /** Units of a price in base units, rounded up: the payer never pays less than what was asked. */
 export function priceToUnits(base: bigint, ratePerUnit: bigint = BASE_PER_UNIT): number {
   return safeUnits((base + ratePerUnit - 1n) / ratePerUnit)
 }
 
 function safeUnits(units: bigint): number {
-  if (units < 0n || units > BigInt(Number.MAX_SAFE_INTEGER)) {
+  if (units < 0n || units > MOST_UNITS) {
     throw new MainframeError('VALIDATION_FAILED', 'The amount is past 2^53 units of postage')
   }
   return Number(units)

@@ -15,6 +15,33 @@ export interface RelayPrices {
 /** Postage by hold class, then by FORWARD layers left (0..3), in units. */
 export type PostageTable = Record<HoldClass, readonly number[]>
 
+/** What a relay's board rows of a medium say now, in base units of its token. */
+export interface MediumPrices {
+  routeBase: bigint
+  holdBasePerHour: bigint
+}
+
+/**
+ * The most base units that one unit may cost in a medium: what the relay's rows in that medium are to
+ * its prices in MFT (PROTOCOL.md §4.1). 0 when a unit costs less than a base unit.
+ */
+export function highestRate(
+  { routeUnits, holdUnitsPerHour }: RelayPrices,
+  { routeBase, holdBasePerHour }: MediumPrices,
+): bigint {
+  const route = routeBase / BigInt(routeUnits)
+  const hold = holdBasePerHour / BigInt(holdUnitsPerHour)
+  return route < hold ? route : hold
+}
+
+/** The lower of both prices of each kind; `prices` itself when none of `others` is lower. */
+export function lowerPrices(prices: RelayPrices, others: RelayPrices): RelayPrices {
+  const routeUnits = Math.min(prices.routeUnits, others.routeUnits)
+  const holdUnitsPerHour = Math.min(prices.holdUnitsPerHour, others.holdUnitsPerHour)
+  const isSame = routeUnits === prices.routeUnits && holdUnitsPerHour === prices.holdUnitsPerHour
+  return isSame ? prices : { routeUnits, holdUnitsPerHour }
+}
+
 /** Fee of a relay that only passes a packet on, or is its named hop. */
 export function routeFee(prices: RelayPrices): number {
   return prices.routeUnits

@@ -37,6 +37,8 @@ export interface Quote {
 
 const QUOTE_BYTES = 142
 export const SIGNED_QUOTE_BYTES = QUOTE_BYTES + 64
+/** The most media that a relay takes: a HELLO has room for this many quotes. */
+export const MAX_QUOTES = 8
 
 /** The quote and its Ed25519 signature by the node's seed. */
 export function signQuote(seed: Uint8Array, quote: Quote, domain: ChannelsDomain): Uint8Array {

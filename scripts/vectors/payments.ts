@@ -123,10 +123,12 @@ function releaseFrames(amount: bigint) {
 }
 
 export function frames() {
-  const signedQuote = signQuote(nodeSeed, quote, domain)
-  const greeting = { version: 1, chainId: 31_337, channels: domain.contract }
-  const ask = { ...greeting, signedQuote: new Uint8Array(0) }
-  const answer = { ...greeting, signedQuote }
+  const inCoin = { ...quote, token: new Uint8Array(20), baseUnitsPerUnit: 350_000n }
+  const signedQuotes = [quote, inCoin].map((each) => signQuote(nodeSeed, each, domain))
+  const greeting = { chainId: 31_337, channels: domain.contract }
+  const ask = { version: 2, ...greeting, signedQuotes: [] }
+  const answer = { version: 2, ...greeting, signedQuotes }
+  const oldAnswer = { version: 1, ...greeting, signedQuotes: signedQuotes.slice(0, 1) }
   const [amount = 0n] = AMOUNTS.slice(1)
   const digest = voucherDigest(domainSeparator(domain), {
     channelId: channelId(terms),
@@ -154,6 +156,7 @@ export function frames() {
   const made: readonly (readonly [object, FrameFields])[] = [
     [ask, { type: 'hello', body: encodeHello(ask) }],
     [answer, { type: 'hello', body: encodeHello(answer) }],
+    [oldAnswer, { type: 'hello', body: encodeHello(oldAnswer) }],
     [credit, { type: 'credit', sequence: 17, body: encodeCredit(credit) }],
     [{}, { type: 'packet', ...packet, body: held }],
     [ack, { type: 'ack', body: encodeAck(ack) }],

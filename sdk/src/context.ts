@@ -77,7 +77,8 @@ async function assemble(
   const { refreshMs } = settings.profile
   const fetch = options.fetch ?? globalThis.fetch
   const onFault = telling(options.onBackgroundError)
-  const parts = { chain, deployment, indexers, fetch, clock, refreshMs, onFault }
+  const medium = settings.medium.token
+  const parts = { chain, deployment, indexers, fetch, clock, medium, refreshMs, onFault }
   const directory = new Directory(parts)
   const shared = { settings, clock, random, store, chain, account, channels, keyPair }
   const known = { ...shared, experience, directory }

@@ -19,5 +19,6 @@ export {
   type ProfileName,
 } from './options.ts'
 export type { CloseOutcome } from './payments/close-channel.ts'
+export type { PayWith } from './payments/medium.ts'
 export { memoryStore } from './store/memory-store.ts'
 export type { Store } from './store/store.ts'

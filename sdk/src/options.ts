@@ -12,6 +12,7 @@ import type { Clock } from './clock.ts'
 import type { Fetch } from './directory/indexer-api.ts'
 import type { RetryTimes } from './messages/retry.ts'
 import type { Connect } from './network/host.ts'
+import { type Medium, type PayWith, resolveMedium } from './payments/medium.ts'
 import type { Random } from './random.ts'
 import type { Store } from './store/store.ts'
 
@@ -109,9 +110,14 @@ export interface MainframeOptions {
   delayMs?: number
   /** Mean wait before an acknowledgement in milliseconds; the profile's unless given. */
   ackDelayMs?: number
-  /** Deposit of a channel and of each top-up in base units of MFT; 1 MFT unless given. */
+  /** What to pay relays with; MFT unless given. */
+  payWith?: PayWith
+  /**
+   * Deposit of a channel and of each top-up, in base units of what is paid with; 1 MFT unless given, or
+   * as much as that may cost in `payWith`.
+   */
   depositBase?: bigint
-  /** The largest minimum deposit of a relay that is accepted; 100 MFT unless given. */
+  /** The largest minimum deposit of a relay that is accepted; a hundred times as much unless given. */
   mostDepositBase?: bigint
   /** The longest notice of a channel that is accepted, in seconds; 7 days unless given. */
   mostNoticeSeconds?: number
@@ -141,12 +147,14 @@ export interface Settings {
   delayMs: number
   ackDelayMs: number
   times: RetryTimes
+  medium: Medium
   depositBase: bigint
   limits: { mostDepositBase: bigint; mostNoticeSeconds: number }
   subscriptions: number
 }
 
-const MFT = 10n ** 18n
+/** Units in one MFT. */
+const UNITS_PER_MFT = 10n ** 9n
 const MAX_SUBSCRIPTIONS = 8
 const MAX_ACK_DELAY_MS = 3_600_000
 
@@ -162,7 +170,9 @@ export function resolveOptions(options: MainframeOptions): Settings {
   assertDelay(delayMs)
   if (!isWithin(ackDelayMs, 0, MAX_ACK_DELAY_MS)) throw invalid('ackDelayMs is 0 to 3600000')
   if (!isWithin(subscriptions, 1, MAX_SUBSCRIPTIONS)) throw invalid('subscriptions is 1 to 8')
-  const { depositBase = MFT, mostDepositBase = 100n * MFT } = options
+  const medium = resolveMedium(options.payWith, network.deployment.token)
+  const mftBase = UNITS_PER_MFT * medium.mostBaseUnitsPerUnit
+  const { depositBase = mftBase, mostDepositBase = 100n * mftBase } = options
   const { mostNoticeSeconds = 7 * 86_400 } = options
   if (depositBase <= 0n) throw invalid('depositBase is at least 1 base unit')
   return {
@@ -172,6 +182,7 @@ export function resolveOptions(options: MainframeOptions): Settings {
     delayMs,
     ackDelayMs,
     times: retryTimes(profile, delayMs, ackDelayMs),
+    medium,
     depositBase,
     limits: { mostDepositBase, mostNoticeSeconds },
     subscriptions,

@@ -46,6 +46,11 @@ export function orNull<T>(reader: Reader<T>): Reader<T | null> {
   return (value, path) => (value === null ? null : reader(value, path))
 }
 
+/** A field that may be missing. */
+export function optional<T>(reader: Reader<T>): Reader<T | undefined> {
+  return (value, path) => (value === undefined ? undefined : reader(value, path))
+}
+
 export function list<T>(reader: Reader<T>, maxLength: number): Reader<T[]> {
   return (value, path) => {
     if (!Array.isArray(value) || value.length > maxLength) {

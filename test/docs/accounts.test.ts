@@ -79,7 +79,7 @@ describe('docs/relay.md', () => {
       assert.equal(stdout, shown, stderr)
       const balances = balancesOf(book).map((row) => ({ ...row, base: `${row.base}` }))
       const looked = { block: 6_543_210, entries: book.entries.size, vouchers: 2, channels: 3 }
-      const report = { ...looked, balanced: true, balances, differences: [], notes: [] }
+      const report = { ...looked, mft: TOKEN, balanced: true, balances, differences: [], notes: [] }
       assert.equal(auditText(report), audited)
     } finally {
       await rm(folder, { recursive: true })

@@ -7,7 +7,13 @@ import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Deployment, type Hex, mainframeTokenAbi, toHex } from '@mainframe/protocol'
+import {
+  type Deployment,
+  type Hex,
+  mainframeTokenAbi,
+  parseDeployment,
+  toHex,
+} from '@mainframe/protocol'
 import { Interface, toQuantity, Wallet } from 'ethers'
 import { deployContracts } from '../../deploy/deploy.ts'
 import { readNetwork } from '../../deploy/networks.ts'
@@ -99,7 +105,8 @@ async function startIn(folder: string, shutdown: Shutdown, intervalMs: number): 
   await request('evm_setAutomine', [intervalMs === 0])
   const deploymentDir = join(folder, 'deployment')
   const { parameters } = readNetwork('localhost')
-  const deployment = await deployContracts({ rpcUrl, deploymentDir, parameters })
+  const deployed = await deployContracts({ rpcUrl, deploymentDir, parameters })
+  const deployment = parseDeployment(deployed, { where: 'the deployment of a test' })
   const deploymentFile = join(folder, 'deployment.json')
   await writeFile(deploymentFile, JSON.stringify(deployment))
   const [treasury = '0x'] = await request<Hex[]>('eth_accounts')

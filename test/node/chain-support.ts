@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { NodeRow } from '@mainframe/protocol'
+import type { Hex, NodeRow } from '@mainframe/protocol'
 import { ChainDirectory } from '../../node/src/chain/directory.ts'
 import { ChainFollower, type FollowerOptions } from '../../node/src/chain/follow.ts'
 import { Rpc } from '../../node/src/chain/rpc.ts'
@@ -81,10 +81,10 @@ export async function createRelay(
 export function follow(
   chain: ReachableChain,
   account: RelayKeys['hotAccount'],
-  options: Partial<FollowerOptions> = {},
+  { media = [], ...options }: Partial<FollowerOptions> & { media?: readonly Hex[] } = {},
 ): { directory: ChainDirectory; follower: ChainFollower } {
   const { deployment } = chain
-  const directory = new ChainDirectory({ deployment, account })
+  const directory = new ChainDirectory({ deployment, account, media })
   const rpc = new Rpc({ url: chain.rpcUrl })
   const defaults = {
     rpc,

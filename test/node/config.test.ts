@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { COIN_TOKEN } from '@mainframe/protocol'
 import { loadConfig, loadSettings } from '../../node/src/config.ts'
 import { SETTINGS } from '../../node/src/settings.ts'
 
@@ -104,6 +105,92 @@ describe('The settings of a relay', () => {
     const { deployment, rpcUrl } = loadConfig({ flags, environment: {} })
     assert.equal(deployment.token, ADDRESS.toLowerCase())
     assert.equal(rpcUrl, 'http://127.0.0.1:8545')
+  })
+
+  describe('that are media of exchange', () => {
+    const OTHER = `0x${'Ab'.repeat(20)}`
+    const UNIT = 10n ** 9n
+
+    async function load(given: object, flags: Record<string, string> = {}) {
+      const fields = { token: ADDRESS, registry: ADDRESS, board: ADDRESS, channels: ADDRESS }
+      const deploymentFile = await file('media.json', { chainId: 31_337, block: 1, ...fields })
+      const configFile = await file('accept.json', { rpcUrl: 'http://127.0.0.1:1', ...given })
+      return loadConfig({ flags: { deploymentFile, ...flags }, environment: {}, configFile })
+    }
+
+    it('are refused with one sentence when they cannot be meant so', async () => {
+      const faults: [object, RegExp][] = [
+        [{ accept: [] }, /The setting accept must not have fewer than 1/],
+        [{ accept: [{ token: 'usd' }] }, /accept\/0\/token must match/],
+        [{ accept: [{ token: 'mft', rate: '1' }] }, /accept\/0\/rate is not known/],
+        [{ accept: [{ token: 'coin', baseUnitsPerUnit: 3 }] }, /baseUnitsPerUnit must be string/],
+        [{ accept: [{ token: 'coin' }] }, /accept\/0 needs a rate: how many base units/],
+        [{ accept: [{ token: 'mft', baseUnitsPerUnit: '5' }] }, /leave the rate out/],
+        [{ accept: [{ token: 'mft' }, { token: ADDRESS }] }, /accept names 0x0+ab twice/],
+        [{ payWith: [{ token: 'coin' }] }, /payWith\/0 needs a rate/],
+        [
+          { accept: [{ token: 'coin', baseUnitsPerUnit: `${2n ** 96n}` }] },
+          /accept\/0 makes prices or deposits that do not fit 96 bits/,
+        ],
+      ]
+      for (const [given, message] of faults) {
+        await assert.rejects(load(given), { code: 'CONFIG_INVALID', message })
+      }
+      await assert.rejects(load({}, { accept: 'mft,coin' }), { message: /accept must be array/ })
+    })
+
+    it('are MFT alone unless they are given', async () => {
+      const { accept, payWith } = await load({ maxWindowUnits: 7, depositUnits: 5 })
+      const token = ADDRESS.toLowerCase()
+      assert.deepEqual(accept, [
+        {
+          token,
+          baseUnitsPerUnit: UNIT,
+          minDepositBase: 70n * UNIT,
+          claimMinBase: 10n ** 9n * UNIT,
+        },
+      ])
+      assert.deepEqual(
+        payWith.map(({ token: each, depositBase }) => [each, depositBase]),
+        [[token, 5n * UNIT]],
+      )
+    })
+
+    it('are each at their own rate, MFT first to be paid in, and in the given order to pay with', async () => {
+      const given = [
+        { token: OTHER, baseUnitsPerUnit: '2', minDepositBase: '9' },
+        { token: 'coin', baseUnitsPerUnit: '350000', claimMinBase: '8' },
+        { token: 'mft' },
+      ]
+      const { accept } = await load({ accept: given, maxWindowUnits: 7 })
+      assert.deepEqual(
+        accept.map(({ token, baseUnitsPerUnit, minDepositBase }) => [
+          token,
+          baseUnitsPerUnit,
+          minDepositBase,
+        ]),
+        [
+          [ADDRESS.toLowerCase(), UNIT, 70n * UNIT],
+          [OTHER.toLowerCase(), 2n, 9n],
+          [COIN_TOKEN, 350_000n, 70n * 350_000n],
+        ],
+      )
+      assert.equal(accept[2]?.claimMinBase, 8n)
+      const flag = JSON.stringify([
+        { token: 'coin', mostBaseUnitsPerUnit: '4', maxDepositBase: '6' },
+        { token: 'mft' },
+      ])
+      const { payWith } = await load({ depositUnits: 5 }, { payWith: flag })
+      assert.deepEqual(payWith[0], {
+        token: COIN_TOKEN,
+        mostBaseUnitsPerUnit: 4n,
+        depositBase: 20n,
+        maxDepositBase: 6n,
+        lowWaterBase: 4n,
+        maxDepositedBase: 400_000_000_000n,
+      })
+      assert.equal(payWith[1]?.token, ADDRESS.toLowerCase())
+    })
   })
 
   it('takes the file that deploying writes, and a chain of several', async () => {

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import {
   BASE_PER_UNIT,
   baseToUnits,
+  countableUnits,
   formatMft,
   parseMft,
   priceToUnits,
@@ -79,5 +80,8 @@ describe('units and base units', () => {
     assert.throws(() => baseToUnits(most + BASE_PER_UNIT), { code: 'VALIDATION_FAILED' })
     assert.throws(() => priceToUnits(most + 1n), { code: 'VALIDATION_FAILED' })
     assert.throws(() => baseToUnits(-BASE_PER_UNIT), { code: 'VALIDATION_FAILED' })
+    assert.equal(countableUnits(most, BASE_PER_UNIT), Number.MAX_SAFE_INTEGER)
+    assert.equal(countableUnits(most - BASE_PER_UNIT, BASE_PER_UNIT), Number.MAX_SAFE_INTEGER - 1)
+    assert.equal(countableUnits(2n ** 96n, 1n), Number.MAX_SAFE_INTEGER)
   })
 })

@@ -5,6 +5,8 @@ import {
   destinationFee,
   HOLD_CLASS_MINUTES,
   HOLD_CLASSES,
+  highestRate,
+  lowerPrices,
   MAX_HOPS,
   medianOf,
   postageTable,
@@ -181,6 +183,30 @@ describe('postageTable', () => {
       }),
       { numRuns: 500 },
     )
+  })
+})
+
+describe('prices in other media', () => {
+  it('bound what a unit costs by the dearer of both services, so that no price there is exceeded', () => {
+    const big = fc.bigInt({ min: 0n, max: (1n << 96n) - 1n })
+    fc.assert(
+      fc.property(prices, big, big, (asked, routeBase, holdBasePerHour) => {
+        const rate = highestRate(asked, { routeBase, holdBasePerHour })
+        const fits = (each: bigint) =>
+          each * BigInt(asked.routeUnits) <= routeBase &&
+          each * BigInt(asked.holdUnitsPerHour) <= holdBasePerHour
+        assert.ok(fits(rate) && !fits(rate + 1n))
+      }),
+    )
+  })
+
+  it('that are lower hold, each by itself', () => {
+    const [a, b] = [
+      { routeUnits: 5, holdUnitsPerHour: 7 },
+      { routeUnits: 6, holdUnitsPerHour: 3 },
+    ]
+    assert.deepEqual(lowerPrices(a, b), { routeUnits: 5, holdUnitsPerHour: 3 })
+    assert.equal(lowerPrices(a, { routeUnits: 5, holdUnitsPerHour: 9 }), a)
   })
 })
 

@@ -20,7 +20,7 @@ export interface AccountsOptions {
   /** What is durable of vouchers received and amounts signed, by channel id. */
   vouchers: ReadonlyMap<string, StoredVoucher>
   signed: ReadonlyMap<string, SignedAmount>
-  ledger: Pick<CreditLedger, 'creditOf'>
+  ledger: Pick<CreditLedger, 'creditOf' | 'rateOf'>
   charges: ChargeMeter
   gas: GasMeter
   /** Wallet, vault and stake as of a block; may reject. */
@@ -28,12 +28,12 @@ export interface AccountsOptions {
   /** The hot account and the token of the stake, in lower case. */
   account: Hex
   token: Hex
-  /** What one unit of postage is in the channels of this relay. */
-  baseUnitsPerUnit: bigint
+  /** Tokens that this relay takes or pays with, in lower case. */
+  media: readonly Hex[]
   /** The disk refused: the relay cannot go on. */
   onFailure(error: unknown): void
-  /** Told what the ledger had not known of at the start, in base units of the token. */
-  onUnattributed?(base: bigint): void
+  /** Told what the ledger had not known of at the start, in base units of a token. */
+  onUnattributed?(base: bigint, medium: Hex): void
   /** How often to write; a kill makes nameless at most what was earned in this time. */
   flushMs?: number
   now?: () => number
@@ -74,12 +74,14 @@ export class Accounts {
 
   /** Enters what happened while nobody kept the ledger, then goes on by itself. Errors as {@link flush}. */
   async start(): Promise<void> {
-    const { journal, token, onUnattributed } = this.#options
-    const unattributed = () => balanceOf(journal.book, token, 'unattributed')
-    const before = unattributed()
+    const { book } = this.#options.journal
+    const unattributed = (medium: Hex) => balanceOf(book, medium, 'unattributed')
+    const before = new Map([...book.balances.keys()].map((name) => [name, unattributed(name)]))
     await this.flush()
-    const foundBase = unattributed() - before
-    if (foundBase > 0n) onUnattributed?.(foundBase)
+    for (const medium of book.balances.keys()) {
+      const foundBase = unattributed(medium) - (before.get(medium) ?? 0n)
+      if (foundBase > 0n) this.#options.onUnattributed?.(foundBase, medium)
+    }
     this.#schedule()
   }
 
@@ -140,8 +142,10 @@ export class Accounts {
     this.#leftover = 'retired'
   }
 
-  #earnedOf({ id, epoch }: IncomingFacts): Earned {
-    const { ledger, vouchers, charges, baseUnitsPerUnit } = this.#options
+  #earnedOf({ id, epoch, medium }: IncomingFacts): Earned {
+    const { ledger, vouchers, charges } = this.#options
+    // the rate of a medium does not change while a relay runs; without one nothing was charged in it
+    const baseUnitsPerUnit = ledger.rateOf(medium) ?? 0n
     const credit = ledger.creditOf(id)
     const voucher = vouchers.get(id)
     const promisedBase = voucher?.epoch === epoch ? voucher.amount : 0n

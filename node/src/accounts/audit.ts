@@ -16,6 +16,8 @@ import { readNewest } from './journal.ts'
 export interface AuditReport {
   /** Whether logs, ledger and chain agree to the last base unit. */
   balanced: boolean
+  /** The MFT contract. */
+  mft: Hex
   /** The block that the chain was read up to. */
   block: number
   /** What was looked at. */
@@ -45,11 +47,12 @@ export async function audit(query: AuditQuery, moment?: Moment): Promise<AuditRe
     readSignedAmounts(join(dataFolder, SIGNED_FILE)),
   ])
   const book = createBook(ledger.entries.values())
-  const { good, bad } = await checkVouchers(voucherFile.entries.values(), query)
   const wanted = moment?.block ?? book.sheet?.block
   const chain = await readChain(query, wanted)
+  const { good, bad } = await checkVouchers(voucherFile.entries.values(), query, chain.directory)
   const facts = gatherFacts({
     account,
+    media: query.media,
     directory: chain.directory,
     vouchers: asOf(good, moment?.vouchers),
     signed: asOf(signedFile.entries, moment?.signed),
@@ -68,6 +71,7 @@ export async function audit(query: AuditQuery, moment?: Moment): Promise<AuditRe
   if (wanted !== undefined && chain.block !== wanted) notes.push(stateGone(wanted, chain.block))
   return {
     balanced: differences.length + damages.length + bad.length === 0,
+    mft: token,
     block: chain.block,
     entries: book.entries.size,
     vouchers: voucherFile.entries.size,

@@ -21,7 +21,7 @@ export interface Figures extends Record<Service, string> {
 }
 
 export interface MediumEarnings {
-  /** The token. */
+  /** The token; zero for the chain's coin, where channels were paid in it. */
   medium: Hex
   total: Figures
   /** Prepaid and not spent by now: owed to payers as service, and not earned. */
@@ -37,6 +37,8 @@ export interface EarningsReport {
   /** Days in UTC, both included. */
   from: string
   to: string
+  /** The MFT contract, which is the token of the stake; `null` where there was never any. */
+  mft: Hex | null
   media: MediumEarnings[]
   /** Base units of coin: for transactions, and gone without a receipt seen. */
   gas: string
@@ -70,10 +72,12 @@ export async function readEarnings(folder: string, query: EarningsQuery): Promis
   }
   if (newest.damage) throw newest.damage
   const book = createBook(newest.entries.values())
-  const media = [...book.balances.keys()].filter((medium) => medium !== COIN)
+  const paid = new Set([...book.channels.values()].map(({ medium }) => medium))
+  const media = [...book.balances.keys()].filter((medium) => medium !== COIN || paid.has(medium))
   return {
     from: formatDay(from),
     to: formatDay(to),
+    mft: media.find((medium) => book.balances.get(medium)?.has('stake')) ?? null,
     media: media.sort().map((medium) => ({
       ...earningsOf(entries.filter((entry) => entry.medium === medium)),
       medium,

@@ -16,7 +16,6 @@ import type { Rpc } from '../chain/rpc.ts'
 import { SignatureQueue } from '../payments/signatures.ts'
 import type { StoredVoucher } from '../payments/voucher-log.ts'
 import { type Cash, readCash } from './cash.ts'
-import { COIN } from './chart.ts'
 
 export interface ChainQuery {
   rpc: Rpc
@@ -25,6 +24,8 @@ export interface ChainQuery {
   account: Hex
   /** Hex of the node key. */
   nodeKey: Hex
+  /** Tokens whose wallet and vault count, in lower case. */
+  media: readonly Hex[]
   /** Depth of the newest block that counts. */
   confirmations: number
   /** Length of the network's epochs. */
@@ -50,10 +51,9 @@ export async function readChain(query: ChainQuery, block?: number): Promise<Chai
     const message = `The chain's node is at block ${directory.confirmedBlock}, and the ledger at ${block}: try again later`
     throw new MainframeError('CHAIN_UNREACHABLE', message, { retryable: true })
   }
-  const { rpc, deployment, account, nodeKey } = query
+  const { rpc, deployment, account, nodeKey, media } = query
   const at = directory.confirmedBlock
   const nodeId = directory.byPeerKey(nodeKey)?.row.nodeId
-  const media = [deployment.token.toLowerCase() as Hex, COIN]
   try {
     const cash = await readCash({ rpc, deployment, account, nodeId, media, block: at })
     return { block: at, directory, cash }
@@ -80,14 +80,17 @@ async function followTo(query: ChainQuery, untilBlock?: number): Promise<ChainDi
 export async function checkVouchers(
   vouchers: Iterable<StoredVoucher>,
   { deployment, account }: Pick<ChainQuery, 'deployment' | 'account'>,
+  { channels: rows }: Pick<ChainDirectory, 'channels'>,
 ): Promise<{ good: Map<Hex, StoredVoucher>; bad: Hex[] }> {
-  const { chainId, channels, token } = deployment
+  const { chainId, channels } = deployment
   const separator = domainSeparator({ chainId: BigInt(chainId), contract: fromHex(channels) })
   const queue = new SignatureQueue(Number.POSITIVE_INFINITY)
   const good = new Map<Hex, StoredVoucher>()
   const bad: Hex[] = []
   for (const voucher of vouchers) {
     const { epoch, amount, signature, noticeSeconds } = voucher
+    // the log has no token; that of no known channel may be any, since nothing is paid for it
+    const token = rows.get(voucher.channelId as Hex)?.token ?? deployment.token
     const [payer, signer] = [fromHex(voucher.payer), { account: fromHex(voucher.signer) }]
     const ends = { payer, payee: fromHex(account), token: fromHex(token), signer: signer.account }
     const id = channelId({ ...ends, noticeSeconds })

@@ -43,16 +43,24 @@ export interface FactSources {
   /** The hot account, in lower case. */
   account: Hex
   directory: Pick<Directory, 'channels' | 'earlierClaims' | 'confirmedBlock'>
+  /** Tokens that this relay takes or pays with, in lower case. */
+  media: readonly Hex[]
   /** By channel id. */
   vouchers: ReadonlyMap<string, StoredVoucher>
   signed: ReadonlyMap<string, SignedAmount>
 }
 
+/**
+ * Everything about this relay's own channels. Anybody may open channels to it in tokens of his own: of
+ * those that it neither takes nor has vouchers in, nothing is entered.
+ */
 export function gatherFacts(sources: FactSources): Facts {
-  const { directory, account } = sources
+  const { directory, account, vouchers } = sources
+  const media = new Set(sources.media)
   const channels: Facts['channels'] = []
   for (const row of directory.channels.values()) {
-    if (row.payee === account) channels.push(incoming(row, sources))
+    const isTaken = media.has(row.token) || vouchers.has(row.channelId)
+    if (row.payee === account && isTaken) channels.push(incoming(row, sources))
     else if (row.payer === account) channels.push(outgoing(row, sources))
   }
   return { block: directory.confirmedBlock, channels }

@@ -9,6 +9,7 @@ import { LEDGER_FOLDER } from '../storage/names.ts'
 import type { Accounts } from './accounts.ts'
 import { type AuditQuery, type AuditReport, audit } from './audit.ts'
 import { type EarningsQuery, type EarningsReport, readEarnings } from './earnings.ts'
+import { ledgerMedia } from './media.ts'
 
 export interface Office {
   /** Errors as {@link readEarnings}. */
@@ -65,6 +66,6 @@ export async function auditFolder(config: RelayConfig): Promise<AuditReport> {
 
 function auditQuery({ config, keys, rpc }: Base): AuditQuery {
   const { dataFolder, deployment, confirmations, epochSeconds, pollIntervalMs: pollMs } = config
-  const who = { account: keys.hotAccount, nodeKey: toHex(keys.nodeKey) }
+  const who = { account: keys.hotAccount, nodeKey: toHex(keys.nodeKey), media: ledgerMedia(config) }
   return { rpc, deployment, dataFolder, confirmations, epochSeconds, pollMs, ...who }
 }

@@ -1,5 +1,5 @@
 /** Earnings and audits as text for people, and earnings as CSV. */
-import { formatMft } from '@mainframe/protocol'
+import { formatMft, type Hex } from '@mainframe/protocol'
 import type { AuditReport } from './audit.ts'
 import { COIN, SERVICES } from './chart.ts'
 import type { Difference } from './compare.ts'
@@ -9,22 +9,26 @@ import type { EarningsReport, Figures, MediumEarnings } from './earnings.ts'
 const LEAST_DECIMALS = 9
 const FIGURES = [...SERVICES, 'earned', 'signedAway', 'lost', 'net'] as const
 
-/** Amounts in MFT, exact; services are told apart in the sum of all days only. */
+/** In MFT and in coin, else in base units, exact; services are told apart in the sum of all days only. */
 export function earningsText(report: EarningsReport): string {
-  const { from, to, media, gas, unseen } = report
-  const title = `Earned from ${from} to ${to} (UTC), in MFT`
+  const { from, to, mft, media, gas, unseen } = report
+  const isMftOnly = media.every(({ medium }) => medium === mft)
+  const title = `Earned from ${from} to ${to} (UTC)${isMftOnly ? ', in MFT' : ''}`
   const coin = table([
     ['gas', amount(gas), 'of coin'],
     ['unseen', amount(unseen), 'of coin'],
   ])
   const parts = media.flatMap((medium) => [
-    ...(media.length > 1 ? [`token ${medium.medium}`] : []),
-    ...mediumTables(medium),
+    ...(isMftOnly ? [] : [`in ${unitOf(medium.medium, mft)}`]),
+    ...mediumTables(medium, amountsIn(medium.medium, mft)),
   ])
   return `${[title, ...(parts.length > 0 ? parts : ['nothing yet']), coin].join('\n\n')}\n`
 }
 
-function mediumTables({ total, advances, peers, days }: MediumEarnings): string[] {
+function mediumTables(
+  { total, advances, peers, days }: MediumEarnings,
+  amount: (base: string) => string,
+): string[] {
   const totals = [
     ...SERVICES.map((service) => [service, amount(total[service])]),
     ['earned', amount(total.earned)],
@@ -60,28 +64,40 @@ export function earningsCsv({ media }: EarningsReport): string {
 
 /** Ends in the one word, or in a line for each difference. */
 export function auditText(report: AuditReport): string {
-  const { block, entries, vouchers, channels, balances, differences, notes, balanced } = report
+  const { mft, block, entries, vouchers, channels, balances, notes, balanced } = report
+  const differences = report.differences.map((each) => sentence(each, mft))
   const looked = `${entries} entries, ${vouchers} vouchers and ${channels} channels up to block ${block}`
   const rows = balances.map(({ medium, account, base }) => [
     account,
-    amount(base),
-    ...(medium === COIN ? ['of coin'] : []),
+    amountsIn(medium, mft)(base),
+    ...(medium === mft ? [] : [`of ${unitOf(medium, mft)}`]),
   ])
-  const verdict = balanced ? 'balanced' : ['not balanced', ...differences.map(sentence)].join('\n')
+  const verdict = balanced ? 'balanced' : ['not balanced', ...differences].join('\n')
   return `${[looked, table(rows), ...notes, verdict].filter((part) => part !== '').join('\n')}\n`
 }
 
-function sentence(difference: Difference): string {
+function sentence(difference: Difference, mft: Hex): string {
   const { medium, account, channelId, peer, by, ledgerBase, foundBase, differenceBase } = difference
   const place = channelId ? `${account} of channel ${channelId} with ${peer}` : account
   const source = by === 'sheet' ? 'by its own last sheet' : 'by logs and chain'
   const isMissing = differenceBase.startsWith('-')
+  const amount = amountsIn(medium, mft)
   const gap = amount(differenceBase.replace('-', ''))
-  const unit = medium === COIN ? 'coin' : 'MFT'
+  const unit = unitOf(medium, mft)
   return (
     `${place}: ${amount(ledgerBase)} ${unit} by the entries of the ledger, ` +
     `${amount(foundBase)} ${unit} ${source}: ${gap} ${unit} ${isMissing ? 'missing' : 'not entered'}`
   )
+}
+
+function unitOf(medium: Hex, mft: Hex | null): string {
+  if (medium === mft) return 'MFT'
+  return medium === COIN ? 'coin' : `base units of ${medium}`
+}
+
+/** MFT and coin have 18 decimals; those of another token only whoever runs the relay knows. */
+function amountsIn(medium: Hex, mft: Hex | null): (base: string) => string {
+  return medium === mft || medium === COIN ? amount : (base) => base
 }
 
 function amount(base: string): string {

@@ -1,5 +1,5 @@
 /** How the ledger of a relay is put together with what it is told by. */
-import { BASE_PER_UNIT, formatMft, type Hex, toHex } from '@mainframe/protocol'
+import { formatMft, type Hex, toHex } from '@mainframe/protocol'
 import type { Directory } from '../chain/directory.ts'
 import type { Rpc } from '../chain/rpc.ts'
 import type { Closers } from '../closers.ts'
@@ -12,9 +12,9 @@ import type { VoucherLog } from '../payments/voucher-log.ts'
 import { Accounts } from './accounts.ts'
 import { readCash } from './cash.ts'
 import type { ChargeMeter } from './charges.ts'
-import { COIN } from './chart.ts'
 import type { GasMeter } from './gas-meter.ts'
 import type { Journal } from './journal.ts'
+import { ledgerMedia } from './media.ts'
 
 interface Base {
   config: RelayConfig
@@ -48,7 +48,8 @@ export function createAccounts(
   const { deployment } = config
   const [account, token] = [keys.hotAccount, deployment.token.toLowerCase() as Hex]
   const nodeId = directory.byPeerKey(toHex(keys.nodeKey))?.row.nodeId
-  const query = { rpc, deployment, account, nodeId, media: [token, COIN] }
+  const media = ledgerMedia(config)
+  const query = { rpc, deployment, account, nodeId, media }
   const accounts = new Accounts({
     ...wires,
     journal,
@@ -57,9 +58,12 @@ export function createAccounts(
     cashAt: (block) => readCash({ ...query, block }),
     account,
     token,
-    baseUnitsPerUnit: BASE_PER_UNIT,
-    onUnattributed: (base) =>
-      log.warn({ mft: formatMft(base) }, 'Entered as unattributed what the ledger did not know of'),
+    media,
+    onUnattributed: (base, medium) => {
+      const amount =
+        medium === token ? { mft: formatMft(base) } : { token: medium, base: `${base}` }
+      log.warn(amount, 'Entered as unattributed what the ledger did not know of')
+    },
   })
   closers.add('accounts', () => accounts.stop())
   return accounts

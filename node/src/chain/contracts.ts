@@ -4,6 +4,7 @@ import {
   type Hex,
   MainframeError,
   mainframeTokenAbi,
+  PERMIT_TOKEN_ABI,
   paymentChannelsAbi,
   priceBoardAbi,
   serviceRegistryAbi,
@@ -12,6 +13,8 @@ import { type ErrorDescription, Interface, type Result } from 'ethers'
 import type { Rpc } from './rpc.ts'
 
 export const tokenContract = new Interface(mainframeTokenAbi)
+/** What is called of any ERC-20. */
+export const erc20Contract = new Interface(PERMIT_TOKEN_ABI)
 export const registryContract = new Interface(serviceRegistryAbi)
 export const boardContract = new Interface(priceBoardAbi)
 export const channelsContract = new Interface(paymentChannelsAbi)

@@ -1,11 +1,8 @@
 /** The relay's view of relays, prices and channels: what the chain said, k blocks deep. */
 import {
-  BOARD_UNIT,
-  type BoardEvent,
   type ChainEvent,
   type ChannelEvent,
   type ChannelRow,
-  currentPrice,
   type Deployment,
   decodeMultiaddrs,
   fromHex,
@@ -13,20 +10,14 @@ import {
   isRegistrationSigned,
   MainframeError,
   type NodeRow,
-  type PriceRow,
-  priceToUnits,
-  type RelayPrices,
   reduceChannel,
   reduceNode,
-  reducePrice,
   relayAddress,
-  SERVICE_NAMES,
-  serviceId,
-  toHex,
 } from '@mainframe/protocol'
+import { type BoardOffer, BoardPrices } from './board-prices.ts'
 
 /** An active relay whose registration its node key signed and whose overlay address is known. */
-export interface RelayEntry {
+export interface RelayEntry extends BoardOffer {
   nodeId: Uint8Array
   row: NodeRow
   nodeKey: Uint8Array
@@ -34,8 +25,6 @@ export interface RelayEntry {
   address: Uint8Array
   sealKey: Uint8Array
   multiaddrs: string[]
-  /** In force now, in MFT; `undefined` when it does not offer both services. */
-  prices: RelayPrices | undefined
   /** Hex of the node key. */
   peerKey: string
 }
@@ -72,10 +61,9 @@ export interface DirectoryOptions {
   deployment: Deployment
   /** The relay's hot account: which channels are kept whole; all of them without it. */
   account?: Hex
+  /** Tokens whose prices are kept, beside MFT and whatever this relay advertises itself. */
+  media?: readonly Hex[]
 }
-
-const ROUTE_SERVICE = toHex(serviceId(SERVICE_NAMES.route))
-const HOLD_SERVICE = toHex(serviceId(SERVICE_NAMES.hold))
 
 /** The directory in memory, fed in chain order by `ChainFollower`. */
 export class ChainDirectory implements Directory {
@@ -87,7 +75,7 @@ export class ChainDirectory implements Directory {
   readonly #deployment: Deployment
   readonly #account: Hex | undefined
   readonly #nodes = new Map<Hex, NodeRow>()
-  readonly #prices = new Map<Hex, Map<Hex, PriceRow>>()
+  readonly #board: BoardPrices
   readonly #seeds = new Map<Hex, Hex>()
   /** Nodes that no signature makes relays: their owners cannot mend it, the id is used up. */
   readonly #unsigned = new Set<Hex>()
@@ -99,9 +87,10 @@ export class ChainDirectory implements Directory {
   /** When the next announced price takes effect, Unix seconds. */
   #nextPriceAt = Number.POSITIVE_INFINITY
 
-  constructor({ deployment, account }: DirectoryOptions) {
+  constructor({ deployment, account, media = [] }: DirectoryOptions) {
     this.#deployment = deployment
     this.#account = account?.toLowerCase() as Hex | undefined
+    this.#board = new BoardPrices(deployment.token, media)
   }
 
   /** Accounts with an open channel that are not the payee of an active relay, as of now. */
@@ -114,6 +103,11 @@ export class ChainDirectory implements Directory {
 
   byPeerKey(peerKey: string): RelayEntry | undefined {
     return this.#byPeerKey.get(peerKey)
+  }
+
+  /** Tokens in which our own relay stands on the board, whether or not it takes them. */
+  ownTokens(nodeId: Hex): Hex[] {
+    return this.#board.tokensOf(nodeId)
   }
 
   subscribe(listener: () => void): () => void {
@@ -148,10 +142,10 @@ export class ChainDirectory implements Directory {
     }
     for (const event of batch.events) this.#apply(event, touched)
     if (batch.nowSeconds >= this.#nextPriceAt) {
-      for (const nodeId of this.#prices.keys()) touched.add(nodeId)
+      for (const nodeId of this.#board.nodeIds) touched.add(nodeId)
     }
     for (const nodeId of touched) this.#list(nodeId, batch.nowSeconds)
-    if (touched.size > 0) this.#nextPriceAt = this.#findNextPrice(batch.nowSeconds)
+    if (touched.size > 0) this.#nextPriceAt = this.#board.nextChangeAfter(batch.nowSeconds)
     this.confirmedBlock = batch.toBlock
     if (touched.size === 0 && batch.events.length === 0) return
     this.#tell()
@@ -174,7 +168,9 @@ export class ChainDirectory implements Directory {
     }
     touched.add(event.nodeId)
     if (event.type === 'PriceSet') {
-      this.#applyPrice(event)
+      const manager = this.#nodes.get(event.nodeId)?.manager
+      const isOurs = manager !== undefined && manager === this.#account
+      this.#board.apply(event, isOurs)
       return
     }
     const next = reduceNode(this.#nodes.get(event.nodeId), event)
@@ -186,14 +182,6 @@ export class ChainDirectory implements Directory {
     }
     this.#nodes.set(event.nodeId, next)
     if (event.type === 'Registered' && !this.#isSigned(next)) this.#unsigned.add(event.nodeId)
-  }
-
-  #applyPrice(event: BoardEvent): void {
-    const rows = this.#prices.get(event.nodeId) ?? new Map<Hex, PriceRow>()
-    this.#prices.set(event.nodeId, rows)
-    const mft = this.#deployment.token.toLowerCase()
-    const row = reducePrice(event)
-    if (row.token === mft) rows.set(row.service, row)
   }
 
   #applyChannel(event: ChannelEvent): void {
@@ -247,30 +235,13 @@ export class ChainDirectory implements Directory {
       this.relays.delete(nodeId)
       return
     }
-    const entry = relayEntry({ row, seed, prices: this.#pricesOf(nodeId, nowSeconds) })
+    const entry = relayEntry(row, seed, this.#board.offerOf(nodeId, nowSeconds))
     this.relays.set(nodeId, entry)
     // One key may be registered by two operators, with its consent: the elder registration counts.
     const other = this.#byPeerKey.get(entry.peerKey)
     if (!other || other.row.registeredBlock > row.registeredBlock) {
       this.#byPeerKey.set(entry.peerKey, entry)
     }
-  }
-
-  #pricesOf(nodeId: Hex, nowSeconds: number): RelayPrices | undefined {
-    const rows = this.#prices.get(nodeId)
-    const routeUnits = unitsOf(rows?.get(ROUTE_SERVICE), BOARD_UNIT.perPacket, nowSeconds)
-    const holdUnitsPerHour = unitsOf(rows?.get(HOLD_SERVICE), BOARD_UNIT.perPacketHour, nowSeconds)
-    return routeUnits && holdUnitsPerHour ? { routeUnits, holdUnitsPerHour } : undefined
-  }
-
-  #findNextPrice(nowSeconds: number): number {
-    let earliest = Number.POSITIVE_INFINITY
-    for (const rows of this.#prices.values()) {
-      for (const { active, nextFrom } of rows.values()) {
-        if (active && nextFrom > nowSeconds && nextFrom < earliest) earliest = nextFrom
-      }
-    }
-    return earliest
   }
 }
 
@@ -279,15 +250,7 @@ function move(channelId: Hex, from: Map<Hex, Hex>, to: Map<Hex, Hex>): void {
   if (payer !== undefined && from.delete(channelId)) to.set(channelId, payer)
 }
 
-function relayEntry({
-  row,
-  seed,
-  prices,
-}: {
-  row: NodeRow
-  seed: Hex
-  prices: RelayPrices | undefined
-}): RelayEntry {
+function relayEntry(row: NodeRow, seed: Hex, offer: BoardOffer): RelayEntry {
   const nodeId = fromHex(row.nodeId)
   return {
     nodeId,
@@ -296,18 +259,7 @@ function relayEntry({
     address: relayAddress(nodeId, fromHex(seed)),
     sealKey: fromHex(row.sealKey),
     multiaddrs: decodeMultiaddrs(row.multiaddrs),
-    prices,
+    ...offer,
     peerKey: row.nodeKey,
-  }
-}
-
-/** A price in units; `undefined` when not for sale, in another unit, or past what can be counted. */
-function unitsOf(row: PriceRow | undefined, unit: number, nowSeconds: number): number | undefined {
-  if (!row || row.unit !== unit) return undefined
-  const base = currentPrice(row, nowSeconds)
-  try {
-    return base === undefined ? undefined : priceToUnits(base)
-  } catch {
-    return undefined // past 2^53 units nobody can pay it
   }
 }

@@ -40,8 +40,19 @@ export interface TransactionRequest {
   data: Hex
   /** What it does, for errors: "openFromVault". */
   what: string
+  /** Of the chain's coin, to go with it. */
+  valueBase?: bigint
   /** Gas to allow; estimated by the node where it is not given. */
   gasLimit?: bigint
+}
+
+/** What is sent, again and again if need be. */
+interface PreparedCall {
+  nonce: number
+  to: Hex
+  data: Hex
+  gasLimit: bigint
+  value: bigint
 }
 
 /** What became of a transaction that succeeded. */
@@ -101,11 +112,12 @@ export class TransactionSender {
     return turn
   }
 
-  async #send({ to, data, what, gasLimit: given }: TransactionRequest): Promise<Receipt> {
+  async #send(wanted: TransactionRequest): Promise<Receipt> {
+    const { to, data, what, valueBase: value = 0n } = wanted
     const nonce = await this.#settle()
-    const call = { from: this.account, to, data }
-    const gasLimit = given ?? (await this.#estimate(call, what))
-    const receipt = await this.#untilMined({ nonce, to, data, gasLimit }, what)
+    const call = { from: this.account, to, data, value: toQuantity(value) }
+    const gasLimit = wanted.gasLimit ?? (await this.#estimate(call, what))
+    const receipt = await this.#untilMined({ nonce, to, data, gasLimit, value }, what)
     this.#onMined?.({
       blockNumber: receipt.blockNumber,
       costBase: receipt.gasUsed * receipt.gasPriceBase,
@@ -154,7 +166,7 @@ export class TransactionSender {
   }
 
   async #untilMined(
-    { nonce: first, ...request }: { nonce: number; to: Hex; data: Hex; gasLimit: bigint },
+    { nonce: first, ...request }: PreparedCall,
     what: string,
   ): Promise<MinedReceipt> {
     const common = { type: 2, chainId: this.#chainId, ...request }

@@ -25,7 +25,7 @@ export async function shakeHands<S extends Shipment>(
       version: LINK_VERSION,
       chainId: Number(chainId),
       channels: contract,
-      signedQuote: new Uint8Array(0),
+      signedQuotes: [],
     })
   } finally {
     limit.removeEventListener('abort', onAbort)

@@ -21,6 +21,7 @@ import {
   type Hello,
   MAX_REFUSALS,
   MainframeError,
+  maxQuotes,
   PACKET_REFUSALS,
   type PacketRefusal,
   type ReleaseAnswer,
@@ -32,7 +33,8 @@ import type { Subscription, Subscriptions } from '../holding/subscriptions.ts'
 import type { CreditLedger } from '../payments/credit-ledger.ts'
 import type { Releases } from '../payments/releases.ts'
 import type { PacketOutcome } from '../routing/outcomes.ts'
-import type { Account, Arrival } from '../routing/rule.ts'
+import type { Account, Arrival, QuotedPrices } from '../routing/rule.ts'
+import type { OwnQuotes } from './own-quote.ts'
 
 /** Why a link was ended by this side; counted, never thrown. */
 export const LINK_FAULTS = [
@@ -55,8 +57,8 @@ export interface PayeeHost {
   chainId: number
   /** 20-byte address of PaymentChannels. */
   channels: Uint8Array
-  /** The relay's signed quote as of now; `undefined` while it has no prices. */
-  quote(): Uint8Array | undefined
+  /** The relay's signed quotes as of now; `undefined` while it has no prices. */
+  quotes(): OwnQuotes | undefined
   ledger: Pick<CreditLedger, 'offer'>
   releases: Pick<Releases, 'ask'>
   receive(arrival: Arrival): PacketOutcome
@@ -103,9 +105,12 @@ export class PayeeLink {
   #deadline: NodeJS.Timeout
   /** Cuts off a peer that does not end its side after we ended ours. */
   #cutOff: NodeJS.Timeout | undefined
-  #greeted = false
+  /** What the HELLO said; set when the peer was greeted. */
+  #quoted: QuotedPrices | undefined
   #ended = false
   #account: (Account & { boundTo: object | undefined }) | undefined
+  /** The medium of the first voucher that was accepted: a link is paid in one. */
+  #token: Uint8Array | undefined
   #offering = false
   #creditsReceived = 0
   #isReleasing = false
@@ -199,7 +204,7 @@ export class PayeeLink {
 
   #onFrame(frame: Frame): LinkFault | undefined {
     if (frame.type === 'hello') return this.#onHello(decodeHello(frame.body))
-    if (!this.#greeted) return 'unexpected'
+    if (!this.#quoted) return 'unexpected'
     switch (frame.type) {
       case 'packet':
         return this.#onPacket(frame)
@@ -215,19 +220,20 @@ export class PayeeLink {
   }
 
   #onHello(hello: Hello | undefined): LinkFault | undefined {
-    if (this.#greeted) return 'unexpected'
+    if (this.#quoted) return 'unexpected'
     if (!hello) return 'undecodable'
     const { chainId, channels } = this.#host
     const isOurs = hello.chainId === chainId && equalBytes(hello.channels, channels)
     if (!isOurs) return 'wrong-network'
     const version = agreedVersion(hello.version)
     if (version === undefined) return 'wrong-version'
-    const signedQuote = this.#host.quote()
-    if (!signedQuote) return 'not-open' // the board has no prices of ours yet; the peer tries again
-    this.#greeted = true
+    const quotes = this.#host.quotes()
+    if (!quotes) return 'not-open' // the board has no prices of ours yet; the peer tries again
+    this.#quoted = { prices: quotes.prices, expiresAtMs: quotes.expiresAtSeconds * 1000 }
     clearTimeout(this.#deadline)
     this.#deadline = setTimeout(() => this.#endUnused(), UNUSED_TIMEOUT_MS)
-    const body = encodeHello({ version, chainId, channels, signedQuote })
+    const signedQuotes = quotes.signed.slice(0, maxQuotes(version))
+    const body = encodeHello({ version, chainId, channels, signedQuotes })
     this.#writer.write({ type: 'hello', body })
     return undefined
   }
@@ -236,7 +242,8 @@ export class PayeeLink {
     if (sequence !== this.#received + 1) return 'out-of-order'
     this.#received = sequence
     const account = this.#boundAccount()
-    const outcome = this.#host.receive({ packet: body, level, postageUnits, account })
+    const quoted = this.#quoted
+    const outcome = this.#host.receive({ packet: body, level, postageUnits, account, quoted })
     if (isRefusal(outcome)) this.#refused.push({ sequence, reason: outcome })
     this.#acknowledge()
     return undefined
@@ -246,7 +253,9 @@ export class PayeeLink {
     if (sequence !== this.#creditsReceived + 1) return 'out-of-order'
     this.#creditsReceived = sequence
     const credit = decodeCredit(body)
+    const isOther = credit && this.#token && !equalBytes(credit.token, this.#token)
     if (!credit) this.#judge(sequence, 'malformed')
+    else if (isOther) this.#judge(sequence, 'wrong-terms')
     else if (this.#offering) this.#judge(sequence, 'busy')
     else void this.#offer(sequence, credit)
     return undefined
@@ -259,6 +268,7 @@ export class PayeeLink {
       const { outcome, account } = await this.#host.ledger.offer(credit, this)
       if (outcome === 'accepted') {
         this.#account = account
+        this.#token = credit.token
         clearTimeout(this.#deadline)
       }
       // the link may have ended while the disk was busy

@@ -4,18 +4,22 @@ import {
   type ByteStream,
   type ChannelsDomain,
   type CreditStop,
+  equalBytes,
+  type Hello,
   type Hex,
-  LINK_VERSION,
+  isSpokenVersion,
+  keepsQuote,
+  lowerPrices,
   MainframeError,
   openQuote,
   type PayerChannel,
   PayerLink,
   type Quote,
   type RelayPrices,
-  type Shipment,
   toHex,
 } from '@mainframe/protocol'
 import type { RelayEntry } from '../chain/directory.ts'
+import { chooseQuote } from '../payments/payable.ts'
 import type { PayerChannels } from '../payments/payer-channels.ts'
 import type { Dispatch, PacketLink, Router } from '../routing/router.ts'
 import { shakeHands } from './handshake.ts'
@@ -26,6 +30,8 @@ export interface PeerLinkOptions {
   channels: Pick<PayerChannels, 'ensure' | 'topUp' | 'isLow' | 'leave'>
   router: Pick<Router, 'onAccepted' | 'onRefused' | 'onLost' | 'onLinkUp'>
   domain: ChannelsDomain
+  /** Tokens to pay with, the preferred first. */
+  payWith: readonly Hex[]
   /** Prices on the board as of now; they may have changed since the quote. */
   boardPrices(relay: RelayEntry): RelayPrices | undefined
   /** A failure that the link outlives. */
@@ -40,13 +46,14 @@ export interface PeerLinkOptions {
 
 /**
  * Why a link came to nothing: who answered did not prove to be the peer (`unproved`); its quote is not
- * signed, has expired, or contradicts the chain or our limits (`bad-quote`); it refuses for good what
- * it is paid with (`payment-refused`); it took packets or a voucher and acknowledges nothing
+ * signed, has expired, or contradicts the chain or our limits (`bad-quote`); it takes nothing that we
+ * pay with (`no-medium`); it refuses for good what it is paid with (`payment-refused`); it took packets or a voucher and acknowledges nothing
  * (`silent`); or anything else (`failed`). The first ones are named in an error's `details.outcome`.
  */
 export const PEER_FAILURES = [
   'unproved',
   'bad-quote',
+  'no-medium',
   'payment-refused',
   'silent',
   'failed',
@@ -58,6 +65,8 @@ const LONG_STANDING_MS = 60_000
 /** An acknowledgement takes a twentieth of a second and a write of the disk; this is a peer that is ill. */
 const DEFAULT_ANSWER_TIMEOUT_MS = 30_000
 const LONGEST_RETRY_MS = 30_000
+/** By how much clocks may differ. */
+const SLACK_SECONDS = 60
 /** Stops that a larger deposit ends. */
 const NEED_TOP_UP: readonly CreditStop[] = ['exhausted', 'over-deposit', 'small-deposit']
 /** Stops that pass by themselves. */
@@ -73,8 +82,11 @@ export class PeerLink implements PacketLink {
   readonly relay: RelayEntry
   readonly #options: PeerLinkOptions
   readonly #link: PayerLink<Dispatch>
-  /** Set before anybody but {@link open} sees the link. */
+  /** Of this link; set before anybody but {@link open} sees it. */
   #quote: Quote | undefined
+  /** The same, or a newer one: what deposits go by. */
+  #depositQuote: Quote | undefined
+  #keepsQuote = false
   /** Ends the wait for something to do about the channel. */
   #stop: PromiseWithResolvers<CreditStop | 'low'> = Promise.withResolvers()
   readonly #openedMs = performance.now()
@@ -114,8 +126,10 @@ export class PeerLink implements PacketLink {
     const stream = await options.network.open(relay, signal)
     const peer = new PeerLink(relay, options, stream)
     try {
+      const hello = await shakeHands(peer.#link, options.domain, signal)
       // what it asks is judged when a channel is opened
-      peer.#quote = await readQuote(peer.#link, { relay, domain: options.domain, signal })
+      peer.#quote = chooseQuote(quotesOf(hello, relay, options.domain), options.payWith)
+      peer.#keepsQuote = keepsQuote(hello.version)
       return peer
     } catch (error) {
       await peer.close()
@@ -123,9 +137,16 @@ export class PeerLink implements PacketLink {
     }
   }
 
-  /** The board's price, which is what the peer charges; its quote was not above it. */
+  /**
+   * What the peer charges: the board's price, and no more than its quote as long as that holds. Its
+   * clock may be a minute ahead of ours.
+   */
   get prices(): RelayPrices {
-    return this.#options.boardPrices(this.relay) ?? this.#quote ?? UNPAYABLE
+    const quote = this.#quote
+    const board = this.#options.boardPrices(this.relay) ?? quote ?? UNPAYABLE
+    if (!quote || !this.#keepsQuote) return board
+    const isGood = Date.now() / 1000 < quote.expiresAtSeconds - SLACK_SECONDS
+    return isGood ? lowerPrices(board, quote) : board
   }
 
   /** Whether the peer has ever given credit on this link. */
@@ -221,19 +242,30 @@ export class PeerLink implements PacketLink {
 
   async #topUp(signal: AbortSignal): Promise<PayerChannel> {
     const { channels, now = Date.now } = this.#options
-    if (!this.#quote || 1_000 * this.#quote.expiresAtSeconds <= now()) {
-      this.#quote = await this.#newQuote(signal)
-    }
-    return await channels.topUp(this.relay, this.#quote)
+    let quote = this.#depositQuote ?? this.#quote
+    if (!quote || 1_000 * quote.expiresAtSeconds <= now()) quote = await this.#newQuote(signal)
+    this.#depositQuote = quote
+    return await channels.topUp(this.relay, quote)
   }
 
-  /** Over a link of its own: a quote is told once on each. */
+  /**
+   * Over a link of its own: a quote is told once on each. It must be in the medium of this link and at its
+   * rate, by which was counted what the peer is owed.
+   */
   async #newQuote(signal: AbortSignal): Promise<Quote> {
     const { network, domain } = this.#options
     const { relay } = this
+    const first = this.#quote
     const link = new PayerLink(await network.open(relay, signal), {})
     try {
-      return await readQuote(link, { relay, domain, signal })
+      const hello = await shakeHands(link, domain, signal)
+      const quotes = quotesOf(hello, relay, domain)
+      const quote = quotes.find(
+        ({ token, baseUnitsPerUnit }) =>
+          first && equalBytes(token, first.token) && baseUnitsPerUnit === first.baseUnitsPerUnit,
+      )
+      if (quote) return quote
+      throw unverified('changed its medium or rate while a link lasts', 'bad-quote')
     } finally {
       await link.close()
     }
@@ -265,15 +297,19 @@ function silent(): MainframeError {
   })
 }
 
-/** Says HELLO and reads the signed quote. Rejects when the peer does not answer as it must. */
-async function readQuote<S extends Shipment>(
-  link: PayerLink<S>,
-  { relay, domain, signal }: { relay: RelayEntry; domain: ChannelsDomain; signal: AbortSignal },
-): Promise<Quote> {
-  const hello = await shakeHands(link, domain, signal)
-  const quote = openQuote(hello.signedQuote, relay.nodeKey, domain)
-  if (quote && hello.version === LINK_VERSION) return quote
-  const reason = quote ? 'speaks another version of the link' : 'did not sign its quote'
-  const outcome: PeerFailure = quote ? 'failed' : 'bad-quote'
-  throw new MainframeError('PAYMENT_UNVERIFIED', `The peer ${reason}`, { details: { outcome } })
+/** What a peer quotes: one at least, all of them signed. Throws `PAYMENT_UNVERIFIED`. */
+function quotesOf(hello: Hello, relay: RelayEntry, domain: ChannelsDomain): Quote[] {
+  if (!isSpokenVersion(hello.version)) {
+    throw unverified('speaks another version of the link', 'failed')
+  }
+  const quotes = hello.signedQuotes.map((signed) => openQuote(signed, relay.nodeKey, domain))
+  const signed = quotes.filter((quote) => quote !== undefined)
+  if (signed.length === 0 || signed.length < quotes.length) {
+    throw unverified('did not sign its quotes', 'bad-quote')
+  }
+  return signed
+}
+
+function unverified(what: string, outcome: PeerFailure): MainframeError {
+  return new MainframeError('PAYMENT_UNVERIFIED', `The peer ${what}`, { details: { outcome } })
 }

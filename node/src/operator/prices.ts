@@ -1,5 +1,6 @@
 /** A relay's prices on the board. */
 import {
+  BASE_PER_UNIT,
   BOARD_UNIT,
   bodyHash,
   type Deployment,
@@ -40,6 +41,18 @@ export interface SetPricesOptions {
   /** As the latest block has it: its record is the manager's proof. */
   node: NodeRow
   prices: RelayPrices
+  /** Media beside MFT: the same prices, at a rate of their own. */
+  media?: readonly { token: Hex; baseUnitsPerUnit: bigint }[]
+  /** Tokens whose rows are to be withdrawn. */
+  left?: readonly Hex[]
+}
+
+interface PriceInput {
+  service: Hex
+  token: Hex
+  price: bigint
+  unit: number
+  active: boolean
 }
 
 interface BoardRow {
@@ -48,14 +61,17 @@ interface BoardRow {
   active: boolean
 }
 
+/** Rows of one transaction, as the board allows. */
+const MAX_ROWS = 64
+
 /**
- * Advertises `route/1` and `hold/1` in MFT; sends only rows that differ from what the board says or
- * has announced. Answers the transaction's hash, `undefined` when nothing was to be done. A rise
+ * Advertises `route/1` and `hold/1` in MFT and in every other medium; sends only rows that differ from
+ * what the board says or has announced. Answers the transaction's hash, `undefined` when nothing was to be done. A rise
  * and a new row take effect after the board's delay. Errors as `TransactionSender.send`.
  */
 export async function setPrices(options: SetPricesOptions): Promise<Hex | undefined> {
-  const { rpc, deployment, sender, node, prices } = options
-  const wished = wishedRows(deployment.token, prices)
+  const { rpc, deployment, sender, node } = options
+  const wished = wishedRows(options)
   const [current] = await callView(rpc, {
     to: deployment.board,
     contract: boardContract,
@@ -66,7 +82,7 @@ export async function setPrices(options: SetPricesOptions): Promise<Hex | undefi
       wished.map(({ token }) => token),
     ],
   })
-  const changed = wished.filter((row, i) => !isSame(row, current[i]))
+  const changed = wished.filter((row, i) => !isSame(row, current[i])).slice(0, MAX_ROWS)
   if (changed.length === 0) return undefined
   const args = [node.nodeId, bodyHash(node), changed]
   const data = boardContract.encodeFunctionData('setPrices', args) as Hex
@@ -74,21 +90,34 @@ export async function setPrices(options: SetPricesOptions): Promise<Hex | undefi
   return receipt.transactionHash
 }
 
-function wishedRows(token: Hex, { routeUnits, holdUnitsPerHour }: RelayPrices) {
+/** MFT first: its rows are what the relay asks at all, whether or not it is paid in it. */
+function wishedRows({ deployment, prices, media = [], left = [] }: SetPricesOptions): PriceInput[] {
+  const inMft = rowsOf(prices, deployment.token, BASE_PER_UNIT)
+  const inOthers = media.map(({ token, baseUnitsPerUnit }) =>
+    rowsOf(prices, token, baseUnitsPerUnit),
+  )
+  const withdrawn = left.map((token) =>
+    rowsOf(prices, token, 0n).map((row) => ({ ...row, active: false })),
+  )
+  return [inMft, ...inOthers, ...withdrawn].flat()
+}
+
+function rowsOf(prices: RelayPrices, token: Hex, rate: bigint): PriceInput[] {
   const row = (name: string, units: number, unit: number) => ({
     service: toHex(serviceId(name)),
     token,
-    price: unitsToBase(units),
+    price: unitsToBase(units, rate),
     unit,
     active: true,
   })
   return [
-    row(SERVICE_NAMES.route, routeUnits, BOARD_UNIT.perPacket),
-    row(SERVICE_NAMES.hold, holdUnitsPerHour, BOARD_UNIT.perPacketHour),
+    row(SERVICE_NAMES.route, prices.routeUnits, BOARD_UNIT.perPacket),
+    row(SERVICE_NAMES.hold, prices.holdUnitsPerHour, BOARD_UNIT.perPacketHour),
   ]
 }
 
 /** `next` is what a row comes to, now or after the delay. */
-function isSame({ price, unit }: { price: bigint; unit: number }, row: BoardRow): boolean {
-  return row.active && Number(row.unit) === unit && row.next === price
+function isSame({ active, price, unit }: PriceInput, row: BoardRow): boolean {
+  if (!active || !row.active) return active === row.active
+  return Number(row.unit) === unit && row.next === price
 }

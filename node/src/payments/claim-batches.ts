@@ -5,14 +5,20 @@ import type { Rpc } from '../chain/rpc.ts'
 import type { TransactionSender } from '../chain/transactions.ts'
 import type { StoredVoucher } from './voucher-log.ts'
 
-/** A voucher that would pay now, and what its channel has paid in this epoch, base units. */
-export interface Claimable<V extends StoredVoucher = StoredVoucher> {
+/** A voucher with the token of its channel, in lower case. */
+export interface Candidate<V extends StoredVoucher = StoredVoucher> {
   voucher: V
+  token: Hex
+}
+
+/** A voucher that would pay now, and what its channel has paid in this epoch, base units. */
+export interface Claimable<V extends StoredVoucher = StoredVoucher> extends Candidate<V> {
   claimedBase: bigint
 }
 
 /** What one transaction claimed. */
 export interface ClaimedBatch {
+  token: Hex
   txHash: Hex
   /** Channels that paid. */
   rows: number
@@ -47,23 +53,23 @@ export function rowsFor(gas: bigint): number {
 export async function findClaimable<V extends StoredVoucher>(
   rpc: Rpc,
   deployment: Deployment,
-  vouchers: readonly V[],
+  candidates: readonly Candidate<V>[],
 ): Promise<Claimable<V>[]> {
   const slots = await fetchSlots(
     rpc,
     deployment.channels,
-    vouchers.map(({ channelId }) => channelId),
+    candidates.map(({ voucher }) => voucher.channelId),
   )
-  return vouchers.flatMap((voucher, i) => {
+  return candidates.flatMap(({ voucher, token }, i) => {
     const { deposit = 0n, claimed = 0n, epoch = 0 } = slots[i] ?? {}
     const due = voucher.amount < deposit ? voucher.amount : deposit
     const isOpen = deposit > 0n && epoch === voucher.epoch
-    return isOpen && due > claimed ? [{ voucher, claimedBase: claimed }] : []
+    return isOpen && due > claimed ? [{ voucher, token, claimedBase: claimed }] : []
   })
 }
 
 /**
- * Claims up to {@link MAX_CLAIM_ROWS} vouchers of one payee and notice into the payee's vault; whoever
+ * Claims up to {@link MAX_CLAIM_ROWS} vouchers of one payee, token and notice into the payee's vault; whoever
  * sends it gets nothing. Errors as `TransactionSender.send`.
  */
 export async function claimBatch(
@@ -77,7 +83,8 @@ export async function claimBatch(
     r: toHex(voucher.signature.subarray(0, 32)),
     vs: toHex(voucher.signature.subarray(32)),
   }))
-  const args = [payee, deployment.token, batch[0]?.voucher.noticeSeconds, rows]
+  const { token = deployment.token, voucher } = batch[0] ?? {}
+  const args = [payee, token, voucher?.noticeSeconds, rows]
   const data = channelsContract.encodeFunctionData('claim', args) as Hex
   const gasLimit = claimGas(rows.length)
   const receipt = await sender.send({ to: deployment.channels, data, what: 'claim', gasLimit })
@@ -85,7 +92,7 @@ export async function claimBatch(
   const paid = receipt.logs.map((log) => paidBy(log, before)).filter((base) => base > 0n)
   const paidBase = paid.reduce((sum, base) => sum + base, 0n)
   const { transactionHash: txHash, gasUsed } = receipt
-  return { txHash, rows: paid.length, paidBase, gasUsed }
+  return { token, txHash, rows: paid.length, paidBase, gasUsed }
 }
 
 function paidBy({ topics, data }: RawLog, before: ReadonlyMap<Hex, bigint>): bigint {

@@ -9,7 +9,7 @@ import {
 import type { Directory } from '../chain/directory.ts'
 import type { Rpc } from '../chain/rpc.ts'
 import type { TransactionSender } from '../chain/transactions.ts'
-import { claimBatch, findClaimable, MAX_CLAIM_ROWS } from './claim-batches.ts'
+import { type Candidate, claimBatch, findClaimable, MAX_CLAIM_ROWS } from './claim-batches.ts'
 import { unclaimedOf } from './credit-ledger.ts'
 import type { VoucherLog } from './voucher-log.ts'
 
@@ -20,8 +20,8 @@ export interface ClaimsOptions {
   /** Of the payee; the contract would take a claim from anybody. */
   sender: TransactionSender
   vouchers: VoucherLog
-  /** Unclaimed value, base units, that is worth a transaction. */
-  thresholdBase: bigint
+  /** Unclaimed value of a token, base units, that is worth a transaction. */
+  thresholdOf(token: Hex): bigint
   /** An unclaimed voucher does not get older than this; a restart counts anew. */
   maxAgeMs: number
   /** How often to look. */
@@ -38,15 +38,23 @@ export interface ClaimResult {
   txHashes: readonly Hex[]
   /** Channels that paid. */
   rows: number
-  paidBase: bigint
+  /** Base units, by token. */
+  paid: Readonly<Record<Hex, bigint>>
+}
+
+/** A channel that owes us something. */
+interface Unclaimed {
+  token: Hex
+  base: bigint
 }
 
 /** The longest pause after a failure: each try may cost gas. */
 const MAX_PAUSE_MS = 10 * 60_000
 
 /**
- * Claims when there is enough, when a voucher is old, and at once when a payer asked to close. Keeps
- * nothing of its own: what is claimed the chain says, so a crash loses and repeats nothing.
+ * Claims a token when there is enough of it, when a voucher is old, and at once when a payer asked to
+ * close; also a token that is no longer accepted. Keeps nothing of its own: what is claimed the chain
+ * says, so a crash loses and repeats nothing.
  */
 export class Claims {
   readonly #options: ClaimsOptions
@@ -84,24 +92,29 @@ export class Claims {
    * other. Errors as `TransactionSender.send`; what an earlier batch of the round claimed stays.
    */
   claimNow(): Promise<ClaimResult | undefined> {
-    const round = this.#tail.then(() => this.#claimAll())
+    return this.#claimInTurn()
+  }
+
+  /** Of these tokens, or of all. */
+  #claimInTurn(tokens?: ReadonlySet<Hex>): Promise<ClaimResult | undefined> {
+    const round = this.#tail.then(() => this.#claimAll(tokens))
     this.#tail = round.catch(() => {})
     return round
   }
 
   #check(): void {
-    const { thresholdBase, maxAgeMs } = this.#options
-    let total = 0n
-    let oldest = Number.POSITIVE_INFINITY
-    for (const [channelId, unclaimed] of this.#unclaimed()) {
-      total += unclaimed
+    const { thresholdOf, maxAgeMs } = this.#options
+    const totals = new Map<Hex, bigint>()
+    const due = new Set<Hex>()
+    for (const [channelId, { token, base }] of this.#unclaimed()) {
+      const total = (totals.get(token) ?? 0n) + base
+      totals.set(token, total)
       const since = this.#since.get(channelId) ?? Date.now()
       this.#since.set(channelId, since)
-      oldest = Math.min(oldest, since)
+      if (total >= thresholdOf(token) || Date.now() - since >= maxAgeMs) due.add(token)
     }
     this.#checkClosing()
-    if (total === 0n) return
-    if (total >= thresholdBase || Date.now() - oldest >= maxAgeMs) this.#claimAndTell()
+    if (due.size > 0) this.#claimAndTell(due)
   }
 
   /**
@@ -109,17 +122,18 @@ export class Claims {
    * the confirmed view has the claim: a mined one may be dropped, a last voucher may come after it.
    */
   #checkClosing(): void {
+    const due = new Set<Hex>()
     for (const row of this.#rows()) {
-      if (row.state !== 'closing' || unclaimedOf(row, this.#options.vouchers) === 0n) continue
-      this.#claimAndTell()
-      return
+      const isDue = row.state === 'closing' && unclaimedOf(row, this.#options.vouchers) > 0n
+      if (isDue) due.add(row.token)
     }
+    if (due.size > 0) this.#claimAndTell(due)
   }
 
-  #claimAndTell(): void {
+  #claimAndTell(tokens: ReadonlySet<Hex>): void {
     if (this.#isClaiming || Date.now() < this.#pausedUntilMs) return // the next look comes soon
     this.#isClaiming = true
-    this.claimNow()
+    this.#claimInTurn(tokens)
       .then(
         (result) => {
           this.#failures = 0
@@ -138,44 +152,56 @@ export class Claims {
   }
 
   /** Confirmed unclaimed value by channel, and an end of what is no longer unclaimed. */
-  #unclaimed(): Map<Hex, bigint> {
-    const unclaimed = new Map<Hex, bigint>()
+  #unclaimed(): Map<Hex, Unclaimed> {
+    const unclaimed = new Map<Hex, Unclaimed>()
     for (const row of this.#rows()) {
       const base = unclaimedOf(row, this.#options.vouchers)
-      if (base > 0n) unclaimed.set(row.channelId, base)
+      if (base > 0n) unclaimed.set(row.channelId, { token: row.token, base })
       else this.#since.delete(row.channelId)
     }
     return unclaimed
   }
 
   *#rows(): Iterable<ChannelRow> {
-    const { directory, sender, deployment } = this.#options
-    const token = deployment.token.toLowerCase()
+    const { directory, sender } = this.#options
     for (const row of directory.channels.values()) {
-      if (row.payee === sender.account && row.token === token) yield row
+      if (row.payee === sender.account) yield row
     }
   }
 
-  async #claimAll(): Promise<ClaimResult | undefined> {
-    const { rpc, deployment, sender, vouchers } = this.#options
+  async #claimAll(tokens?: ReadonlySet<Hex>): Promise<ClaimResult | undefined> {
+    const { rpc, deployment, sender } = this.#options
     await sender.settle() // a claim of a run that was killed may be under way
-    const ids = [...this.#unclaimed().keys()]
-    const stored = ids.flatMap((channelId) => vouchers.entries.get(channelId) ?? [])
-    const claimable = await findClaimable(rpc, deployment, stored)
+    const claimable = await findClaimable(rpc, deployment, this.#candidates(tokens))
     const txHashes: Hex[] = []
-    let [rows, paidBase] = [0, 0n]
-    for (const all of Map.groupBy(claimable, ({ voucher }) => voucher.noticeSeconds).values()) {
+    const paid: Record<Hex, bigint> = {}
+    let rows = 0
+    for (const all of Map.groupBy(claimable, batchName).values()) {
       for (let i = 0; i < all.length; i += MAX_CLAIM_ROWS) {
         const batch = all.slice(i, i + MAX_CLAIM_ROWS)
-        const paid = await claimBatch(batch, { sender, deployment, payee: sender.account })
-        txHashes.push(paid.txHash)
-        rows += paid.rows
-        paidBase += paid.paidBase
+        const done = await claimBatch(batch, { sender, deployment, payee: sender.account })
+        txHashes.push(done.txHash)
+        rows += done.rows
+        paid[done.token] = (paid[done.token] ?? 0n) + done.paidBase
       }
     }
     const txHash = txHashes.at(-1)
-    return txHash && { txHash, txHashes, rows, paidBase }
+    return txHash && { txHash, txHashes, rows, paid }
   }
+
+  /** Vouchers that would pay by the confirmed view: of these tokens, or of all. */
+  #candidates(tokens?: ReadonlySet<Hex>): Candidate[] {
+    const { vouchers } = this.#options
+    return [...this.#unclaimed()].flatMap(([channelId, { token }]) => {
+      const voucher = vouchers.entries.get(channelId)
+      return voucher && (tokens?.has(token) ?? true) ? [{ voucher, token }] : []
+    })
+  }
+}
+
+/** What goes into one transaction: of one token and notice. */
+function batchName({ token, voucher }: Candidate): string {
+  return `${token} ${voucher.noticeSeconds}`
 }
 
 function asTrouble(cause: unknown): MainframeError {

@@ -100,8 +100,8 @@ export class Closings {
   }
 
   async #look(): Promise<void> {
-    const { directory, deployment, sender, inUse } = this.#options
-    const rows = [...outgoingChannels(directory, deployment, sender.account)]
+    const { directory, sender, inUse } = this.#options
+    const rows = [...outgoingChannels(directory, sender.account)]
     const used = new Set(inUse())
     this.#idleness.note(used, rows)
     const unused = rows.filter(({ channelId }) => !used.has(channelId))

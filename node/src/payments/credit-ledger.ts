@@ -1,11 +1,11 @@
 /** The payee's side of payment: which vouchers become credit (PROTOCOL.md §4). */
 import {
-  baseToUnits,
   type ChannelRow,
   type ChannelsDomain,
   type Credit,
   type CreditOutcome,
   channelId,
+  countableUnits,
   domainSeparator,
   fromHex,
   type Hex,
@@ -14,22 +14,21 @@ import {
 } from '@mainframe/protocol'
 import type { Directory } from '../chain/directory.ts'
 import type { Charges } from '../routing/rule.ts'
+import type { AcceptedMedium } from './media.ts'
 import { SignatureQueue, type Signer } from './signatures.ts'
 import type { SignedLog } from './signed-log.ts'
 import type { VoucherLog } from './voucher-log.ts'
 
+/** One medium of exchange that is taken, and at what rate. */
+export type MediumTerms = Pick<AcceptedMedium, 'token' | 'baseUnitsPerUnit' | 'minDepositBase'>
+
 /** What a relay takes for payment; its quotes say the same. */
 export interface PaymentTerms {
-  /** The accepted ERC20. */
-  token: Hex
-  /** Smallest deposit that is taken seriously, base units. */
-  minDepositBase: bigint
+  media: readonly MediumTerms[]
   /** Shortest notice: time for a claim after a close was requested. */
   minNoticeSeconds: number
   /** The most that may be prepaid and unspent. */
   maxWindowUnits: number
-  /** What one unit costs in base units of the token. */
-  baseUnitsPerUnit: bigint
 }
 
 /**
@@ -46,7 +45,7 @@ export interface ChannelAccount {
   boundTo: object | undefined
 }
 
-/** Base units over all channels and epochs, the claimed part as confirmed on chain. */
+/** Base units of one token over all channels and epochs, the claimed part as confirmed on chain. */
 export interface Earnings {
   earnedBase: bigint
   claimedBase: bigint
@@ -81,6 +80,8 @@ export type Offer =
   | { outcome: Exclude<CreditOutcome, 'accepted'>; account: undefined }
 
 interface LedgerAccount extends ChannelAccount {
+  /** With the rate of its units: one, as long as this runs. */
+  readonly medium: MediumTerms
   epoch: number
   /** The greatest amount whose signature was found good, durable or about to be. */
   acceptedBase: bigint
@@ -91,6 +92,7 @@ interface LedgerAccount extends ChannelAccount {
 /** What of a channel's terms a voucher can vary, and what follows from it. */
 interface NamedChannel {
   payer: Uint8Array
+  token: Uint8Array
   signer: Signer
   noticeSeconds: number
   idBytes: Uint8Array
@@ -105,7 +107,8 @@ const DEFAULT_MAX_PENDING = 1_024
 export class CreditLedger {
   readonly #options: CreditLedgerOptions
   readonly #payee: Uint8Array
-  readonly #token: Uint8Array
+  /** By token in lower case. */
+  readonly #media: ReadonlyMap<Hex, MediumTerms>
   readonly #separator: Uint8Array
   readonly #queue: SignatureQueue
   readonly #accounts = new Map<Hex, LedgerAccount>()
@@ -116,7 +119,8 @@ export class CreditLedger {
   constructor(options: CreditLedgerOptions) {
     this.#options = options
     this.#payee = fromHex(options.payee, 20)
-    this.#token = fromHex(options.terms.token, 20)
+    const { media } = options.terms
+    this.#media = new Map(media.map((medium) => [medium.token.toLowerCase() as Hex, medium]))
     this.#separator = domainSeparator(options.domain)
     this.#queue = new SignatureQueue(options.maxPending ?? DEFAULT_MAX_PENDING)
     this.#unsubscribe = options.directory.subscribe(() => this.#retireEnded())
@@ -151,7 +155,7 @@ export class CreditLedger {
       noticeSeconds: credit.noticeSeconds,
     })
     if (this.#accounts.get(id) !== account) return refuse('wrong-epoch')
-    const units = baseToUnits(amount, this.#options.terms.baseUnitsPerUnit)
+    const units = countableUnits(amount, account.medium.baseUnitsPerUnit)
     account.durableUnits = Math.max(account.durableUnits, units)
     account.boundTo = link
     return { outcome: 'accepted', account }
@@ -162,30 +166,50 @@ export class CreditLedger {
     return this.#accounts.get(channelId)
   }
 
+  /** What a unit costs in a token; `undefined` for one that is not taken. */
+  rateOf(token: Hex): bigint | undefined {
+    return this.#media.get(token)?.baseUnitsPerUnit
+  }
+
+  /** What an amount of a token is worth in units; 0 for a token that is not taken. */
+  unitsOf(token: Hex, base: bigint): number {
+    const rate = this.rateOf(token)
+    return rate === undefined ? 0 : countableUnits(base, rate)
+  }
+
   /** The greatest amount that was accepted in the present epoch of a channel, base units. */
-  acceptedBase(row: ChannelRow): bigint {
-    return this.#accountOf(row).acceptedBase
+  acceptedBase({ channelId, epoch }: ChannelRow): bigint {
+    const known = this.#accounts.get(channelId)
+    return known?.epoch === epoch ? known.acceptedBase : this.#durableBase(channelId, epoch)
   }
 
   /** Takes no further voucher in the present epoch of a channel; answers {@link acceptedBase}. */
   endEpoch(row: ChannelRow): bigint {
-    const account = this.#accountOf(row)
-    account.isEnded = true
-    return account.acceptedBase
+    const medium = this.#media.get(row.token)
+    // of a token that is not taken any more no voucher comes anyway
+    if (medium) this.#accountOf(row, medium).isEnded = true
+    return this.acceptedBase(row)
   }
 
-  earned(): Earnings {
-    const { directory, vouchers, payee, terms } = this.#options
-    const total: Earnings = { earnedBase: 0n, claimedBase: 0n, unclaimedBase: 0n }
+  /** By token: of every medium that is taken, and of others in which vouchers were taken before. */
+  earned(): Readonly<Record<Hex, Earnings>> {
+    const { directory, vouchers, payee } = this.#options
+    const none = () => ({ earnedBase: 0n, claimedBase: 0n, unclaimedBase: 0n })
+    const totals: Record<Hex, Earnings> = {}
+    for (const token of this.#media.keys()) totals[token] = none()
     for (const [id, row] of directory.channels) {
-      if (row.payee !== payee || row.token !== terms.token.toLowerCase()) continue
+      // anybody may open channels to us in tokens of his own
+      const isOurs = this.#media.has(row.token) || vouchers.entries.has(id)
+      if (row.payee !== payee || !isOurs) continue
+      const total = totals[row.token] ?? none()
       const claimedBase = (directory.earlierClaims.get(id) ?? 0n) + row.claimed
       const unclaimedBase = unclaimedOf(row, vouchers)
       total.claimedBase += claimedBase
       total.unclaimedBase += unclaimedBase
       total.earnedBase += claimedBase + unclaimedBase
+      totals[row.token] = total
     }
-    return total
+    return totals
   }
 
   /** Stops to listen to the directory. */
@@ -193,16 +217,17 @@ export class CreditLedger {
     this.#unsubscribe()
   }
 
-  /** The channel that a voucher speaks of, if it is one of ours and of our token and notice. */
+  /** The channel that a voucher speaks of, if it is one of ours, in a medium we take, with our notice. */
   #channelOf(credit: Credit, link: object): NamedChannel | undefined {
     const { payer, token, signer, noticeSeconds } = credit
-    if (Buffer.compare(token, this.#token) !== 0) return undefined
     if (noticeSeconds < this.#options.terms.minNoticeSeconds) return undefined
     const last = this.#named.get(link)
     if (last && isOf(last, credit)) return last
+    if (!this.#media.has(toHex(token))) return undefined
     const idBytes = channelId({ payer, payee: this.#payee, token, signer, noticeSeconds })
     const named = {
       payer: payer.slice(),
+      token: token.slice(),
       signer: { account: signer.slice() },
       noticeSeconds,
       idBytes,
@@ -216,47 +241,57 @@ export class CreditLedger {
 
   /** The account that a voucher is for, or why it cannot become credit; all but the signature. */
   #judge(id: Hex, credit: Credit): LedgerAccount | Exclude<CreditOutcome, 'accepted'> {
-    const { directory, terms, viewAgeSeconds, maxViewAgeSeconds } = this.#options
+    const { directory, viewAgeSeconds, maxViewAgeSeconds } = this.#options
     if (viewAgeSeconds() > maxViewAgeSeconds) return 'busy'
     const row = directory.channels.get(id)
-    if (!row || row.state === 'closed') return 'unknown-channel'
+    const medium = row && this.#media.get(row.token)
+    if (!row || !medium || row.state === 'closed') return 'unknown-channel'
     if (row.state === 'closing') return 'closing'
     if (credit.epoch !== row.epoch) return 'wrong-epoch'
-    if (row.deposit < terms.minDepositBase) return 'small-deposit'
-    const account = this.#accountOf(row)
+    if (row.deposit < medium.minDepositBase) return 'small-deposit'
+    const account = this.#accountOf(row, medium)
     if (account.isEnded) return 'closing'
     if (credit.amount <= account.acceptedBase) return 'not-greater'
     if (credit.amount > row.deposit) return 'over-deposit'
     return this.#fitsWindow(credit.amount, account) ? account : 'over-window'
   }
 
-  #fitsWindow(amount: bigint, { spentUnits }: LedgerAccount): boolean {
-    const { maxWindowUnits, baseUnitsPerUnit } = this.#options.terms
+  #fitsWindow(amount: bigint, { spentUnits, medium }: LedgerAccount): boolean {
+    const { maxWindowUnits } = this.#options.terms
     const mostUnits = Math.min(spentUnits + maxWindowUnits, Number.MAX_SAFE_INTEGER)
-    return amount <= BigInt(mostUnits) * baseUnitsPerUnit
+    return amount <= BigInt(mostUnits) * medium.baseUnitsPerUnit
   }
 
-  /** After a restart everything durable counts as spent: what was unspent is not known any more. */
-  #accountOf({ channelId, epoch }: ChannelRow): LedgerAccount {
+  /**
+   * After a restart everything durable counts as spent: what was unspent is not known any more. The rate
+   * may be another than before, so what is left of a unit counts as spent as well: else a part that was
+   * paid and spent before would be credit again.
+   */
+  #accountOf({ channelId, epoch }: ChannelRow, medium: MediumTerms): LedgerAccount {
     const known = this.#accounts.get(channelId)
     if (known?.epoch === epoch) return known
     if (known) this.#retire(known)
-    const { vouchers, released } = this.#options
-    const stored = vouchers.entries.get(channelId)
-    const acceptedBase = stored?.epoch === epoch ? stored.amount : 0n
-    const units = baseToUnits(acceptedBase, this.#options.terms.baseUnitsPerUnit)
+    const { released } = this.#options
+    const acceptedBase = this.#durableBase(channelId, epoch)
+    const rate = medium.baseUnitsPerUnit
     const account: LedgerAccount = {
       channelId,
+      medium,
       epoch,
       acceptedBase,
       isEnded: released.entries.get(channelId)?.epoch === epoch,
-      spentUnits: units,
-      durableUnits: units,
+      spentUnits: countableUnits(acceptedBase + rate - 1n, rate),
+      durableUnits: countableUnits(acceptedBase, rate),
       charges: this.#options.chargesOf?.(channelId, epoch),
       boundTo: undefined,
     }
     this.#accounts.set(channelId, account)
     return account
+  }
+
+  #durableBase(channelId: Hex, epoch: number): bigint {
+    const stored = this.#options.vouchers.entries.get(channelId)
+    return stored?.epoch === epoch ? stored.amount : 0n
   }
 
   #retireEnded(): void {
@@ -282,9 +317,10 @@ export function unclaimedOf(row: ChannelRow, vouchers: Pick<VoucherLog, 'entries
   return due > row.claimed ? due - row.claimed : 0n
 }
 
-function isOf({ payer, signer, noticeSeconds }: NamedChannel, credit: Credit): boolean {
+function isOf({ payer, token, signer, noticeSeconds }: NamedChannel, credit: Credit): boolean {
   if (noticeSeconds !== credit.noticeSeconds || Buffer.compare(payer, credit.payer) !== 0)
     return false
+  if (Buffer.compare(token, credit.token) !== 0) return false
   return Buffer.compare(signer.account, credit.signer) === 0
 }
 

@@ -1,52 +1,20 @@
 /** Money into outgoing channels: few transactions for many channels (docs/contracts.md). */
-import {
-  type Deployment,
-  errorCode,
-  formatMft,
-  type Hex,
-  MainframeError,
-} from '@mainframe/protocol'
-import { AbiCoder, MaxUint256 } from 'ethers'
-import {
-  callView,
-  channelsContract,
-  fetchSlots,
-  TRANSFER_AND_CALL,
-  tokenContract,
-} from '../chain/contracts.ts'
+import { errorCode, formatMft, type Hex, MainframeError } from '@mainframe/protocol'
+import { fetchSlots } from '../chain/contracts.ts'
 import type { Directory } from '../chain/directory.ts'
-import type { Rpc } from '../chain/rpc.ts'
-import type { TransactionSender } from '../chain/transactions.ts'
+import { Deposits, type DepositsOptions, type FundingRow, type Funds } from './deposits.ts'
 import { outgoingChannels } from './outgoing.ts'
 
-/** A channel to open or to add to. */
-export interface FundingRow {
-  channelId: Hex
-  payee: Hex
-  noticeSeconds: number
-  amountBase: bigint
-  /** The epoch that a top-up must meet; 0 to open. */
-  expectedEpoch: number
-  /** What the channel's deposit is to be then: where it is there already, nothing is paid. Base units. */
-  targetBase: bigint
-}
-
-export interface FundingOptions {
-  rpc: Rpc
-  deployment: Deployment
+export interface FundingOptions extends DepositsOptions {
   directory: Pick<Directory, 'channels'>
-  /** Of the payer, who signs the vouchers as well. */
-  sender: TransactionSender
-  /** The most that all our channels together hold, base units. */
-  maxDepositedBase: bigint
+  /** The most that all our channels in a token together hold, base units. */
+  maxDepositedOf(token: Hex): bigint
   /** How long to wait for others that want the same. */
   gatherMs: number
 }
 
-/** What there is to pay from, base units. */
-interface Means {
-  vaultBase: bigint
-  walletBase: bigint
+/** What there is of a token to pay from, base units. */
+interface Means extends Funds {
   /** What the channels may still take up. */
   roomBase: bigint
 }
@@ -62,15 +30,17 @@ const MAX_ROWS = 100
 /** Gathers wishes for a moment, then pays as many as there is money for in as few transactions. */
 export class Funding {
   readonly #options: FundingOptions
+  readonly #deposits: Deposits
   #wishes: Wish[] = []
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> = Promise.resolve()
   #batches = 0
-  /** What this run paid into, whether or not the confirmed view knows of it yet. */
-  readonly #funded = new Set<Hex>()
+  /** What this run paid into, by token, whether or not the confirmed view knows of it yet. */
+  readonly #funded = new Map<Hex, Set<Hex>>()
 
   constructor(options: FundingOptions) {
     this.#options = options
+    this.#deposits = new Deposits(options)
   }
 
   /**
@@ -102,8 +72,8 @@ export class Funding {
     const wishes = this.#wishes.splice(0)
     this.#batches += 1
     this.#running = this.#running.then(async () => {
-      const notices = Map.groupBy(wishes, ({ row }) => row.noticeSeconds)
-      for (const group of notices.values()) {
+      const groups = Map.groupBy(wishes, ({ row }) => `${row.token} ${row.noticeSeconds}`)
+      for (const group of groups.values()) {
         for (let i = 0; i < group.length; i += MAX_ROWS)
           await this.#pay(group.slice(i, i + MAX_ROWS))
       }
@@ -111,13 +81,17 @@ export class Funding {
     })
   }
 
-  /** Never rejects: every wish gets its own answer. */
+  /** Of one token and notice. Never rejects: every wish gets its own answer. */
   async #pay(wishes: readonly Wish[]): Promise<void> {
+    const token = wishes[0]?.row.token
+    if (!token) return
     try {
       await this.#options.sender.settle() // a deposit of a run that was killed may be under way
-      const means = await this.#means(wishes)
-      const affordable = this.#affordable(await this.#unfunded(wishes), means)
-      if (affordable.length > 0) await this.#send(affordable, means.vaultBase)
+      const unfunded = await this.#unfunded(wishes)
+      if (unfunded.length === 0) return
+      const means = await this.#means(token, wishes)
+      const affordable = this.#affordable(unfunded, means)
+      if (affordable.length > 0) await this.#send(token, affordable, means)
     } catch (cause) {
       for (const { done } of wishes) done.reject(cause)
     }
@@ -137,22 +111,21 @@ export class Funding {
     })
   }
 
-  async #means(wishes: readonly Wish[]): Promise<Means> {
-    const { maxDepositedBase } = this.#options
-    const [vaultBase, walletBase, lockedBase] = await Promise.all([
-      this.#vault(),
-      this.#wallet(),
-      this.#locked(wishes),
+  async #means(token: Hex, wishes: readonly Wish[]): Promise<Means> {
+    const [funds, lockedBase] = await Promise.all([
+      this.#deposits.funds(token),
+      this.#locked(token, wishes),
     ])
-    return { vaultBase, walletBase, roomBase: maxDepositedBase - lockedBase }
+    return { ...funds, roomBase: this.#options.maxDepositedOf(token) - lockedBase }
   }
 
-  /** What lies in our channels now and was not claimed. */
-  async #locked(wishes: readonly Wish[]): Promise<bigint> {
+  /** What lies in our channels of a token now and was not claimed. */
+  async #locked(token: Hex, wishes: readonly Wish[]): Promise<bigint> {
     const { rpc, deployment, directory, sender } = this.#options
-    const ids = new Set([...this.#funded, ...wishes.map(({ row }) => row.channelId)])
-    for (const { channelId } of outgoingChannels(directory, deployment, sender.account)) {
-      ids.add(channelId)
+    const ids = new Set(this.#funded.get(token))
+    for (const { row } of wishes) ids.add(row.channelId)
+    for (const row of outgoingChannels(directory, sender.account)) {
+      if (row.token === token) ids.add(row.channelId)
     }
     const slots = await fetchSlots(rpc, deployment.channels, [...ids])
     return slots.reduce((sum, { deposit, claimed }) => sum + deposit - claimed, 0n)
@@ -163,8 +136,8 @@ export class Funding {
     let [leftBase, leftRoomBase] = [vaultBase + walletBase, roomBase]
     return wishes.filter(({ row, done }) => {
       const { amountBase } = row
-      if (amountBase > leftBase) done.reject(this.#insufficient(amountBase, leftBase))
-      else if (amountBase > leftRoomBase) done.reject(this.#tooMuch(amountBase, leftRoomBase))
+      if (amountBase > leftBase) done.reject(this.#insufficient(row, leftBase))
+      else if (amountBase > leftRoomBase) done.reject(this.#tooMuch(row, leftRoomBase))
       else {
         leftBase -= amountBase
         leftRoomBase -= amountBase
@@ -174,103 +147,52 @@ export class Funding {
     })
   }
 
-  #tooMuch(neededBase: bigint, roomBase: bigint): MainframeError {
-    const { maxDepositedBase } = this.#options
-    const room = formatMft(roomBase > 0n ? roomBase : 0n)
+  #tooMuch({ token, amountBase }: FundingRow, roomBase: bigint): MainframeError {
+    const room = this.#told(token, roomBase > 0n ? roomBase : 0n)
     return new MainframeError(
       'PAYMENT_INSUFFICIENT',
-      `A channel needs ${formatMft(neededBase)} MFT, and maxDepositedUnits leaves room for ${room}; raise it`,
-      { details: { neededBase: `${neededBase}`, maxDepositedBase: `${maxDepositedBase}` } },
+      `A channel needs ${this.#told(token, amountBase)}, and maxDepositedUnits leaves room for ${room}; raise it`,
+      { details: { token, neededBase: `${amountBase}`, roomBase: `${roomBase}` } },
     )
   }
 
-  #insufficient(neededBase: bigint, leftBase: bigint): MainframeError {
-    const { account } = this.#options.sender
+  #insufficient({ token, amountBase }: FundingRow, leftBase: bigint): MainframeError {
+    const { sender } = this.#options
     return new MainframeError(
       'PAYMENT_INSUFFICIENT',
-      `The hot account has ${formatMft(leftBase)} MFT left for a channel that needs ${formatMft(neededBase)}`,
-      { details: { account, leftBase: `${leftBase}`, neededBase: `${neededBase}` } },
+      `The hot account has ${this.#told(token, leftBase)} left for a channel that needs ${this.#told(token, amountBase)}`,
+      {
+        details: {
+          account: sender.account,
+          token,
+          leftBase: `${leftBase}`,
+          neededBase: `${amountBase}`,
+        },
+      },
     )
   }
 
-  async #send(wishes: readonly Wish[], vaultBase: bigint): Promise<void> {
+  #told(token: Hex, base: bigint): string {
+    const isMft = token === this.#options.deployment.token.toLowerCase()
+    return isMft ? `${formatMft(base)} MFT` : `${base} base units of ${token}`
+  }
+
+  async #send(token: Hex, wishes: readonly Wish[], means: Means): Promise<void> {
     try {
       const rows = wishes.map(({ row }) => row)
-      for (const { channelId } of rows) this.#funded.add(channelId)
-      await this.#transact(rows, vaultBase)
+      const funded = this.#funded.get(token) ?? new Set<Hex>()
+      this.#funded.set(token, funded)
+      for (const { channelId } of rows) funded.add(channelId)
+      if (wishes.length > 1 && this.#deposits.areSingles(rows, means)) {
+        for (const wish of wishes) await this.#pay([wish])
+        return
+      }
+      await this.#deposits.fund(token, rows, means)
       for (const { done } of wishes) done.resolve()
     } catch (cause) {
       if (wishes.length === 1 || errorCode(cause) !== 'CHAIN_REJECTED') throw cause
       // one row that reverts takes the others with it: each by itself then
       for (const wish of wishes) await this.#pay([wish])
     }
-  }
-
-  async #transact(rows: readonly FundingRow[], vaultBase: bigint): Promise<void> {
-    const { sender, deployment } = this.#options
-    const total = rows.reduce((sum, { amountBase }) => sum + amountBase, 0n)
-    const [only] = rows
-    const isSingleOpening = rows.length === 1 && only?.expectedEpoch === 0
-    if (only && isSingleOpening && vaultBase < total) return await this.#openDirectly(only)
-    if (vaultBase < total) await this.#deposit(total - vaultBase)
-    const openRows = rows.map(({ payee, amountBase, expectedEpoch }) => ({
-      payee,
-      signer: sender.account,
-      amount: amountBase,
-      expectedEpoch,
-    }))
-    const args = [deployment.token, only?.noticeSeconds, openRows]
-    await this.#call('openFromVault', args)
-  }
-
-  /** One transaction instead of two or three; a top-up needs `expectedEpoch` and cannot go this way. */
-  async #openDirectly({ payee, noticeSeconds, amountBase }: FundingRow): Promise<void> {
-    const { sender, deployment } = this.#options
-    const terms = AbiCoder.defaultAbiCoder().encode(
-      ['address', 'address', 'uint32'],
-      [payee, sender.account, noticeSeconds],
-    )
-    const args = [deployment.channels, amountBase, terms]
-    const data = tokenContract.encodeFunctionData(TRANSFER_AND_CALL, args) as Hex
-    await sender.send({ to: deployment.token, data, what: 'open' })
-  }
-
-  async #deposit(amountBase: bigint): Promise<void> {
-    const { sender, deployment } = this.#options
-    const [allowance] = await this.#tokenView('allowance', [sender.account, deployment.channels])
-    if (allowance < amountBase) {
-      // without limit, once: the contract pulls only what its caller asks it to
-      const args = [deployment.channels, MaxUint256]
-      const data = tokenContract.encodeFunctionData('approve', args) as Hex
-      await sender.send({ to: deployment.token, data, what: 'approve' })
-    }
-    await this.#call('deposit', [deployment.token, amountBase])
-  }
-
-  async #call(method: string, args: readonly unknown[]): Promise<void> {
-    const { sender, deployment } = this.#options
-    const data = channelsContract.encodeFunctionData(method, args) as Hex
-    await sender.send({ to: deployment.channels, data, what: method })
-  }
-
-  async #vault(): Promise<bigint> {
-    const { rpc, deployment, sender } = this.#options
-    const [balances] = await callView(rpc, {
-      to: deployment.channels,
-      contract: channelsContract,
-      method: 'vaults',
-      args: [[deployment.token], sender.account],
-    })
-    return balances[0]
-  }
-
-  async #wallet(): Promise<bigint> {
-    const [balance] = await this.#tokenView('balanceOf', [this.#options.sender.account])
-    return balance
-  }
-
-  async #tokenView(method: string, args: readonly unknown[]) {
-    const { rpc, deployment } = this.#options
-    return await callView(rpc, { to: deployment.token, contract: tokenContract, method, args })
   }
 }

@@ -1,7 +1,6 @@
 /** The payer's side of payment between relays: this relay's outgoing channels (PROTOCOL.md §4). */
 import { setTimeout } from 'node:timers/promises'
 import {
-  baseToUnits,
   type ChannelRow,
   type ChannelTerms,
   channelId,
@@ -19,8 +18,10 @@ import type { Directory, RelayEntry } from '../chain/directory.ts'
 import type { Rpc } from '../chain/rpc.ts'
 import type { TransactionSender } from '../chain/transactions.ts'
 import { Funding } from './funding.ts'
+import type { PayingMedium } from './media.ts'
 import { outgoingChannels } from './outgoing.ts'
 import { type PayerLimits, payable } from './payable.ts'
+import { assertCountable, windowOf } from './payer-window.ts'
 import type { SignedLog } from './signed-log.ts'
 
 export interface PayerChannelsOptions {
@@ -42,10 +43,6 @@ export interface PayerChannelsOptions {
   confirmTimeoutMs?: number
 }
 
-/** Prepaid at most, as a part of the deposit: what a cheating or crashing payee can cost. */
-const WINDOWS_PER_DEPOSIT = 10n
-/** Part of the relay's window that is not used, for the unit that each new link signs in advance. */
-const WINDOW_SLACK = 16
 /** Time for a payee to see that a channel is not closing any more. */
 const KEPT_GRACE_MS = 10 * 60_000
 const DEFAULT_GATHER_MS = 50
@@ -66,22 +63,22 @@ export class PayerChannels {
   readonly #pending = new Map<string, Promise<PayerChannel>>()
 
   constructor(options: PayerChannelsOptions) {
-    const { deployment, limits, gatherMs = DEFAULT_GATHER_MS } = options
-    const { maxDepositedBase } = limits
+    const { deployment, gatherMs = DEFAULT_GATHER_MS } = options
     this.#options = options
-    this.#funding = new Funding({ ...options, maxDepositedBase, gatherMs })
+    const maxDepositedOf = (token: Hex) => this.#mediumOf(token)?.maxDepositedBase ?? 0n
+    this.#funding = new Funding({ ...options, maxDepositedOf, gatherMs })
     const contract = fromHex(deployment.channels)
     this.#separator = domainSeparator({ chainId: BigInt(deployment.chainId), contract })
   }
 
   /**
-   * The channel to a relay as confirmed on chain, with what was signed on it; opened if there is none,
-   * and kept open if we had asked to close it.
+   * The channel to a relay as confirmed on chain, in the token of its quote, with what was signed on
+   * it; opened if there is none, and kept open if we had asked to close it.
    * Rejects with `PAYMENT_UNVERIFIED` when the quote does not agree with the chain or our limits,
    * `PAYMENT_INSUFFICIENT` for want of money, and as `TransactionSender.send`.
    */
   ensure(peer: RelayEntry, quote: Quote): Promise<PayerChannel> {
-    return this.#once(`ensure ${peer.row.nodeId}`, () => this.#ensure(peer, quote))
+    return this.#once(nameOf('ensure', peer, quote), () => this.#ensure(peer, quote))
   }
 
   /**
@@ -89,12 +86,13 @@ export class PayerChannels {
    * Errors as {@link ensure}.
    */
   topUp(peer: RelayEntry, quote: Quote): Promise<PayerChannel> {
-    return this.#once(`top-up ${peer.row.nodeId}`, () => this.#topUp(peer, quote))
+    return this.#once(nameOf('top-up', peer, quote), () => this.#topUp(peer, quote))
   }
 
   /** Whether a channel should be topped up before it runs dry. */
-  isLow({ depositBase, signedBase }: PayerChannel): boolean {
-    return depositBase - signedBase < this.#options.limits.lowWaterBase
+  isLow({ terms, depositBase, signedBase }: PayerChannel): boolean {
+    const { lowWaterBase = 0n } = this.#mediumOf(toHex(terms.token)) ?? {}
+    return depositBase - signedBase < lowWaterBase
   }
 
   /** Whether deposits are being made. */
@@ -128,41 +126,47 @@ export class PayerChannels {
 
   async #ensure(peer: RelayEntry, quote: Quote): Promise<PayerChannel> {
     const { directory, deployment, limits } = this.#options
-    const noticeSeconds = payable(quote, { peer, directory, deployment, limits })
+    const { medium, noticeSeconds } = payable(quote, { peer, directory, deployment, limits })
     const found = this.#find(quote)
     if (found?.state === 'open') return this.#channel(found, quote)
     if (found) return this.#channel(await this.#keep(found), quote)
     const terms = this.#terms(quote, noticeSeconds)
     const id = toHex(channelId(terms))
-    const amountBase = max(limits.depositBase, quote.minDepositBase)
+    const amountBase = max(medium.depositBase, quote.minDepositBase)
     windowOf(amountBase, quote) // a relay that can never be prepaid gets no deposit
-    const payee = toHex(quote.payee)
-    const row = { channelId: id, payee, noticeSeconds, amountBase, targetBase: amountBase }
-    await this.#funding.fund({ ...row, expectedEpoch: 0 })
+    const parties = { payee: toHex(quote.payee), token: medium.token }
+    const amounts = { amountBase, targetBase: amountBase }
+    const row = { channelId: id, ...parties, noticeSeconds, ...amounts, expectedEpoch: 0 }
+    await this.#funding.fund(row)
     return this.#channel(await this.#confirmed(id, amountBase), quote)
   }
 
   async #topUp(peer: RelayEntry, quote: Quote): Promise<PayerChannel> {
     const { directory, deployment, limits } = this.#options
-    payable(quote, { peer, directory, deployment, limits })
+    const { medium } = payable(quote, { peer, directory, deployment, limits })
     const row = this.#find(quote)
     if (row?.state !== 'open') return await this.#ensure(peer, quote)
     const channel = this.#channel(row, quote)
     const windowBase = BigInt(channel.windowUnits) * channel.baseUnitsPerUnit
-    const wantedBase = max(windowBase, limits.lowWaterBase)
+    const wantedBase = max(windowBase, medium.lowWaterBase)
     const isSmall = row.deposit < quote.minDepositBase
     if (!isSmall && row.deposit - channel.signedBase >= wantedBase) return channel
-    const amountBase = max(limits.depositBase, quote.minDepositBase - row.deposit)
+    const amountBase = max(medium.depositBase, quote.minDepositBase - row.deposit)
     const targetBase = row.deposit + amountBase
     await this.#funding.fund({
       channelId: row.channelId,
       payee: row.payee,
+      token: row.token,
       noticeSeconds: row.noticeSeconds,
       amountBase,
       targetBase,
       expectedEpoch: row.epoch,
     })
     return this.#channel(await this.#confirmed(row.channelId, targetBase), quote)
+  }
+
+  #mediumOf(token: Hex): PayingMedium | undefined {
+    return this.#options.limits.media.find((medium) => medium.token === token)
   }
 
   /** The peer is wanted again, before the notice of its channel has passed. */
@@ -180,12 +184,12 @@ export class PayerChannels {
     return await this.#confirmed(row.channelId, row.deposit)
   }
 
-  /** Our channel to a payee; an open one, the one with most left, when there are several. */
-  #find({ payee, noticeSeconds }: Quote): ChannelRow | undefined {
-    const { directory, deployment, sender } = this.#options
-    const to = toHex(payee)
-    const rows = [...outgoingChannels(directory, deployment, sender.account)].filter(
-      (row) => row.payee === to && row.noticeSeconds >= noticeSeconds,
+  /** Our channel to a payee in a token; an open one, the one with most left, when there are several. */
+  #find({ noticeSeconds, ...quote }: Quote): ChannelRow | undefined {
+    const { directory, sender } = this.#options
+    const [to, token] = [toHex(quote.payee), toHex(quote.token)]
+    const rows = [...outgoingChannels(directory, sender.account)].filter(
+      (row) => row.payee === to && row.token === token && row.noticeSeconds >= noticeSeconds,
     )
     const open = rows.filter(({ state }) => state === 'open')
     const left = (row: ChannelRow) => row.deposit - this.#signedOf(row)
@@ -211,6 +215,7 @@ export class PayerChannels {
     const { channelId: id, epoch, deposit: depositBase } = row
     const { baseUnitsPerUnit } = quote
     const figures = { depositBase, baseUnitsPerUnit, windowUnits: windowOf(depositBase, quote) }
+    assertCountable(this.#signedOf(row), figures)
     const live = this.#live.get(id)
     if (live?.epoch === epoch) return Object.assign(live, figures)
     const { signed, hotSecret, onFailure } = this.#options
@@ -263,16 +268,8 @@ export class PayerChannels {
   }
 }
 
-/** Units to prepay at most; `PAYMENT_INSUFFICIENT` when the deposit is too small for one. */
-function windowOf(depositBase: bigint, { maxWindowUnits, baseUnitsPerUnit }: Quote): number {
-  const byDeposit = baseToUnits(depositBase / WINDOWS_PER_DEPOSIT, baseUnitsPerUnit)
-  const byQuote = maxWindowUnits - Math.ceil(maxWindowUnits / WINDOW_SLACK)
-  const windowUnits = Math.min(byDeposit, byQuote)
-  if (windowUnits >= 1) return windowUnits
-  throw new MainframeError(
-    'PAYMENT_INSUFFICIENT',
-    'The deposit or the window is too small to prepay',
-  )
+function nameOf(what: string, { row }: RelayEntry, { token }: Quote): string {
+  return `${what} ${row.nodeId} ${toHex(token)}`
 }
 
 function ended(): MainframeError {

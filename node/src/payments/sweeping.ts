@@ -4,20 +4,29 @@ import { callView, channelsContract } from '../chain/contracts.ts'
 import type { Rpc } from '../chain/rpc.ts'
 import type { TransactionSender } from '../chain/transactions.ts'
 
+/** What was sent on by one transaction. */
+export interface Swept {
+  token: Hex
+  amountBase: bigint
+  txHash: Hex
+}
+
 export interface SweepingOptions {
   rpc: Rpc
   deployment: Deployment
   /** Of the hot account, whose vault earnings are in. */
   sender: TransactionSender
-  /** What stays in the vault, base units: the setting, and what channels need. */
-  keepBase(): bigint
-  /** Whether the vault holds money that is on its way into channels: nothing is sent on meanwhile. */
+  /** Whose earnings are sent on, in lower case; zero for the chain's coin. */
+  tokens: readonly Hex[]
+  /** What of a token stays in the vault, base units: the setting, and what channels need. */
+  keepBase(token: Hex): bigint
+  /** Whether a vault holds money that is on its way into channels: nothing is sent on meanwhile. */
   isFunding(): boolean
   /** The cold account; `undefined` while it is not known. */
   to(): Hex | undefined
   checkMs: number
   onTrouble?: (error: MainframeError) => void
-  onSwept?: (amountBase: bigint, txHash: Hex) => void
+  onSwept?: (swept: Swept) => void
 }
 
 /** Less than this part of what stays is not worth a transaction. */
@@ -46,44 +55,54 @@ export class Sweeping {
 
   #beginLook(): void {
     this.#looking ??= this.#look()
-      .catch((cause: unknown) => {
-        const message = cause instanceof Error ? cause.message : String(cause)
-        const code = errorCode(cause) ?? 'INTERNAL'
-        this.#options.onTrouble?.(new MainframeError(code, message, { cause }))
-      })
+      .catch((cause: unknown) => this.#complain(cause))
       .finally(() => {
         this.#looking = undefined
       })
   }
 
+  #complain(cause: unknown): void {
+    const message = cause instanceof Error ? cause.message : String(cause)
+    const code = errorCode(cause) ?? 'INTERNAL'
+    this.#options.onTrouble?.(new MainframeError(code, message, { cause }))
+  }
+
   async #look(): Promise<void> {
-    const { sender, deployment, onSwept } = this.#options
+    const { sender } = this.#options
     const to = this.#options.to()?.toLowerCase() as Hex | undefined
-    if (!to || (await this.#surplus()) === 0n) return
+    if (!to || (await this.#surpluses()).size === 0) return
     if (to === sender.account) throw sweptToItself()
     await sender.settle() // what a run that was killed sent on must not be sent twice
     if (this.#options.isFunding()) return
-    const amountBase = await this.#surplus()
-    if (amountBase === 0n) return
-    const args = [deployment.token, to, amountBase]
-    const data = channelsContract.encodeFunctionData('withdraw', args) as Hex
-    const request = { to: deployment.channels, data, what: 'withdraw' }
-    const { transactionHash } = await sender.send(request)
-    onSwept?.(amountBase, transactionHash)
+    for (const [token, amountBase] of await this.#surpluses()) {
+      // a token that refuses must not keep the others here
+      await this.#sweep(to, token, amountBase).catch((cause: unknown) => this.#complain(cause))
+    }
   }
 
-  /** What may go now; 0 when it is not worth it. */
-  async #surplus(): Promise<bigint> {
-    const { rpc, deployment, sender } = this.#options
-    const keepBase = this.#options.keepBase()
+  async #sweep(to: Hex, token: Hex, amountBase: bigint): Promise<void> {
+    const { sender, deployment, onSwept } = this.#options
+    const data = channelsContract.encodeFunctionData('withdraw', [token, to, amountBase]) as Hex
+    const request = { to: deployment.channels, data, what: 'withdraw' }
+    const { transactionHash: txHash } = await sender.send(request)
+    onSwept?.({ token, amountBase, txHash })
+  }
+
+  /** What may go now, by token: of those where it is worth it. */
+  async #surpluses(): Promise<Map<Hex, bigint>> {
+    const { rpc, deployment, sender, tokens } = this.#options
     const [balances] = await callView(rpc, {
       to: deployment.channels,
       contract: channelsContract,
       method: 'vaults',
-      args: [[deployment.token], sender.account],
+      args: [tokens, sender.account],
     })
-    const surplus = (balances[0] as bigint) - keepBase
-    return surplus > 0n && surplus * LEAST_PART >= keepBase ? surplus : 0n
+    const surpluses = tokens.map((token, i): [Hex, bigint] => {
+      const keepBase = this.#options.keepBase(token)
+      const surplus = (balances[i] as bigint) - keepBase
+      return [token, surplus * LEAST_PART >= keepBase ? surplus : 0n]
+    })
+    return new Map(surpluses.filter(([, base]) => base > 0n))
   }
 }
 

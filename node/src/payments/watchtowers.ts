@@ -17,6 +17,7 @@ import {
   VOUCHERS_PATH,
   wireVoucher,
 } from '../watchtower/wire.ts'
+import type { Candidate } from './claim-batches.ts'
 import { unclaimedOf } from './credit-ledger.ts'
 import { signCompact } from './signatures.ts'
 import type { StoredVoucher, VoucherLog } from './voucher-log.ts'
@@ -38,8 +39,8 @@ export interface WatchtowersOptions {
 /** How fresh a watchtower's copy is. */
 export interface TowerFreshness {
   url: string
-  /** Base units that would be lost if it alone claimed now. */
-  behindBase: bigint
+  /** Base units that would be lost if it alone claimed now, by token. */
+  behind: Readonly<Record<Hex, bigint>>
   /** Unix milliseconds of its last answer; `undefined` before the first. */
   answeredMs: number | undefined
 }
@@ -108,14 +109,15 @@ class Tower {
   }
 
   get freshness(): TowerFreshness {
-    let behindBase = 0n
+    const behind: Record<Hex, bigint> = {}
     for (const [row, voucher] of this.#unclaimed()) {
       const held = this.#heldOf(voucher)
       const copy = { entries: new Map([[row.channelId, { ...voucher, amount: held }]]) }
-      behindBase += unclaimedOf(row, this.#options.vouchers) - unclaimedOf(row, copy)
+      const lacking = unclaimedOf(row, this.#options.vouchers) - unclaimedOf(row, copy)
+      if (lacking > 0n) behind[row.token] = (behind[row.token] ?? 0n) + lacking
     }
     const { origin } = new URL(this.#url) // a path may hold a key
-    return { url: origin, behindBase, answeredMs: this.#answeredMs }
+    return { url: origin, behind, answeredMs: this.#answeredMs }
   }
 
   async #run(): Promise<void> {
@@ -149,10 +151,11 @@ class Tower {
     if (isRenewal) this.#renewedMs = nowMs
   }
 
-  async #send(vouchers: readonly StoredVoucher[], signal: AbortSignal): Promise<Held[]> {
+  async #send(vouchers: readonly Candidate[], signal: AbortSignal): Promise<Held[]> {
     const { deployment, payee, payeeSecret } = this.#options
     const time = Math.floor(Date.now() / 1_000)
-    const body = Buffer.from(JSON.stringify({ payee, time, vouchers: vouchers.map(wireVoucher) }))
+    const told = ({ voucher, token }: Candidate) => wireVoucher(voucher, token)
+    const body = Buffer.from(JSON.stringify({ payee, time, vouchers: vouchers.map(told) }))
     const signature = toHex(signCompact(requestDigest(deployment, body), payeeSecret))
     const response = await fetch(new URL(this.#url.replace(/\/+$/, '') + VOUCHERS_PATH), {
       method: 'POST',
@@ -178,14 +181,14 @@ class Tower {
     this.#copy.set(id, { epoch, amount: BigInt(amount) })
   }
 
-  *#newer(isRenewal: boolean): Generator<StoredVoucher> {
+  *#newer(isRenewal: boolean): Generator<Candidate> {
     const known = new Set<Hex>()
     for (const [row, voucher] of this.#unclaimed()) {
       const id = row.channelId
       known.add(id)
       const waits = Date.now() - (this.#refusedMs.get(id) ?? 0) < REFUSED_PAUSE_MS
       const isNewer = isRenewal || this.#heldOf(voucher) < voucher.amount
-      if (!waits && isNewer) yield voucher
+      if (!waits && isNewer) yield { voucher, token: row.token }
     }
     for (const id of this.#copy.keys()) {
       if (known.has(id)) continue

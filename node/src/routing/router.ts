@@ -2,6 +2,7 @@
 import { randomInt } from 'node:crypto'
 import {
   type KeyPair,
+  lowerPrices,
   minutesNow,
   type PacketHeader,
   type PacketRefusal,
@@ -22,7 +23,14 @@ import {
   type PacketOutcome,
 } from './outcomes.ts'
 import { locate, type OverlayView } from './overlay.ts'
-import { type Account, type Arrival, type RuleState, treat, type Verdict } from './rule.ts'
+import {
+  type Account,
+  type Arrival,
+  type QuotedPrices,
+  type RuleState,
+  treat,
+  type Verdict,
+} from './rule.ts'
 import type { SeenMemory } from './seen.ts'
 
 /** A shipment with what to do when it fails. */
@@ -160,21 +168,23 @@ export class Router {
   }
 
   #treat(arrival: Arrival): PacketOutcome {
-    const state = this.#state()
+    const state = this.#state(arrival.quoted)
     if (!state) return 'busy'
     const verdict = treat(state, arrival)
     this.#carryOut(arrival, verdict)
     return verdict.outcome
   }
 
-  #state(): RuleState | undefined {
+  #state(quoted: QuotedPrices | undefined): RuleState | undefined {
     const { view, prices, links, holds, sealKeys, memory, random, now } = this.#options
     const [ownView, ownPrices] = [view(), prices()]
     if (this.#stopped || !ownView || !ownPrices) return undefined
+    const nowMs = now()
+    const isQuoted = quoted !== undefined && nowMs < quoted.expiresAtMs
     return {
-      nowMs: now(),
+      nowMs,
       view: ownView,
-      prices: ownPrices,
+      prices: isQuoted ? lowerPrices(ownPrices, quoted.prices) : ownPrices,
       links: { [Symbol.iterator]: () => links().values() }, // looked at only to pass on
       sealKeys,
       seen: memory.seen,

@@ -47,9 +47,17 @@ export function debit(account: Account, units: number): void {
   account.spentUnits += units
 }
 
+/** Prices that a link was quoted, and until when they hold. */
+export interface QuotedPrices {
+  prices: RelayPrices
+  expiresAtMs: number
+}
+
 /** A packet that asks for treatment. Without an account it has no credit. */
 export interface Arrival extends Shipment {
   account: Account | undefined
+  /** Of its link, if it came over one. */
+  quoted?: QuotedPrices | undefined
 }
 
 /** Everything that the rule looks at. It changes `seen`, `acted` and the arrival's account only. */
@@ -57,7 +65,7 @@ export interface RuleState extends Opener {
   nowMs: number
   view: OverlayView
   links: Iterable<LinkedPeer>
-  /** This relay's own prices. */
+  /** This relay's own prices; those that the packet's link was quoted where they are lower. */
   prices: RelayPrices
   seen: SeenMemory
   /** Whether one more packet may be held. */

@@ -29,6 +29,8 @@ export interface DeskOptions {
   deployment: Deployment
   directory: Pick<Directory, 'channels' | 'relays'>
   store: TowerStore
+  /** In which it claims. */
+  tokens: ReadonlySet<Hex>
   /** Whom it serves; every registered relay's payee when it is empty. */
   payees: readonly Hex[]
   maxPerPayee: number
@@ -112,7 +114,7 @@ export class Desk {
     const id = channelId({
       payer: fromHex(payer),
       payee: fromHex(payee),
-      token: fromHex(this.#options.deployment.token),
+      token: fromHex(wire.token as Hex),
       signer: fromHex(signer),
       noticeSeconds,
     })
@@ -124,8 +126,10 @@ export class Desk {
   /** What the chain and the signature say; whether there is room is looked at when it is kept. */
   async #judge(voucher: TowerVoucher): Promise<TowerOutcome> {
     const { channelId: id, epoch, amount, signature, signer } = voucher
-    const row: ChannelRow | undefined = this.#options.directory.channels.get(id)
+    const { directory, tokens } = this.#options
+    const row: ChannelRow | undefined = directory.channels.get(id)
     if (!row || row.state === 'closed') return 'unknown-channel'
+    if (!tokens.has(row.token)) return 'unknown-token'
     if (row.epoch !== epoch) return 'wrong-epoch'
     if (this.#isHeld(voucher)) return 'held'
     const digest = voucherDigest(this.#separator, { channelId: fromHex(id), epoch, amount })

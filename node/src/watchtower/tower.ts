@@ -78,15 +78,22 @@ export class Watchtower {
     const { signal } = this.#stop
     const common = { config, keys, log, closers, onFailed, signal }
     const side = await followChain({ ...common, keepsAllChannels: true })
+    const minBases = new Map(
+      config.accept.map((medium) => [
+        medium.token,
+        unitsToBase(config.towerMinUnits, medium.baseUnitsPerUnit),
+      ]),
+    )
     const desk = new Desk({
       deployment,
+      tokens: new Set(minBases.keys()),
       directory: side.directory,
       store,
       payees: config.towerPayees.map((payee) => payee.toLowerCase() as Hex),
       maxPerPayee: config.towerMaxVouchersPerPayee,
       maxVouchers: config.towerMaxVouchers,
     })
-    const watch = this.#watch(config, { log, side, store })
+    const watch = this.#watch(config, { log, side, store, minBases })
     const server = new TowerServer({
       host: config.towerHost,
       port: config.towerPort,
@@ -108,13 +115,18 @@ export class Watchtower {
 
   #watch(
     config: RelayConfig,
-    { log, side, store }: { log: Logger; side: ChainSide; store: TowerStore },
+    wires: {
+      log: Logger
+      side: ChainSide
+      store: TowerStore
+      minBases: ReadonlyMap<Hex, bigint>
+    },
   ): Watch {
+    const { log, side, ...watched } = wires
     const watch = new Watch({
       ...side,
       deployment: config.deployment,
-      store,
-      minBase: unitsToBase(config.towerMinUnits),
+      ...watched,
       gasPerDay: BigInt(config.towerGasPerDay),
       checkMs: POLLS_PER_CHECK * config.pollIntervalMs,
       onTrouble: (error) => log.warn({ code: error.code }, error.message),

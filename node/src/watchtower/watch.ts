@@ -1,5 +1,11 @@
 /** Claiming for payees that are off line when a payer closes. */
-import { type ChannelRow, type Deployment, errorCode, MainframeError } from '@mainframe/protocol'
+import {
+  type ChannelRow,
+  type Deployment,
+  errorCode,
+  type Hex,
+  MainframeError,
+} from '@mainframe/protocol'
 import type { Directory } from '../chain/directory.ts'
 import { fetchHeader } from '../chain/headers.ts'
 import type { Rpc } from '../chain/rpc.ts'
@@ -23,8 +29,11 @@ export interface WatchOptions {
   /** Of the watchtower, which pays for the gas and gets nothing. */
   sender: TransactionSender
   store: TowerStore
-  /** Base units below which a channel is not worth our gas. */
-  minBase: bigint
+  /**
+   * Base units below which a channel is not worth our gas, by token. In other tokens nothing is claimed:
+   * anybody can make some that are worth nothing.
+   */
+  minBases: ReadonlyMap<Hex, bigint>
   /** Gas for all claims of 24 hours together. */
   gasPerDay: bigint
   checkMs: number
@@ -105,11 +114,9 @@ export class Watch {
     const due = closing.filter(({ row }) => isDue(row, time))
     if (due.length === 0) return
     await sender.settle() // a claim of a run that was killed may be under way
-    const vouchers = due.map(({ voucher }) => voucher)
-    const claimable = await findClaimable(rpc, deployment, vouchers)
-    await this.#claimFairly([
-      ...Map.groupBy(claimable, ({ voucher }) => batchName(voucher)).values(),
-    ])
+    const candidates = due.map(({ voucher, row }) => ({ voucher, token: row.token }))
+    const claimable = await findClaimable(rpc, deployment, candidates)
+    await this.#claimFairly([...Map.groupBy(claimable, batchName).values()])
   }
 
   /**
@@ -134,11 +141,13 @@ export class Watch {
   }
 
   #closing(): { voucher: TowerVoucher; row: ChannelRow }[] {
-    const { directory, store, minBase } = this.#options
+    const { directory, store, minBases } = this.#options
     const closing = []
     for (const voucher of store.entries.values()) {
       const row = directory.channels.get(voucher.channelId)
-      if (row?.state !== 'closing' || unclaimedOf(row, store) < minBase) continue
+      const minBase = row && minBases.get(row.token)
+      if (row?.state !== 'closing' || minBase === undefined) continue
+      if (unclaimedOf(row, store) < minBase) continue
       closing.push({ voucher, row })
     }
     return closing
@@ -192,4 +201,7 @@ function byWorth(a: Claimable<TowerVoucher>, b: Claimable<TowerVoucher>): number
   return worth(a) < worth(b) ? 1 : -1
 }
 
-const batchName = ({ payee, noticeSeconds }: TowerVoucher) => `${payee} ${noticeSeconds}`
+/** What goes into one transaction: of one payee, token and notice. */
+function batchName({ token, voucher }: Claimable<TowerVoucher>): string {
+  return `${voucher.payee} ${token} ${voucher.noticeSeconds}`
+}

@@ -28,6 +28,8 @@ export const SIGNATURE_HEADER = 'x-mainframe-signature'
 const VoucherSchema = Type.Object(
   {
     payer: hex(20),
+    /** Of the channel; zeros for the chain's coin. */
+    token: hex(20),
     signer: hex(20),
     noticeSeconds: u32,
     epoch: u32,
@@ -48,10 +50,14 @@ const RequestSchema = Type.Object(
   { additionalProperties: false },
 )
 
-/** What became of a voucher: it is on disk (or as good a one is), or why not. */
+/**
+ * What became of a voucher: it is on disk (or as good a one is), or why not. `unknown-token` is one whose
+ * worth the watchtower's operator has not said.
+ */
 export const TOWER_OUTCOMES = [
   'held',
   'unknown-channel',
+  'unknown-token',
   'wrong-epoch',
   'bad-signature',
   'full',
@@ -89,10 +95,11 @@ export function parseAnswer(text: string): TowerAnswer | undefined {
   return answerForm.Check(value) ? value : undefined
 }
 
-export function wireVoucher(voucher: StoredVoucher): WireVoucher {
+export function wireVoucher(voucher: StoredVoucher, token: Hex): WireVoucher {
   const { payer, signer, noticeSeconds, epoch, signature } = voucher
   return {
     payer,
+    token,
     signer,
     noticeSeconds,
     epoch,

@@ -16,26 +16,16 @@ import { MainframeError } from '../errors.ts'
 import { PACKET_BYTES } from '../packet.ts'
 import { SIGNED_QUOTE_BYTES } from '../quote.ts'
 import { MAX_AMOUNT, SIGNATURE_BYTES } from '../voucher.ts'
+import { maxQuotes } from './version.ts'
 
-/** The one version of the link protocol that is spoken here; a payer's HELLO names its highest. */
-export const LINK_VERSION = 1
-
-/**
- * The version to use with a payer that speaks up to this one (PROTOCOL.md §3.1); `undefined` when
- * there is none that both speak.
- */
-export function agreedVersion(offered: number): number | undefined {
-  return offered >= LINK_VERSION ? LINK_VERSION : undefined
-}
-
-/** First frame of each side. Only a relay's answer carries a quote. */
+/** First frame of each side. Only a relay's answer carries quotes. */
 export interface Hello {
   version: number
   chainId: number
   /** 20-byte address of PaymentChannels. */
   channels: Uint8Array
-  /** Signed quote as `openQuote` reads it; empty from a payer. */
-  signedQuote: Uint8Array
+  /** Signed quotes as `openQuote` reads them, one a medium of exchange; none from a payer. */
+  signedQuotes: readonly Uint8Array[]
 }
 
 /** A voucher with the terms of its channel; the payee is the relay that receives it. */
@@ -116,30 +106,34 @@ const ACK_HEAD_BYTES = 35
 /** The most refusals that one ACK names. */
 export const MAX_REFUSALS = Math.floor((PACKET_BYTES - ACK_HEAD_BYTES) / REFUSAL_BYTES)
 
-export function encodeHello({ version, chainId, channels, signedQuote }: Hello): Uint8Array {
+/** Throws `VALIDATION_FAILED` when there are more quotes than {@link maxQuotes}. */
+export function encodeHello({ version, chainId, channels, signedQuotes }: Hello): Uint8Array {
+  if (signedQuotes.length > maxQuotes(version)) {
+    const most = maxQuotes(version)
+    throw new MainframeError('VALIDATION_FAILED', `A HELLO carries at most ${most} quotes`)
+  }
   const head = new Uint8Array(11)
   const view = viewOf(head)
   view.setUint16(0, version)
   writeU64(view, 2, chainId)
-  head[10] = signedQuote.length === 0 ? 0 : 1
-  const quote = signedQuote.length === 0 ? signedQuote : exactBytes(signedQuote, SIGNED_QUOTE_BYTES)
-  return concatBytes(head, exactBytes(channels, ACCOUNT_BYTES), quote)
+  head[10] = signedQuotes.length
+  const quotes = signedQuotes.map((quote) => exactBytes(quote, SIGNED_QUOTE_BYTES))
+  return concatBytes(head, exactBytes(channels, ACCOUNT_BYTES), ...quotes)
 }
 
 export function decodeHello(body: Uint8Array): Hello | undefined {
   if (body.length < HELLO_HEAD_BYTES) return undefined
   const view = viewOf(body)
+  const version = view.getUint16(0)
   const chainId = readU64(view, 2)
-  const quoted = view.getUint8(10)
-  if (chainId === undefined || quoted > 1) return undefined
-  const end = HELLO_HEAD_BYTES + quoted * SIGNED_QUOTE_BYTES
-  if (body.length < end) return undefined
-  return {
-    version: view.getUint16(0),
-    chainId,
-    channels: body.slice(11, HELLO_HEAD_BYTES),
-    signedQuote: body.slice(HELLO_HEAD_BYTES, end),
-  }
+  const count = view.getUint8(10)
+  if (chainId === undefined || count > maxQuotes(version)) return undefined
+  if (body.length < HELLO_HEAD_BYTES + count * SIGNED_QUOTE_BYTES) return undefined
+  const signedQuotes = Array.from({ length: count }, (_, i) => {
+    const start = HELLO_HEAD_BYTES + i * SIGNED_QUOTE_BYTES
+    return body.slice(start, start + SIGNED_QUOTE_BYTES)
+  })
+  return { version, chainId, channels: body.slice(11, HELLO_HEAD_BYTES), signedQuotes }
 }
 
 export function encodeCredit(credit: Credit): Uint8Array {

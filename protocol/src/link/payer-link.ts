@@ -5,7 +5,7 @@
 import { equalBytes } from '../bytes.ts'
 import { MainframeError } from '../errors.ts'
 import type { Frame } from '../frame.ts'
-import { baseToUnits } from '../money.ts'
+import { countableUnits } from '../money.ts'
 import {
   type Ack,
   CAUGHT_UP_FLAG,
@@ -348,7 +348,7 @@ export class PayerLink<S extends Shipment = Shipment> {
   async #sendVoucher(channel: PayerChannel, amount: bigint): Promise<void> {
     this.#creditSequence += 1
     const sequence = this.#creditSequence
-    this.#pendingUnits = baseToUnits(amount, channel.baseUnitsPerUnit)
+    this.#pendingUnits = countableUnits(amount, channel.baseUnitsPerUnit)
     channel.signedBase = amount
     try {
       await channel.record(amount)

@@ -2,7 +2,7 @@
  * Credit on one link as its payer sees it, and which amount to sign next (PROTOCOL.md §4). Plain data
  * and pure functions; the link keeps one {@link Prepaid} and applies what happens to it.
  */
-import { baseToUnits, unitsToBase } from '../money.ts'
+import { countableUnits, unitsToBase } from '../money.ts'
 
 /** What the payer of a link knows. Totals in units count within the channel's epoch. */
 export interface Prepaid {
@@ -87,7 +87,7 @@ export function nextAmount(state: Prepaid, bounds: PrepaidBounds): bigint | Sign
   const base = (units: number) => unitsToBase(units, baseUnitsPerUnit)
   // A voucher that the relay never took is sent again; the first of a link must be greater than any.
   const isLost =
-    state.synchronised && state.durableUnits < baseToUnits(signedBase, baseUnitsPerUnit)
+    state.synchronised && state.durableUnits < countableUnits(signedBase, baseUnitsPerUnit)
   const smallest = isLost ? signedBase : signedBase + baseUnitsPerUnit
   const limit = state.signedBefore + base(state.shippedUnits + windowUnits)
   if (smallest > depositBase) return 'exhausted'

@@ -2,7 +2,7 @@ import type { EndingChannel, ReleaseAnswer } from '@mainframe/protocol'
 import type { ClientContext } from '../context.ts'
 import { askRelease } from '../payments/ask-release.ts'
 import { type ChannelRecord, readChannels } from '../payments/channel-records.ts'
-import { advanceClose, type CloseOutcome, emptyVault } from '../payments/close-channel.ts'
+import { advanceClose, type CloseOutcome, emptyVaults, tokenOf } from '../payments/close-channel.ts'
 
 /**
  * Takes every channel one step towards its end. A relay that can be reached lets it go at once; for the
@@ -11,15 +11,18 @@ import { advanceClose, type CloseOutcome, emptyVault } from '../payments/close-c
  * go through another entry relay and a new channel.
  */
 export async function closeChannel(context: ClientContext): Promise<CloseOutcome[]> {
-  const { entry, guards, store, channels } = context
+  const { entry, guards, store, channels, settings } = context
   await entry.disconnect()
   const outcomes: CloseOutcome[] = []
-  for (const record of await readChannels(store)) {
+  const records = await readChannels(store)
+  for (const record of records) {
     await guards.unpin(record.nodeId)
     const ask = (channel: EndingChannel) => consent(context, record, channel)
     outcomes.push(await advanceClose(channels, record, ask))
   }
-  await emptyVault(channels)
+  const tokens = records.map((record) => tokenOf(channels, record))
+  const own = [channels.chain.deployment.token, settings.medium.token]
+  await emptyVaults(channels, [...new Set([...own, ...tokens])])
   return outcomes
 }
 

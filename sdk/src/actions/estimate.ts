@@ -34,6 +34,8 @@ export interface Estimate {
   postageUnits: number
   /** Of all packets, in base units of MFT. */
   priceBase: bigint
+  /** The most that this costs in what the client pays with, in its base units. */
+  mostPriceBase: bigint
 }
 
 /** Throws `MESSAGE_TOO_LONG`, `CODEC_INVALID`, `CONFIG_INVALID`, and what the directory throws. */
@@ -50,6 +52,7 @@ export async function estimate(
   const { luminosity, relays, table } = view
   const most = () => mostPerPrefix(addressesOf(relays), luminosity)
   const packets = fragmentCount(length)
+  const { mostBaseUnitsPerUnit } = settings.medium
   const postageUnits = table[holdClass][hops] ?? 0
   return {
     packets,
@@ -61,6 +64,7 @@ export async function estimate(
     holdMs: HOLD_CLASS_MINUTES[holdClass] * 60_000,
     postageUnits,
     priceBase: BigInt(packets) * unitsToBase(postageUnits),
+    mostPriceBase: BigInt(packets) * unitsToBase(postageUnits, mostBaseUnitsPerUnit),
   }
 }
 

@@ -8,9 +8,10 @@ import {
   sealLayer,
 } from '@mainframe/protocol'
 import type { ClientContext } from '../context.ts'
-import { chooseHops } from '../directory/choose.ts'
+import { carriersOf, chooseHops } from '../directory/choose.ts'
 import type { OutgoingMessage, SendProgress, SendState } from '../messages/outgoing.ts'
 import { assertDelay } from '../options.ts'
+import { noTaker } from '../payments/medium.ts'
 import { randomBytes } from '../random.ts'
 import { type Estimate, estimate } from './estimate.ts'
 
@@ -48,8 +49,8 @@ export interface Sent extends Estimate {
 /**
  * Sends a message and goes on sending what is missing until the recipient acknowledges it. Resolves
  * when it is queued, which takes a while only when 16 MiB are on their way already. Throws
- * `MESSAGE_TOO_LONG`, `CODEC_INVALID` (contact code), `CONFIG_INVALID`, `NETWORK_NO_RELAY`, and what
- * the directory throws.
+ * `MESSAGE_TOO_LONG`, `CODEC_INVALID` (contact code), `CONFIG_INVALID`, `NETWORK_NO_RELAY`,
+ * `PAYMENT_NO_MEDIUM`, and what the directory throws.
  */
 export async function send(context: ClientContext, parameters: SendParameters): Promise<Sent> {
   const { settings, clock, outbox } = context
@@ -102,10 +103,11 @@ function assertUsable(publicKey: Uint8Array): void {
 }
 
 async function assertPath(context: ClientContext, count: number): Promise<void> {
-  const { directory, entry, random } = context
+  const { directory, entry, random, settings } = context
   const view = await directory.fresh()
   const relay = entry.relay ?? entry.choose(view)
   if (!relay) {
+    if (carriersOf(view).length > 0) throw noTaker(settings.medium)
     throw new MainframeError('NETWORK_NO_RELAY', 'No relay carries packets; wait until one does', {
       retryable: true,
     })

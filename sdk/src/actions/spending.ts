@@ -3,7 +3,7 @@ import type { ChannelSlot } from '../chain/chain.ts'
 import type { ClientContext } from '../context.ts'
 import { type ChannelRecord, readChannels } from '../payments/channel-records.ts'
 
-/** Amounts in base units of MFT. */
+/** Amounts in base units of one token. */
 export interface ChannelTotals {
   /** Paid in. */
   depositBase: bigint
@@ -15,12 +15,14 @@ export interface ChannelTotals {
   remainingBase: bigint
 }
 
-/** One channel; amounts within its epoch, all zero when it is closed. */
+/** One channel; amounts in base units of its token within its epoch, all zero when it is closed. */
 export interface ChannelSpending extends ChannelTotals {
   channelId: Hex
   /** The relay that it pays. */
   nodeId: Hex
   payee: Hex
+  /** ERC-20, or zero for the chain's coin. */
+  token: Hex
   epoch: number
   state: 'open' | 'closing' | 'closed'
   /** Unix seconds from which the deposit can be taken back; 0 when no close was asked for. */
@@ -34,10 +36,14 @@ export async function spending({
 }: Pick<ClientContext, 'chain' | 'store'>): Promise<ChannelSpending[]> {
   const records = await readChannels(store)
   const slots = await chain.slots(records.map(({ channelId }) => channelId))
-  return records.map((record, i) => spendingOf(record, slots[i] ?? EMPTY))
+  const mft = chain.deployment.token
+  return records.map((record, i) => ({
+    ...spendingOf(record, slots[i] ?? EMPTY),
+    token: record.token ?? mft,
+  }))
 }
 
-/** The sums over some channels. */
+/** The sums over some channels of one token. */
 export function totalsOf(rows: readonly ChannelTotals[]): ChannelTotals {
   const sum = (name: keyof ChannelTotals) => rows.reduce((total, row) => total + row[name], 0n)
   return {
@@ -53,7 +59,7 @@ const EMPTY: ChannelSlot = { deposit: 0n, claimed: 0n, closesAt: 0, epoch: 0 }
 function spendingOf(
   { channelId, nodeId, payee, epoch, signedBase }: ChannelRecord,
   { deposit, claimed, closesAt, epoch: current }: ChannelSlot,
-): ChannelSpending {
+): Omit<ChannelSpending, 'token'> {
   const isOpen = deposit > 0n
   // what was signed in an earlier epoch is void; what was claimed was signed, whatever the store says
   const known = isOpen && current === epoch ? signedBase : 0n

@@ -1,11 +1,26 @@
 /** The account that pays: one transaction at a time, each waited for. */
 import { type Hex, MainframeError } from '@mainframe/protocol'
-import { type Signer, type TransactionReceipt, Wallet } from 'ethers'
+import {
+  type Signer,
+  type TransactionReceipt,
+  type TypedDataDomain,
+  type TypedDataField,
+  Wallet,
+} from 'ethers'
 import type { Chain } from './chain.ts'
 import { chainError } from './chain-error.ts'
 
 /** How long a transaction may take to be mined. */
 const MINING_TIMEOUT_MS = 10 * 60_000
+
+/** What to send, and what it does, for errors. */
+interface Transaction {
+  to: Hex
+  data: string
+  what: string
+  /** Of the chain's coin, to go with it. */
+  value?: bigint
+}
 
 export class Account {
   readonly address: Hex
@@ -34,15 +49,24 @@ export class Account {
    * Sends a transaction after those before it and waits until it is in a block. Throws
    * `CHAIN_REJECTED`, `CHAIN_UNREACHABLE` or `PAYMENT_INSUFFICIENT`.
    */
-  send(transaction: { to: Hex; data: string; what: string }): Promise<TransactionReceipt> {
+  send(transaction: Transaction): Promise<TransactionReceipt> {
     const sent = this.#last.then(() => this.#send(transaction))
     this.#last = sent.catch(() => {}) // a failure must not stop the transactions behind it
     return sent
   }
 
-  async #send({ to, data, what }: { to: Hex; data: string; what: string }) {
+  /** An EIP-712 signature; `undefined` from a signer that makes none. */
+  async signTypedData(
+    domain: TypedDataDomain,
+    types: Record<string, TypedDataField[]>,
+    value: Record<string, unknown>,
+  ): Promise<string | undefined> {
+    return await this.#signer.signTypedData(domain, types, value).catch(() => undefined)
+  }
+
+  async #send({ to, data, what, value = 0n }: Transaction) {
     try {
-      const { hash } = await this.#signer.sendTransaction({ to, data })
+      const { hash } = await this.#signer.sendTransaction({ to, data, value })
       const receipt = await this.#chain.provider.waitForTransaction(hash, 1, MINING_TIMEOUT_MS)
       if (receipt?.status === 1) return receipt
     } catch (cause) {

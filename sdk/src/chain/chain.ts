@@ -1,11 +1,13 @@
 /** The chain as a client reads it: headers, calls at a block, and the four contracts' views. */
 import {
   type BoardRow,
+  COIN_TOKEN,
   type Deployment,
   type Hex,
   type LogHead,
   MainframeError,
   mainframeTokenAbi,
+  PERMIT_TOKEN_ABI,
   paymentChannelsAbi,
   priceBoardAbi,
   type RawLog,
@@ -75,6 +77,7 @@ const registry = new Interface(serviceRegistryAbi as InterfaceAbi)
 const board = new Interface(priceBoardAbi as InterfaceAbi)
 const channels = new Interface(paymentChannelsAbi as InterfaceAbi)
 const token = new Interface(mainframeTokenAbi as InterfaceAbi)
+const erc20 = new Interface(PERMIT_TOKEN_ABI)
 
 /** Whom to call, with what, and at which block (a hash, or the newest). */
 interface Call {
@@ -204,17 +207,27 @@ export class Chain implements DirectoryChain {
     return { minimum: Number(minimum), maximum: Number(maximum) }
   }
 
-  /** MFT in an account's wallet and in its vault, and the chain's coin for gas, in base units. */
-  async balances(account: Hex): Promise<{ mft: bigint; vault: bigint; coin: bigint }> {
-    const { token: to, channels: vaults } = this.deployment
-    const [[mft], [[vault]], coin] = await Promise.all([
-      this.#call({ to, abi: token, method: 'balanceOf', args: [account] }),
-      this.#call({ to: vaults, abi: channels, method: 'vaults', args: [[to], account] }) as Promise<
-        [bigint[]]
-      >,
-      this.request('eth_getBalance', [account, 'latest']),
-    ])
-    return { mft: BigInt(String(mft)), vault: vault ?? 0n, coin: BigInt(String(coin)) }
+  /** What an account has of a token in its wallet and in its vault, in base units. */
+  async funds(of: Hex, account: Hex): Promise<{ wallet: bigint; vault: bigint }> {
+    const wallet =
+      of === COIN_TOKEN
+        ? this.request('eth_getBalance', [account, 'latest'])
+        : this.erc20(of, 'balanceOf', [account]).then(([balance]) => balance)
+    const [inWallet, [vault = 0n]] = await Promise.all([wallet, this.vaults([of], account)])
+    return { wallet: BigInt(String(inWallet)), vault }
+  }
+
+  /** What an account has of tokens in its vault, in their order. */
+  async vaults(tokens: readonly Hex[], account: Hex): Promise<readonly bigint[]> {
+    const args = [tokens, account]
+    const call = { to: this.deployment.channels, abi: channels, method: 'vaults', args }
+    const [balances] = await this.#call(call)
+    return balances as bigint[]
+  }
+
+  /** What a token answers. Throws `CHAIN_REJECTED` or `CHAIN_MISMATCH` when it knows no such call. */
+  async erc20(to: Hex, method: string, args: readonly unknown[]): Promise<readonly unknown[]> {
+    return await this.#call({ to, abi: erc20, method, args })
   }
 
   async #assertDeployed(): Promise<void> {
@@ -286,4 +299,4 @@ function headerOf(block: unknown): Header | undefined {
 }
 
 /** Decodes and encodes for those who send transactions. */
-export const contractInterfaces = { channels, token }
+export const contractInterfaces = { channels, token, erc20 }

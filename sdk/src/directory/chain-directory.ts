@@ -7,7 +7,7 @@ import {
   type NodeRow,
 } from '@mainframe/protocol'
 import type { DirectoryChain, Header } from '../chain/chain.ts'
-import { type CheckedListing, FINAL_DEPTH, readSeeds } from './check-listing.ts'
+import { type CheckedListing, FINAL_DEPTH, readRows, readSeeds } from './check-listing.ts'
 import { HOLD, ROUTE, relayOf } from './check-node.ts'
 import {
   brokenLog,
@@ -21,6 +21,8 @@ import {
 export interface ChainDirectoryOptions {
   chain: DirectoryChain
   deployment: Deployment
+  /** The token that the client pays with. */
+  medium: Hex
   /** Hashes of seed blocks that are too deep to change, by number; filled as they are read. */
   seeds: Map<number, Hex>
 }
@@ -50,8 +52,12 @@ export class ChainDirectory {
     )
     const hashes = await this.#readSeeds(nodes, head.number)
     const nowSeconds = Math.max(head.time, Math.floor(nowMs / 1000))
-    const { token } = this.#options.deployment
-    const relays = nodes.map((node) => {
+    const { chain, deployment, medium } = this.#options
+    const token = deployment.token.toLowerCase() as Hex
+    const ids = nodes.map(({ nodeId }) => nodeId)
+    const inMedium =
+      medium === token ? [] : await readRows(chain, { ids, token: medium, at: head.hash })
+    const relays = nodes.map((node, i) => {
       const seedBlockHash = hashes.get(node.registeredBlock + 1)
       if (seedBlockHash === undefined) throw brokenLog()
       const rows = {
@@ -60,7 +66,7 @@ export class ChainDirectory {
       }
       const { multiaddrs: multiaddrsRaw, stake } = node
       const facts = { ...node, multiaddrsRaw, stake: String(stake), seedBlockHash }
-      return relayOf(facts, rows, nowSeconds)
+      return relayOf(facts, { rows, inMedium: inMedium[i] }, nowSeconds)
     })
     return { relays, block: head, users: countUsers(followed) }
   }

@@ -1,7 +1,7 @@
 /** Checking a whole listing: everything an indexer says is confirmed by the chain before it is used. */
 import { type ApiNode, type Deployment, type Hex, MainframeError } from '@mainframe/protocol'
 import type { DirectoryChain } from '../chain/chain.ts'
-import { checkClaims, checkFacts, HOLD, ROUTE, relayOf } from './check-node.ts'
+import { checkClaims, checkFacts, HOLD, ROUTE, relayOf, type ServiceRows } from './check-node.ts'
 import { lie } from './fault.ts'
 import type { Listing, NodesPage } from './indexer-api.ts'
 import type { Relay } from './relay.ts'
@@ -21,6 +21,8 @@ export interface CheckedListing {
 export interface CheckOptions {
   chain: DirectoryChain
   deployment: Deployment
+  /** The token that the client pays with. */
+  medium: Hex
   /** Hashes of seed blocks that are too deep to change, by number; filled as they are read. */
   seeds: Map<number, Hex>
   nowMs: number
@@ -71,32 +73,47 @@ interface ConfirmOptions extends CheckOptions {
 }
 
 async function confirm(nodes: readonly ApiNode[], options: ConfirmOptions): Promise<Relay[]> {
-  const { chain, deployment, at, nowSeconds } = options
+  const { chain, deployment, medium, at, nowSeconds } = options
   if (nodes.length === 0) return []
   const { token } = deployment
   const ids = nodes.map(({ nodeId }) => nodeId)
-  const [states, routes, holds, seeds] = await Promise.all([
+  const isMft = medium === token.toLowerCase()
+  const [states, inMft, inMedium, seeds] = await Promise.all([
     chain.states(ids, at),
-    chain.rows(
-      ids.map((nodeId) => ({ nodeId, service: ROUTE, token })),
-      at,
-    ),
-    chain.rows(
-      ids.map((nodeId) => ({ nodeId, service: HOLD, token })),
-      at,
-    ),
+    readRows(chain, { ids, token, at }),
+    isMft ? undefined : readRows(chain, { ids, token: medium, at }),
     readSeeds(nodes, options),
   ])
   return nodes.map((node, i) => {
-    const [state, route, hold] = [states[i], routes[i], holds[i]]
-    if (!state || !route || !hold) {
-      throw new MainframeError('CHAIN_MISMATCH', 'The chain answers for fewer relays than asked')
-    }
-    const facts = { state, route, hold, seedBlockHash: seeds.get(node.registeredBlock + 1) }
+    const [state, rows] = [states[i], inMft[i]]
+    if (!state || !rows) throw tooFew()
+    const facts = { state, ...rows, seedBlockHash: seeds.get(node.registeredBlock + 1) }
     const fault = checkFacts(node, token, facts)
     if (fault) throw lie(fault, node.nodeId)
-    return relayOf(node, { route, hold }, nowSeconds)
+    return relayOf(node, { rows, inMedium: inMedium?.[i] }, nowSeconds)
   })
+}
+
+/** What the board has of these relays in a token, in their order. */
+export async function readRows(
+  chain: DirectoryChain,
+  { ids, token, at }: { ids: readonly Hex[]; token: Hex; at: Hex },
+): Promise<ServiceRows[]> {
+  const of = (service: Hex) =>
+    chain.rows(
+      ids.map((nodeId) => ({ nodeId, service, token })),
+      at,
+    )
+  const [routes, holds] = await Promise.all([of(ROUTE), of(HOLD)])
+  return ids.map((_, i) => {
+    const [route, hold] = [routes[i], holds[i]]
+    if (!route || !hold) throw tooFew()
+    return { route, hold }
+  })
+}
+
+function tooFew(): MainframeError {
+  return new MainframeError('CHAIN_MISMATCH', 'The chain answers for fewer relays than asked')
 }
 
 /** Hashes of the blocks that seed these relays' addresses, by number. */

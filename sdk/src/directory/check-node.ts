@@ -2,6 +2,7 @@
 import {
   type ApiNode,
   type ApiPrice,
+  BASE_PER_UNIT,
   BOARD_UNIT,
   type BoardRow,
   currentPrice,
@@ -10,7 +11,9 @@ import {
   equalBytes,
   fromHex,
   type Hex,
+  highestRate,
   isRegistrationSigned,
+  type MediumPrices,
   nodeIdOf,
   priceToUnits,
   type RelayPrices,
@@ -81,12 +84,19 @@ export type RelayFacts = Pick<
   | 'updatedBlock'
 >
 
-/** A relay that passed both checks. */
+/** What the board has of a relay in one token. */
+export interface ServiceRows {
+  route: BoardRow
+  hold: BoardRow
+}
+
+/** A relay that passed both checks; with the rows of the medium to pay with, where that is not MFT. */
 export function relayOf(
   node: RelayFacts,
-  rows: { route: BoardRow; hold: BoardRow },
+  { rows, inMedium }: { rows: ServiceRows; inMedium: ServiceRows | undefined },
   nowSeconds: number,
 ): Relay {
+  const prices = pricesOf(rows, nowSeconds)
   return {
     nodeId: node.nodeId,
     operator: node.operator,
@@ -98,23 +108,40 @@ export function relayOf(
     stakeBase: BigInt(node.stake),
     updatedBlock: node.updatedBlock,
     rows,
-    prices: pricesOf(rows, nowSeconds),
+    prices,
+    rate: prices && rateOf(prices, inMedium, nowSeconds),
   }
 }
 
-/** What a relay asks now; `undefined` unless both services are for sale in their documented units. */
-function pricesOf(
-  { route, hold }: { route: BoardRow; hold: BoardRow },
+function rateOf(
+  prices: RelayPrices,
+  inMedium: ServiceRows | undefined,
   nowSeconds: number,
-): RelayPrices | undefined {
+): bigint | undefined {
+  if (!inMedium) return BASE_PER_UNIT
+  const asked = askedIn(inMedium, nowSeconds)
+  const rate = asked ? highestRate(prices, asked) : 0n
+  return rate > 0n ? rate : undefined
+}
+
+/** What a relay asks in MFT now; `undefined` when it offers nothing. */
+function pricesOf(rows: ServiceRows, nowSeconds: number): RelayPrices | undefined {
+  const asked = askedIn(rows, nowSeconds)
+  if (!asked) return undefined
+  const { routeBase, holdBasePerHour } = asked
+  // A price that no amount of units reaches is no offer.
+  if (routeBase > MOST_BASE || holdBasePerHour > MOST_BASE) return undefined
+  return { routeUnits: priceToUnits(routeBase), holdUnitsPerHour: priceToUnits(holdBasePerHour) }
+}
+
+/** `undefined` unless both services are for sale in their documented units. */
+function askedIn({ route, hold }: ServiceRows, nowSeconds: number): MediumPrices | undefined {
   const routeBase = currentPrice(route, nowSeconds)
-  const holdBase = currentPrice(hold, nowSeconds)
-  if (routeBase === undefined || holdBase === undefined) return undefined
+  const holdBasePerHour = currentPrice(hold, nowSeconds)
+  if (routeBase === undefined || holdBasePerHour === undefined) return undefined
   const { perPacket, perPacketHour } = BOARD_UNIT
   if (route.unit !== perPacket || hold.unit !== perPacketHour) return undefined
-  // A price that no amount of units reaches is no offer.
-  if (routeBase > MOST_BASE || holdBase > MOST_BASE) return undefined
-  return { routeUnits: priceToUnits(routeBase), holdUnitsPerHour: priceToUnits(holdBase) }
+  return { routeBase, holdBasePerHour }
 }
 
 /** 1,000 MFT a packet, or a packet and hour: sums over a thousand relays stay below 2^53 units. */

@@ -19,6 +19,8 @@ export interface DirectoryOptions {
   indexers: readonly string[]
   fetch: Fetch
   clock: Clock
+  /** The token that the client pays with; MFT unless given. */
+  medium?: Hex
   /** Age from which {@link Directory.fresh} asks again, so that new and gone relays are seen. */
   refreshMs: number
   /** Told of an indexer that was caught while another one told the truth. */
@@ -31,6 +33,7 @@ const RECHECK_MS = 500
 export class Directory {
   readonly #options: DirectoryOptions
   readonly #seeds = new Map<number, Hex>()
+  readonly #medium: Hex
   readonly #log: RegistryLog
   readonly #chain: ChainDirectory
   #view: DirectoryView | undefined
@@ -41,7 +44,13 @@ export class Directory {
     this.#options = options
     const { chain, deployment } = options
     this.#log = new RegistryLog(deployment)
-    this.#chain = new ChainDirectory({ chain, deployment, seeds: this.#seeds })
+    this.#medium = options.medium ?? (deployment.token.toLowerCase() as Hex)
+    this.#chain = new ChainDirectory({
+      chain,
+      deployment,
+      medium: this.#medium,
+      seeds: this.#seeds,
+    })
   }
 
   /** The newest view, however old; `undefined` before the first. */
@@ -123,7 +132,8 @@ export class Directory {
     const { chain, deployment, fetch, clock } = this.#options
     const nowMs = clock.now()
     const listing = await fetchListing({ url, fetch })
-    const checked = await checkListing(listing, { chain, deployment, seeds: this.#seeds, nowMs })
+    const common = { chain, deployment, medium: this.#medium }
+    const checked = await checkListing(listing, { ...common, seeds: this.#seeds, nowMs })
     await this.#assertComplete(url, checked)
     const users = await this.#settleUsers(url, checked)
     return createView({ ...checked, users }, nowMs)

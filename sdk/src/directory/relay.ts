@@ -20,6 +20,11 @@ export interface Relay {
   rows: { route: BoardRow; hold: BoardRow }
   /** What it asks now; `undefined` when it does not offer both services in MFT. */
   prices: RelayPrices | undefined
+  /**
+   * The most base units that a unit may cost by the board now, in the medium that this client pays
+   * with; `undefined` when it offers the services in that one or in MFT not at all.
+   */
+  rate: bigint | undefined
 }
 
 /** The network as of one moment. */

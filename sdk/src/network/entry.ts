@@ -16,6 +16,7 @@ import type { Experience } from '../directory/experience.ts'
 import type { DirectoryView, Relay } from '../directory/relay.ts'
 import type { Settings } from '../options.ts'
 import { type ChannelContext, openChannel } from '../payments/channels.ts'
+import { noTaker, takersIn } from '../payments/medium.ts'
 import { checkQuote } from '../payments/quote-check.ts'
 import type { EntrySide, ParcelShipment } from './courier.ts'
 import { type FundedLink, keepCredit } from './credit.ts'
@@ -73,6 +74,7 @@ const FATAL: ReadonlySet<string | undefined> = new Set([
   'STORE_FAILED',
   'STORE_CORRUPT',
 ])
+const NO_MEDIUM = 'PAYMENT_NO_MEDIUM'
 /** A packet of the dearest kind fits a window this often (PROTOCOL.md §4). */
 const PACKETS_PER_WINDOW = 4
 /** Below the relay's maximum, as the first voucher of a link adds a unit. */
@@ -104,8 +106,9 @@ export class Entry implements EntrySide {
 
   /** Decides on the entry before anything is sent, so that no subscription is made there. */
   choose(view: DirectoryView): Relay | undefined {
-    const { guards, clock, avoidedOperators } = this.#options
-    const [first] = guards.candidates(view, avoidedOperators(), clock.now())
+    const { guards, clock, settings, avoidedOperators } = this.#options
+    const takers = takersIn(view, settings.medium)
+    const [first] = guards.candidates(takers, avoidedOperators(), clock.now())
     if (!this.#chosen) this.#decided = first
     this.#chosen ??= first
     return this.#chosen
@@ -184,11 +187,13 @@ export class Entry implements EntrySide {
   async #tryCandidates(): Promise<Open> {
     const { directory, guards, clock, experience, settings, avoidedOperators } = this.#options
     const view = await directory.fresh()
-    const candidates = guards.candidates(view, avoidedOperators(), clock.now())
+    const takers = takersIn(view, settings.medium)
+    const candidates = guards.candidates(takers, avoidedOperators(), clock.now())
+    if (candidates.length === 0) throw noTaker(settings.medium)
     const isDecided = ({ nodeId }: Relay) => Number(nodeId === this.#decided?.nodeId)
     candidates.sort((a, b) => isDecided(b) - isDecided(a)) // ranks are drawn anew each time
     this.#decided = undefined
-    let last: unknown
+    const errors: unknown[] = []
     for (const relay of candidates) {
       this.#choose(relay)
       try {
@@ -199,18 +204,19 @@ export class Entry implements EntrySide {
         this.#use(open, channel)
         return open
       } catch (error) {
-        if (this.#isEnded || isFatal(error)) throw error
+        if (this.#isEnded || FATAL.has(errorCode(error))) throw error
         guards.rest(relay, clock.now() + settings.profile.restMs)
         experience.unreachable(relay.nodeId, clock.now())
-        last = error
+        errors.push(error)
       }
     }
     this.#failedPasses += 1
     directory.outdate()
+    if (errors.every((error) => errorCode(error) === NO_MEDIUM)) throw noTaker(settings.medium)
     throw new MainframeError(
       'NETWORK_NO_RELAY',
       'No relay can be used as entry; check your connection',
-      { cause: last, retryable: true },
+      { cause: errors.at(-1), retryable: true },
     )
   }
 
@@ -239,6 +245,7 @@ export class Entry implements EntrySide {
         relay,
         hello,
         deployment,
+        medium: settings.medium,
         limits: settings.limits,
         nowMs: clock.now(),
       })
@@ -321,8 +328,10 @@ export class Entry implements EntrySide {
   }
 }
 
+/** That no relay takes what we pay with waits for the user as well; that one does not, for no one. */
 function isFatal(error: unknown): boolean {
-  return FATAL.has(errorCode(error))
+  const code = errorCode(error)
+  return code === NO_MEDIUM || FATAL.has(code)
 }
 
 /** Prepaid at most: enough for some packets of the dearest kind, below what the relay accepts. */

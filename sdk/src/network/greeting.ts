@@ -20,7 +20,7 @@ export async function greet<S extends Shipment>(
     version: LINK_VERSION,
     chainId,
     channels: fromHex(channels, 20),
-    signedQuote: new Uint8Array(0),
+    signedQuotes: [],
   }
   const late = new MainframeError('NETWORK_TIMEOUT', 'The relay does not answer; try another', {
     retryable: true,

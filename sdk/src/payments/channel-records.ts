@@ -1,6 +1,6 @@
 /** What a client remembers of its channels: the signed amounts, which must never be forgotten. */
 import type { Hex } from '@mainframe/protocol'
-import { hex, maybe, money, object, whole } from '../readers.ts'
+import { hex, maybe, money, object, optional, whole } from '../readers.ts'
 import type { Store } from '../store/store.ts'
 import { readJson, writeJson } from '../store/values.ts'
 
@@ -9,6 +9,8 @@ export interface ChannelRecord {
   channelId: Hex
   nodeId: Hex
   payee: Hex
+  /** MFT if there is none: it was not written down in the beginning. */
+  token?: Hex | undefined
   signer: Hex
   noticeSeconds: number
   epoch: number
@@ -22,6 +24,7 @@ const read = object({
   channelId: hex(32),
   nodeId: hex(32),
   payee: hex(20),
+  token: optional(hex(20)),
   signer: hex(20),
   noticeSeconds: whole,
   epoch: whole,

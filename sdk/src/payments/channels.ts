@@ -2,6 +2,7 @@
 import {
   type ChannelTerms,
   channelId,
+  countableUnits,
   domainSeparator,
   fromHex,
   type Hex,
@@ -12,12 +13,12 @@ import {
   toHex,
   unitsToBase,
 } from '@mainframe/protocol'
-import { AbiCoder } from 'ethers'
 import type { Account } from '../chain/account.ts'
-import { type Chain, type ChannelSlot, contractInterfaces } from '../chain/chain.ts'
+import type { Chain, ChannelSlot } from '../chain/chain.ts'
 import type { Relay } from '../directory/relay.ts'
 import type { Store } from '../store/store.ts'
 import { type ChannelRecord, readChannels, writeChannel } from './channel-records.ts'
+import { deposit } from './deposit.ts'
 import { domainOf } from './quote-check.ts'
 
 /** What paying takes. */
@@ -73,12 +74,14 @@ async function remembered(
     channelId: id,
     nodeId: wish.relay.nodeId,
     payee: wish.relay.payee,
+    token: toHex(terms.token),
     signer: toHex(terms.signer),
     noticeSeconds: terms.noticeSeconds,
     epoch: slot.epoch,
     signedBase: signedBase > slot.claimed ? signedBase : slot.claimed,
   }
   await writeChannel(ctx.store, record)
+  assertCountable(record, wish)
   return payerChannel(ctx, { wish, terms, slot, record })
 }
 
@@ -112,11 +115,13 @@ async function termsFor(
   { relay, quote }: ChannelWish,
 ): Promise<{ terms: ChannelTerms; id: Hex }> {
   const signer = secretKeyAccount(signerSecretKey)
+  const mft = chain.deployment.token.toLowerCase()
   const bounds = await chain.noticeBounds()
   const known = (await readChannels(store)).find(
     (record) =>
       record.nodeId === relay.nodeId &&
       record.payee === relay.payee &&
+      (record.token ?? mft) === toHex(quote.token) &&
       record.signer === toHex(signer) &&
       record.noticeSeconds >= quote.noticeSeconds,
   )
@@ -124,7 +129,7 @@ async function termsFor(
   const terms: ChannelTerms = {
     payer: fromHex(account.address),
     payee: fromHex(relay.payee),
-    token: fromHex(chain.deployment.token),
+    token: quote.token,
     signer,
     // A channel that is there goes on, also when the relay would be content with less by now.
     noticeSeconds: known?.noticeSeconds ?? Math.max(quote.noticeSeconds, bounds.minimum),
@@ -136,29 +141,6 @@ async function termsFor(
 function leastDeposit({ quote, windowUnits }: ChannelWish): bigint {
   const windows = WINDOWS_PER_DEPOSIT * unitsToBase(windowUnits, quote.baseUnitsPerUnit)
   return quote.minDepositBase > windows ? quote.minDepositBase : windows
-}
-
-/** One transaction: MFT moves and opens or tops up the channel. */
-async function deposit(
-  { chain, account }: ChannelContext,
-  { payee, signer, noticeSeconds }: ChannelTerms,
-  { wanted, least }: { wanted: bigint; least: bigint },
-): Promise<void> {
-  const { token, channels } = chain.deployment
-  const { mft } = await chain.balances(account.address)
-  if (mft < least) throw insufficient(least, mft)
-  const amount = wanted > mft ? mft : wanted
-  const types = ['address', 'address', 'uint32']
-  const opening = AbiCoder.defaultAbiCoder().encode(types, [
-    toHex(payee),
-    toHex(signer),
-    noticeSeconds,
-  ])
-  const data = contractInterfaces.token.encodeFunctionData(
-    'transferAndCall(address,uint256,bytes)',
-    [channels, amount, opening],
-  )
-  await account.send({ to: token, data, what: 'a deposit into a channel' })
 }
 
 async function readSlot({ chain }: ChannelContext, id: Hex): Promise<ChannelSlot> {
@@ -186,6 +168,17 @@ function payerChannel(
   }
 }
 
+/** A relay may lower its rate until what was signed before is more units than a link can count. */
+function assertCountable({ signedBase, nodeId }: ChannelRecord, wish: ChannelWish): void {
+  const units = countableUnits(signedBase, wish.quote.baseUnitsPerUnit)
+  if (Number.isSafeInteger(units + wish.windowUnits)) return
+  throw new MainframeError(
+    'PAYMENT_UNVERIFIED',
+    'The relay’s unit is too small for what the channel has paid already; use another relay',
+    { details: { nodeId } },
+  )
+}
+
 function closing({ nodeId }: Relay): MainframeError {
   return new MainframeError(
     'PAYMENT_UNVERIFIED',
@@ -199,13 +192,5 @@ function badNotice({ nodeId }: Relay): MainframeError {
     'PAYMENT_UNVERIFIED',
     'The relay wants a longer notice than the contract allows; use another relay',
     { details: { nodeId } },
-  )
-}
-
-function insufficient(neededBase: bigint, mftBase: bigint): MainframeError {
-  return new MainframeError(
-    'PAYMENT_INSUFFICIENT',
-    'The account has too little MFT for the deposit; send it some',
-    { details: { neededBase: neededBase.toString(), mftBase: mftBase.toString() } },
   )
 }

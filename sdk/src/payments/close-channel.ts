@@ -51,12 +51,19 @@ export async function advanceClose(
   return { channelId, state: 'closing', closesAtSeconds: closesAt }
 }
 
-/** Takes what refunds have left in the account's vault into its wallet. */
-export async function emptyVault(ctx: CloseContext): Promise<void> {
+/** Takes what refunds of these tokens have left in the account's vault into its wallet. */
+export async function emptyVaults(ctx: CloseContext, tokens: readonly Hex[]): Promise<void> {
   const { chain, account } = ctx
-  const { vault } = await chain.balances(account.address)
-  if (vault === 0n) return
-  await send(ctx, 'withdraw', [chain.deployment.token, account.address, vault])
+  const vaults = await chain.vaults(tokens, account.address)
+  for (const [i, token] of tokens.entries()) {
+    const vault = vaults[i] ?? 0n
+    if (vault > 0n) await send(ctx, 'withdraw', [token, account.address, vault])
+  }
+}
+
+/** Of a channel; early records do not tell, and are of MFT. */
+export function tokenOf({ chain }: Pick<CloseContext, 'chain'>, { token }: ChannelRecord): Hex {
+  return token ?? chain.deployment.token
 }
 
 async function closeAtOnce(
@@ -75,15 +82,16 @@ async function closeAtOnce(
 /** What was claimed was signed, whatever the store says. */
 function endingChannel(
   { chain, account }: CloseContext,
-  { payee, signer, noticeSeconds, epoch, signedBase }: ChannelRecord,
+  record: ChannelRecord,
   slot: ChannelSlot,
 ): EndingChannel {
+  const { payee, signer, noticeSeconds, epoch, signedBase } = record
   const known = epoch === slot.epoch ? signedBase : 0n
   return {
     terms: {
       payer: fromHex(account.address),
       payee: fromHex(payee),
-      token: fromHex(chain.deployment.token),
+      token: fromHex(tokenOf({ chain }, record)),
       signer: fromHex(signer),
       noticeSeconds,
     },
@@ -109,8 +117,9 @@ async function send(
   await account.send({ to: chain.deployment.channels, data, what: WHAT[method] })
 }
 
-function termsOf({ chain }: CloseContext, { payee, signer, noticeSeconds }: ChannelRecord) {
-  return { payee, token: chain.deployment.token, signer, notice: noticeSeconds }
+function termsOf(ctx: CloseContext, record: ChannelRecord) {
+  const { payee, signer, noticeSeconds: notice } = record
+  return { payee, token: tokenOf(ctx, record), signer, notice }
 }
 
 async function slotOf({ chain }: CloseContext, channelId: Hex): Promise<ChannelSlot> {

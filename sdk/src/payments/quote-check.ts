@@ -6,16 +6,18 @@ import {
   equalBytes,
   fromHex,
   type Hello,
-  LINK_VERSION,
+  isSpokenVersion,
   MainframeError,
   openQuote,
   type Quote,
+  toHex,
 } from '@mainframe/protocol'
 import type { Relay } from '../directory/relay.ts'
+import type { Medium } from './medium.ts'
 
 /** What a client accepts of a quote. */
 export interface QuoteLimits {
-  /** The largest minimum deposit, in base units of MFT. */
+  /** The largest minimum deposit, in base units of what is paid with. */
   mostDepositBase: bigint
   /** The longest notice: so long a relay may keep the client from its deposit, in seconds. */
   mostNoticeSeconds: number
@@ -28,6 +30,8 @@ export interface QuoteCheck {
   relay: Relay
   hello: Hello
   deployment: Deployment
+  /** What the client pays with. */
+  medium: Medium
   limits: QuoteLimits
   nowMs: number
 }
@@ -36,26 +40,48 @@ export function domainOf({ chainId, channels }: Deployment): ChannelsDomain {
   return { chainId: BigInt(chainId), contract: fromHex(channels, 20) }
 }
 
-/** The quote in a relay's HELLO. Throws `PAYMENT_UNVERIFIED` with what is wrong with it. */
+/**
+ * The quote in a relay's HELLO in the medium that the client pays with. Throws `PAYMENT_UNVERIFIED` with
+ * what is wrong with it, `PAYMENT_NO_MEDIUM` when there is none.
+ */
 export function checkQuote(check: QuoteCheck): Quote {
   const { relay, hello, deployment } = check
   const channels = fromHex(deployment.channels, 20)
-  if (hello.version !== LINK_VERSION) throw unverified(check, 'speaks another version of the link')
+  if (!isSpokenVersion(hello.version)) throw unverified(check, 'speaks another version of the link')
   if (hello.chainId !== deployment.chainId || !equalBytes(hello.channels, channels)) {
     throw unverified(check, 'is paid on another chain or contract')
   }
-  const quote = openQuote(hello.signedQuote, relay.nodeKey, domainOf(deployment))
-  if (!quote) throw unverified(check, 'did not sign its quote')
-  const fault = identityFault(quote, check) ?? priceFault(quote, check) ?? termsFault(quote, check)
+  const domain = domainOf(deployment)
+  const quotes = hello.signedQuotes.map((signed) => openQuote(signed, relay.nodeKey, domain))
+  const signed = quotes.filter((each) => each !== undefined)
+  if (signed.length === 0 || signed.length < quotes.length) {
+    throw unverified(check, 'did not sign its quote')
+  }
+  const quote = signed.find(({ token }) => toHex(token) === check.medium.token)
+  if (!quote) throw otherMedia(check, signed)
+  const fault =
+    identityFault(quote, check) ??
+    rateFault(quote, check) ??
+    priceFault(quote, check) ??
+    termsFault(quote, check)
   if (fault) throw unverified(check, fault)
   return quote
 }
 
-function identityFault(quote: Quote, { relay, deployment }: QuoteCheck): string | undefined {
+function identityFault(quote: Quote, { relay }: QuoteCheck): string | undefined {
   if (!equalBytes(quote.nodeId, fromHex(relay.nodeId))) return 'quotes for another relay'
   if (!equalBytes(quote.payee, fromHex(relay.payee))) return 'names another payee than its record'
-  if (!equalBytes(quote.token, fromHex(deployment.token))) return 'wants another token than MFT'
-  return quote.baseUnitsPerUnit === BASE_PER_UNIT ? undefined : 'counts units of another size'
+  return undefined
+}
+
+/** A unit is 10^-9 MFT; what it costs in another medium is bounded by the board, and by the client. */
+function rateFault(
+  { baseUnitsPerUnit: rate }: Quote,
+  { relay, medium }: QuoteCheck,
+): string | undefined {
+  if (medium.isMft) return rate === BASE_PER_UNIT ? undefined : 'counts units of another size'
+  if (rate > (relay.rate ?? 0n)) return 'asks more for a unit than on the price board'
+  return rate > medium.mostBaseUnitsPerUnit ? 'asks more for a unit than payWith allows' : undefined
 }
 
 function priceFault(quote: Quote, { relay, nowMs }: QuoteCheck): string | undefined {
@@ -70,6 +96,15 @@ function termsFault(quote: Quote, { limits }: QuoteCheck): string | undefined {
   if (quote.minDepositBase > limits.mostDepositBase) return 'wants too large a deposit'
   if (quote.noticeSeconds > limits.mostNoticeSeconds) return 'wants too long a notice'
   return quote.confirmations > MOST_CONFIRMATIONS ? 'wants too many confirmations' : undefined
+}
+
+function otherMedia({ relay, medium }: QuoteCheck, quotes: readonly Quote[]): MainframeError {
+  const asked = quotes.map(({ token }) => toHex(token))
+  return new MainframeError(
+    'PAYMENT_NO_MEDIUM',
+    `The relay takes ${asked.join(', ')} and not ${medium.token}; use another relay`,
+    { details: { nodeId: relay.nodeId, asked } },
+  )
 }
 
 function unverified({ relay }: QuoteCheck, fault: string): MainframeError {

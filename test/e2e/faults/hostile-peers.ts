@@ -113,6 +113,6 @@ export function describeHostilePeers(theWorld: () => FaultWorld): void {
 function helloOf({ chain }: TestNetwork): Uint8Array {
   const { chainId, channels } = chain.deployment
   const hello = { version: LINK_VERSION, chainId, channels: fromHex(channels, 20) }
-  const body = encodeHello({ ...hello, signedQuote: new Uint8Array(0) })
+  const body = encodeHello({ ...hello, signedQuotes: [] })
   return encodeFrame({ type: 'hello', body })
 }

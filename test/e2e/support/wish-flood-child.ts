@@ -55,7 +55,7 @@ async function wishOn(
   { chainId, channels, over, reads }: FloodOrder & { over: AbortSignal; reads: boolean },
   report: FloodReport,
 ): Promise<void> {
-  const hello = { version: LINK_VERSION, chainId, channels, signedQuote: new Uint8Array(0) }
+  const hello = { version: LINK_VERSION, chainId, channels, signedQuotes: [] }
   try {
     stream.send(encodeFrame({ type: 'hello', body: encodeHello(hello) }))
     const chunks = stream[Symbol.asyncIterator]()

@@ -75,12 +75,11 @@ export class Model {
       journal,
       directory: { ...this.directory, confirmedBlock: 0 },
       ...this.sources,
-      ledger: { creditOf: (id) => this.credits.get(id) },
+      ledger: { creditOf: (id) => this.credits.get(id), rateOf: () => UNIT },
       charges: this.charges,
       gas: this.gas,
       cashAt: async () => this.cash,
       token: TOKEN,
-      baseUnitsPerUnit: UNIT,
       now: () => this.seconds * 1_000,
       onFailure: (error) => {
         throw error
@@ -95,7 +94,7 @@ export class Model {
   }
 
   get sources() {
-    return { account: SELF, vouchers: this.vouchers, signed: this.signed }
+    return { account: SELF, media: [TOKEN], vouchers: this.vouchers, signed: this.signed }
   }
 
   get cash(): Cash {

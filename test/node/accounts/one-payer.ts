@@ -59,13 +59,16 @@ export async function openRelay(folder: string, options: Partial<AccountsOptions
     directory,
     vouchers: vouchers.entries,
     signed: new Map(),
-    ledger: { creditOf: (id) => (id === CHANNEL ? credit : undefined) },
+    media: [TOKEN],
+    ledger: {
+      creditOf: (id) => (id === CHANNEL ? credit : undefined),
+      rateOf: () => BASE_PER_UNIT,
+    },
     charges,
     gas: new GasMeter(),
     cashAt: async () => cash,
     account: SELF,
     token: TOKEN,
-    baseUnitsPerUnit: BASE_PER_UNIT,
     onFailure: (error) => {
       throw error
     },

@@ -416,6 +416,7 @@ describe('reading the chain for an audit', () => {
       deployment: chain.deployment,
       account: keys.hotAccount,
       nodeKey: toHex(keys.nodeKey),
+      media: [chain.deployment.token],
       confirmations: DEPTH,
       epochSeconds: 86_400,
       pollMs: POLL_MS,

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
 import {
   BASE_PER_UNIT,
   decodeCredit,
+  type Hex,
   MainframeError,
   type PayerChannel,
   type Quote,
@@ -15,6 +17,7 @@ import {
   createChannel,
   createPayee,
   DOMAIN,
+  MEDIUM,
   type Payee,
   SEPARATOR,
   WINDOW_UNITS,
@@ -26,13 +29,22 @@ type Manners = Partial<PeerLinkOptions['channels']>
 
 describe('The channel of a link to a peer', () => {
   let payee: Payee
+  /** The same relay at another rate, and in another medium. */
+  let changed: Payee[] = []
   const stop = new AbortController()
   before(async () => {
-    payee = await createPayee()
+    const nodeSeed = Uint8Array.from(randomBytes(32))
+    payee = await createPayee({ nodeSeed })
+    const { token, minDepositBase } = MEDIUM
+    const cheaper = { token, minDepositBase, baseUnitsPerUnit: BASE_PER_UNIT / 2n }
+    const other = { ...MEDIUM, token: `0x${'99'.repeat(20)}` as Hex }
+    changed = await Promise.all(
+      [cheaper, other].map((medium) => createPayee({ nodeSeed, media: [medium] })),
+    )
   })
   after(async () => {
     stop.abort()
-    await payee.stop()
+    for (const each of [payee, ...changed]) await each.stop()
   })
 
   function payerChannel(): PayerChannel {
@@ -52,13 +64,17 @@ describe('The channel of a link to a peer', () => {
   }
 
   /** A link that is served, with what it did to its channel. */
-  async function serve(channel: PayerChannel, manners: Manners, now = () => Date.now()) {
+  async function serve(
+    channel: PayerChannel,
+    manners: Manners,
+    { now = () => Date.now(), later = payee } = {},
+  ) {
     const seen = { streams: 0, topUps: [] as Quote[], left: 0, troubles: [] as unknown[] }
     const options: PeerLinkOptions = {
       network: {
         open: () => {
           seen.streams += 1
-          return payee.openStream()
+          return seen.streams === 1 ? payee.openStream() : later.openStream()
         },
       },
       channels: {
@@ -75,6 +91,7 @@ describe('The channel of a link to a peer', () => {
       },
       router: { onAccepted: () => {}, onRefused: () => {}, onLost: () => {}, onLinkUp: () => {} },
       domain: DOMAIN,
+      payWith: [MEDIUM.token],
       boardPrices: () => PRICES,
       onTrouble: (error) => seen.troubles.push(error),
       retryMs: 10,
@@ -120,11 +137,28 @@ describe('The channel of a link to a peer', () => {
     const channel = payerChannel()
     const gate = Promise.withResolvers<PayerChannel>()
     const now = () => Date.now() + offsetMs
-    const { link, seen } = await serve(channel, { ensure: () => gate.promise }, now)
+    const { link, seen } = await serve(channel, { ensure: () => gate.promise }, { now })
     offsetMs = 10 ** 7
     gate.resolve(channel)
     await until(() => seen.topUps.length > 0)
     assert.equal(seen.streams, 2)
     await link.close()
+  })
+
+  it('is not topped up when the relay has another rate or medium by then, and pays on while it lasts', async () => {
+    for (const later of changed) {
+      let offsetMs = 0
+      const channel = payerChannel()
+      const gate = Promise.withResolvers<PayerChannel>()
+      const now = () => Date.now() + offsetMs
+      const { link, seen } = await serve(channel, { ensure: () => gate.promise }, { now, later })
+      offsetMs = 10 ** 7
+      gate.resolve(channel)
+      await until(() => seen.troubles.length > 0)
+      assert.match(String(seen.troubles[0]), /changed its medium or rate/)
+      assert.deepEqual([seen.topUps, channel.baseUnitsPerUnit], [[], BASE_PER_UNIT])
+      assert.ok(link.canTake(1))
+      await link.close()
+    }
   })
 })

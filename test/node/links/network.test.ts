@@ -42,6 +42,7 @@ describe('The network of a relay', () => {
       router: { onAccepted: () => {}, onRefused: () => {}, onLost: () => {}, onLinkUp: () => {} },
       domain: DOMAIN,
       addressesOf: async ({ multiaddrs }) => multiaddrs,
+      payWith: [],
       boardPrices: ({ prices }) => prices,
       retryMs: 10,
       onFailure: () => failed.resolve(),

@@ -24,6 +24,7 @@ import {
   createChannel,
   createPayee,
   DOMAIN,
+  MEDIUM,
   type Payee,
   type RawPayer,
   SEPARATOR,
@@ -182,7 +183,8 @@ describe('A link that is paid for', () => {
     await payer.refusal()
     const hello = payer.frames.find(({ type }) => type === 'hello')
     const quote =
-      hello && openQuote(decodeHello(hello.body)?.signedQuote ?? CHANNELS, payee.nodeKey, DOMAIN)
+      hello &&
+      openQuote(decodeHello(hello.body)?.signedQuotes[0] ?? CHANNELS, payee.nodeKey, DOMAIN)
     assert.ok(quote)
     assert.equal(quote.routeUnits, PRICES.routeUnits)
     assert.equal(quote.minDepositBase, unitsToBase(10 * WINDOW_UNITS))
@@ -293,7 +295,7 @@ describe('A link that is paid for', () => {
       onCreditStopped: (reason) => done.reject(new Error(reason)),
     })
     const hello = { version: LINK_VERSION, chainId: CHAIN_ID, channels: CHANNELS }
-    await link.handshake({ ...hello, signedQuote: new Uint8Array(0) })
+    await link.handshake({ ...hello, signedQuotes: [] })
     let recorded = 0n
     const paying: PayerChannel = {
       terms: channel.terms,
@@ -321,8 +323,8 @@ describe('A link that is paid for', () => {
     t.diagnostic(`${perSecond} packets a second, paid, held and acknowledged`)
     await link.close()
     assert.ok(recorded >= unitsToBase(count * POSTAGE))
-    const account = payee.ledger.earned()
-    assert.ok(account.unclaimedBase >= unitsToBase(count * POSTAGE))
+    const { unclaimedBase = 0n } = payee.ledger.earned()[MEDIUM.token] ?? {}
+    assert.ok(unclaimedBase >= unitsToBase(count * POSTAGE))
     assert.deepEqual(payee.failures, [])
   })
 })

@@ -11,6 +11,7 @@ import {
 import type { Subscriptions } from '../../../node/src/holding/subscriptions.ts'
 import { type PayeeHost, PayeeLink } from '../../../node/src/links/payee-link.ts'
 import { duplexPair, type TestStream } from '../../protocol/support/duplex.ts'
+import { PRICES } from '../support/rule-world.ts'
 
 const CHANNELS = new Uint8Array(20)
 
@@ -20,7 +21,7 @@ function refusing(): PayeeHost & { received: number } {
     received: 0,
     chainId: 7,
     channels: CHANNELS,
-    quote: () => new Uint8Array(206),
+    quotes: () => ({ signed: [new Uint8Array(206)], prices: PRICES, expiresAtSeconds: 0 }),
     ledger: { offer: () => assert.fail('no voucher is sent') },
     releases: { ask: () => assert.fail('no release is asked for') },
     receive: () => {
@@ -39,7 +40,7 @@ function refusing(): PayeeHost & { received: number } {
 
 function sayHello(remote: TestStream): void {
   const hello = { version: LINK_VERSION, chainId: 7, channels: CHANNELS }
-  const body = encodeHello({ ...hello, signedQuote: new Uint8Array(0) })
+  const body = encodeHello({ ...hello, signedQuotes: [] })
   remote.send(encodeFrame({ type: 'hello', body }))
 }
 

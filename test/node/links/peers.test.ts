@@ -38,6 +38,7 @@ describe('The peers that a relay dials', () => {
       router: { onAccepted: () => {}, onRefused: () => {}, onLost: () => {}, onLinkUp: () => {} },
       domain: DOMAIN,
       addressesOf: async ({ multiaddrs }) => multiaddrs,
+      payWith: [],
       boardPrices: ({ prices }) => prices,
       retryMs: 10,
       onFailure: () => {},

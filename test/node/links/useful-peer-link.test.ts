@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { BASE_PER_UNIT, minutesNow, type PayerChannel, roundUpExpiry } from '@mainframe/protocol'
+import {
+  BASE_PER_UNIT,
+  minutesNow,
+  type PayerChannel,
+  roundUpExpiry,
+  toHex,
+} from '@mainframe/protocol'
 import type { RelayEntry } from '../../../node/src/chain/directory.ts'
 import { PeerLink } from '../../../node/src/links/peer-link.ts'
 import {
@@ -9,6 +15,7 @@ import {
   DOMAIN,
   type Payee,
   SEPARATOR,
+  TOKEN,
   WINDOW_UNITS,
 } from '../support/payee-world.ts'
 import { inboxPacket, PRICES, relay } from '../support/rule-world.ts'
@@ -55,6 +62,7 @@ describe('The use of a link to a peer', () => {
           onLinkUp: () => isUp.resolve(),
         },
         domain: DOMAIN,
+        payWith: [toHex(TOKEN)],
         boardPrices: () => PRICES,
         retryMs: 10,
       },

@@ -3,12 +3,17 @@ import { chmod, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import {
+  COIN_TOKEN,
   decodeMultiaddrs,
   errorCode,
   fromHex,
+  type Hex,
   isRegistrationSigned,
+  SERVICE_NAMES,
+  serviceId,
   toHex,
 } from '@mainframe/protocol'
+import { boardContract, callView } from '../../../node/src/chain/contracts.ts'
 import { Rpc } from '../../../node/src/chain/rpc.ts'
 import { createKeys, loadKeys } from '../../../node/src/operator/keys.ts'
 import { askedPrices, setPrices } from '../../../node/src/operator/prices.ts'
@@ -147,6 +152,42 @@ describe('a relay on the chain', () => {
       updateRelay(node, { ...wished, metadata: 'x' }, { sender, deployment }),
       /update reverted: RegistryNotAuthorised/,
     )
+  })
+
+  it('has the same prices in every medium on the board, and takes those away that it leaves', async () => {
+    const { node, sender } = await createRelay(chain)
+    const { deployment } = chain
+    const [coin, other]: [Hex, Hex] = [COIN_TOKEN, `0x${'66'.repeat(20)}`]
+    const common = { rpc: rpc(), deployment, sender, node }
+    const prices = { routeUnits: 1_000, holdUnitsPerHour: 50 }
+    const media = [
+      { token: coin, baseUnitsPerUnit: 350_000n },
+      { token: other, baseUnitsPerUnit: 2n },
+    ]
+    assert.ok(await setPrices({ ...common, prices, media }))
+    assert.equal(await setPrices({ ...common, prices, media }), undefined)
+    const rowsIn = async (token: Hex) => {
+      const services = Object.values(SERVICE_NAMES).map((name) => toHex(serviceId(name)))
+      const args = [services.map(() => node.nodeId), services, services.map(() => token)]
+      const call = { to: deployment.board, contract: boardContract, method: 'rows', args }
+      const [rows] = await callView(rpc(), call)
+      return [...rows].map(({ next, unit, active }) => [next, Number(unit), active])
+    }
+    assert.deepEqual(await rowsIn(coin), [
+      [350_000_000n, 0, true],
+      [17_500_000n, 1, true],
+    ])
+    const raised = { ...prices, holdUnitsPerHour: 60 }
+    assert.ok(await setPrices({ ...common, prices: raised, media: media.slice(1), left: [coin] }))
+    assert.deepEqual(await rowsIn(coin), [
+      [0n, 0, false],
+      [0n, 0, false],
+    ])
+    assert.deepEqual(await rowsIn(other), [
+      [2_000n, 0, true],
+      [120n, 1, true],
+    ])
+    assert.equal(await setPrices({ ...common, prices: raised, media: [], left: [coin] }), undefined)
   })
 
   it('changes only prices that differ, by its manager alone', async () => {

@@ -302,14 +302,17 @@ describe('A relay whose payer', () => {
     )
   })
 
-  it('goes on with the price that was raised in mid-window is underpaid, and told so', async () => {
-    const payer = await paying()
-    const link = await paidLink(payer, 200 * POSTAGE)
-    link.packet(freshPacket(), POSTAGE)
-    assert.equal(await link.refusal(), undefined)
-    await ask({ routeUnits: 20 * POSTAGE })
+  it('goes on with a price that was raised in mid-window is served while its quote holds, then is underpaid, and told so', async () => {
+    const { routeUnits } = relay.config
+    const low = routeUnits / 2 // pays for a packet at the low price alone
+    await ask({ routeUnits: routeUnits / 100 })
+    const quoted = await paidLink(await paying(), 200 * POSTAGE)
+    await ask({ routeUnits })
+    quoted.packet(freshPacket(), low)
+    assert.equal(await quoted.refusal(), undefined, 'prepaid at the price of its quote')
+    const link = await paidLink(await paying(), 200 * POSTAGE) // the quote of now
     const before = await statusOf(relay)
-    link.packet(freshPacket(), POSTAGE)
+    link.packet(freshPacket(), low)
     assert.equal(await link.refusal(), 'underpaid')
     const now = await statusOf(relay)
     assert.equal(now.debitedUnits, before.debitedUnits, 'what was prepaid stays')
@@ -317,9 +320,8 @@ describe('A relay whose payer', () => {
       await metric('packets_total', 'underpaid'),
       (before.outcomes['underpaid'] ?? 0) + 1,
     )
-    link.packet(freshPacket(), 30 * POSTAGE)
+    link.packet(freshPacket(), POSTAGE)
     assert.equal(await link.refusal(), undefined)
-    await ask({ routeUnits: relay.config.routeUnits })
   })
 
   /** Sets the relay's price and waits until it is in force. */

@@ -21,7 +21,7 @@ async function run({ chain, payee }: Task): Promise<void> {
   await follower.start()
   const vouchers = await openVoucherLog(join(payee.folder, 'vouchers.log'))
   const sender = senderOf(chain, Uint8Array.from(payee.secretKey))
-  const limits = { thresholdBase: 1n, maxAgeMs: 10 ** 9, checkMs: 5 }
+  const limits = { thresholdOf: () => 1n, maxAgeMs: 10 ** 9, checkMs: 5 }
   const rpc = new Rpc({ url: rpcUrl })
   new Claims({ rpc, deployment, directory, sender, vouchers, ...limits }).start()
 }

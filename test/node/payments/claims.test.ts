@@ -16,7 +16,7 @@ import {
 import { channelsContract, tokenContract } from '../../../node/src/chain/contracts.ts'
 import { Rpc } from '../../../node/src/chain/rpc.ts'
 import { claimGas, MAX_CLAIM_ROWS, rowsFor } from '../../../node/src/payments/claim-batches.ts'
-import { Claims, type ClaimsOptions } from '../../../node/src/payments/claims.ts'
+import { type ClaimResult, Claims, type ClaimsOptions } from '../../../node/src/payments/claims.ts'
 import { startChain, type TestChain } from '../../helpers/chain.ts'
 import { type FaultyRpc, startFaultyRpc } from '../chain/faulty-rpc.ts'
 import { MFT, until } from '../chain-support.ts'
@@ -26,6 +26,7 @@ import {
   deposit,
   domainOf,
   exit,
+  mftOf as mftOfResult,
   NOTICE_SECONDS,
   type Payee,
   type Payer,
@@ -66,7 +67,7 @@ async function newPayee(before?: Payee): Promise<Payee> {
 function claimsOf(payee: Payee, options: Partial<ClaimsOptions> = {}): Claims {
   const { deployment, rpcUrl } = chain
   const { directory, sender, vouchers } = payee
-  const never = { thresholdBase: 10n ** 30n, maxAgeMs: 10 ** 9, checkMs: 10 }
+  const never = { thresholdOf: () => 10n ** 30n, maxAgeMs: 10 ** 9, checkMs: 10 }
   const rpc = new Rpc({ url: rpcUrl })
   const claims = new Claims({ rpc, deployment, directory, sender, vouchers, ...never, ...options })
   running.push(claims)
@@ -90,6 +91,12 @@ async function pay(payee: Payee, payer: Payer, units: number, notice = NOTICE_SE
 
 const vaultOf = (of: { account: Hex }) => vaultOfAccount(chain, of)
 
+const mftOf = (result: ClaimResult | undefined) => mftOfResult(chain, result)
+
+function earnedBy({ ledger }: Payee) {
+  return ledger.earned()[chain.deployment.token]
+}
+
 const sentBy = async ({ account }: Payee) =>
   Number(await chain.request('eth_getTransactionCount', [account, 'latest']))
 
@@ -107,19 +114,19 @@ describe('claiming', () => {
     const claims = claimsOf(payee)
     const [first, second] = await Promise.all([claims.claimNow(), claims.claimNow()])
     assert.equal(first?.rows, 2)
-    assert.equal(first?.paidBase, 3_000n * UNIT)
+    assert.equal(mftOf(first), 3_000n * UNIT)
     assert.equal(second, undefined)
     await payee.confirm()
     assert.equal(await claims.claimNow(), undefined)
     assert.equal(await vaultOf(payee), 3_000n * UNIT)
-    assert.deepEqual(payee.ledger.earned(), {
+    assert.deepEqual(earnedBy(payee), {
       earnedBase: 3_000n * UNIT,
       claimedBase: 3_000n * UNIT,
       unclaimedBase: 0n,
     })
     await pay(payee, payer, 1_500)
     const third = await claims.claimNow()
-    assert.deepEqual([third?.rows, third?.paidBase], [1, 500n * UNIT])
+    assert.deepEqual([third?.rows, mftOf(third)], [1, 500n * UNIT])
     assert.equal(await vaultOf(payee), 3_500n * UNIT)
     assert.equal(await sentBy(payee), 2)
   })
@@ -133,7 +140,7 @@ describe('claiming', () => {
     const second = await newPayee(first)
     assert.equal(await claimsOf(second).claimNow(), undefined)
     await second.confirm()
-    assert.deepEqual(second.ledger.earned(), {
+    assert.deepEqual(earnedBy(second), {
       earnedBase: 4_000n * UNIT,
       claimedBase: 4_000n * UNIT,
       unclaimedBase: 0n,
@@ -149,15 +156,15 @@ describe('claiming', () => {
     await claims.claimNow()
     await chain.revert(snapshot)
     assert.equal(await vaultOf(payee), 0n)
-    assert.equal((await claims.claimNow())?.paidBase, 1_000n * UNIT)
+    assert.equal(mftOf(await claims.claimNow()), 1_000n * UNIT)
     assert.equal(await vaultOf(payee), 1_000n * UNIT)
   })
 
   it('begins by itself at the threshold, and not below', async () => {
     const payee = await newPayee()
     const results: bigint[] = []
-    const onClaimed = ({ paidBase }: { paidBase: bigint }) => results.push(paidBase)
-    claimsOf(payee, { thresholdBase: 3_000n * UNIT, onClaimed }).start()
+    const onClaimed = (result: ClaimResult) => results.push(mftOf(result))
+    claimsOf(payee, { thresholdOf: () => 3_000n * UNIT, onClaimed }).start()
     await paid(payee, 1_000)
     await paid(payee, 1_999)
     await new Promise((resolve) => setTimeout(resolve, 100))
@@ -170,7 +177,7 @@ describe('claiming', () => {
   it('begins by itself when a voucher gets old', async () => {
     const payee = await newPayee()
     const results: bigint[] = []
-    const onClaimed = ({ paidBase }: { paidBase: bigint }) => results.push(paidBase)
+    const onClaimed = (result: ClaimResult) => results.push(mftOf(result))
     claimsOf(payee, { maxAgeMs: 200, onClaimed }).start()
     await paid(payee, 1)
     await new Promise((resolve) => setTimeout(resolve, 50))
@@ -190,7 +197,7 @@ describe('claiming', () => {
         : forward()
     claimsOf(payee, {
       rpc: new Rpc({ url: faulty.url }),
-      onClaimed: ({ paidBase }) => results.push(paidBase),
+      onClaimed: (result) => results.push(mftOf(result)),
       onTrouble: ({ code }) => troubles.push(code),
     }).start()
     await exit(chain, payer, { payee: payee.account, method: 'requestClose' })
@@ -201,7 +208,7 @@ describe('claiming', () => {
     await chain.passTime(NOTICE_SECONDS)
     await exit(chain, payer, { payee: payee.account, method: 'finalize' })
     await payee.confirm()
-    assert.equal(payee.ledger.earned().earnedBase, 1_000n * UNIT)
+    assert.equal(earnedBy(payee)?.earnedBase, 1_000n * UNIT)
     assert.equal(await vaultOf(payer), 10n * MFT - 1_000n * UNIT)
   })
 
@@ -216,7 +223,7 @@ describe('claiming', () => {
     }
     claimsOf(payee, {
       rpc: new Rpc({ url: faulty.url }),
-      onClaimed: ({ paidBase }) => results.push(paidBase),
+      onClaimed: (result) => results.push(mftOf(result)),
     }).start()
     await exit(chain, payer, { payee: payee.account, method: 'requestClose' })
     await payee.confirm()
@@ -237,7 +244,7 @@ describe('claiming', () => {
     await chain.passTime(NOTICE_SECONDS - 600)
     const second = await newPayee(first)
     const results: bigint[] = []
-    claimsOf(second, { onClaimed: ({ paidBase }) => results.push(paidBase) }).start()
+    claimsOf(second, { onClaimed: (result) => results.push(mftOf(result)) }).start()
     await second.confirm()
     await until(() => results.length > 0)
     assert.deepEqual(results, [1_000n * UNIT])
@@ -255,7 +262,7 @@ describe('claiming', () => {
     await first.stop()
     const second = await newPayee(first)
     const results: bigint[] = []
-    const onClaimed = ({ paidBase }: { paidBase: bigint }) => results.push(paidBase)
+    const onClaimed = (result: ClaimResult) => results.push(mftOf(result))
     claimsOf(second, { checkMs: 10 ** 9, onClaimed }).start()
     await until(() => results.length > 0)
     assert.deepEqual(results, [1_000n * UNIT])
@@ -267,7 +274,7 @@ describe('claiming', () => {
     await chain.request('hardhat_setBalance', [payee.account, '0x0'])
     const troubles: number[] = []
     const onTrouble = () => troubles.push(Date.now())
-    claimsOf(payee, { thresholdBase: 1n, onTrouble }).start()
+    claimsOf(payee, { thresholdOf: () => 1n, onTrouble }).start()
     await until(() => troubles.length >= 4)
     const [first = 0, , third = 0, fourth = 0] = troubles
     assert.ok(fourth - third >= 80, `${fourth - third} ms after the third failure`)
@@ -281,7 +288,7 @@ describe('claiming', () => {
     await chain.passTime(NOTICE_SECONDS)
     await exit(chain, payer, { payee: payee.account, method: 'finalize' })
     await payee.confirm()
-    assert.deepEqual(payee.ledger.earned(), { earnedBase: 0n, claimedBase: 0n, unclaimedBase: 0n })
+    assert.deepEqual(earnedBy(payee), { earnedBase: 0n, claimedBase: 0n, unclaimedBase: 0n })
     assert.equal(await claimsOf(payee).claimNow(), undefined)
     // a new epoch does not revive the voucher of the old one
     await deposit(chain, payer, { payee: payee.account, amount: 10n * MFT })
@@ -289,7 +296,7 @@ describe('claiming', () => {
     assert.equal(await claimsOf(payee).claimNow(), undefined)
     const credit = creditOf(chain, payer, { payee: payee.account, units: 500, epoch: 2 })
     assert.equal((await payee.ledger.offer(credit, {})).outcome, 'accepted')
-    assert.equal((await claimsOf(payee).claimNow())?.paidBase, 500n * UNIT)
+    assert.equal(mftOf(await claimsOf(payee).claimNow()), 500n * UNIT)
   })
 
   it('goes by notice, and by batches of 200', async () => {
@@ -300,8 +307,8 @@ describe('claiming', () => {
     const result = await claimsOf(payee).claimNow()
     assert.equal(result?.rows, MAX_CLAIM_ROWS + 2)
     assert.equal(result?.txHashes.length, 3)
-    assert.equal(result?.paidBase, BigInt(MAX_CLAIM_ROWS + 1) * UNIT + 7n * UNIT)
-    assert.equal(await vaultOf(payee), result?.paidBase)
+    assert.equal(mftOf(result), BigInt(MAX_CLAIM_ROWS + 1) * UNIT + 7n * UNIT)
+    assert.equal(await vaultOf(payee), mftOf(result))
   })
 
   it('allows a fifth more gas than claims were measured to take', async () => {

@@ -292,7 +292,7 @@ describe('credit after a restart', () => {
     await first.stop()
     const second = await startAnother(first)
     assert.deepEqual(second.ledger.earned(), earned)
-    assert.equal(earned.earnedBase, 50_000n * UNIT)
+    assert.equal(earned[chain.deployment.token]?.earnedBase, 50_000n * UNIT)
     assert.equal((await second.ledger.offer(sign(50_000), {})).outcome, 'not-greater')
     const { account } = await second.ledger.offer(sign(50_001), {})
     assert.deepEqual([account?.spentUnits, account?.durableUnits], [50_000, 50_001])

@@ -10,6 +10,7 @@ import {
 import type { RelayEntry } from '../../../node/src/chain/directory.ts'
 import type { Subscriptions } from '../../../node/src/holding/subscriptions.ts'
 import { Network } from '../../../node/src/links/network.ts'
+import type { OwnQuotes } from '../../../node/src/links/own-quote.ts'
 import { type PayeeHost, PayeeLink } from '../../../node/src/links/payee-link.ts'
 import type { TestRelay } from '../support/network.ts'
 
@@ -77,7 +78,7 @@ export class HostilePayee {
     return {
       chainId: deployment.chainId,
       channels: fromHex(deployment.channels, 20),
-      quote: () => this.#signedQuote(quote),
+      quotes: () => this.#quotes(quote),
       ledger: {
         offer: async ({ amount }, link) => {
           account.durableUnits = Number(amount / unitsToBase(1))
@@ -104,7 +105,7 @@ export class HostilePayee {
     }
   }
 
-  #signedQuote(changes: Partial<Quote>): Uint8Array {
+  #quotes(changes: Partial<Quote>): OwnQuotes {
     const { relay, entry } = this.#options
     const { deployment, maxWindowUnits, confirmations, noticeSeconds } = relay.config
     const { nodeId, row, prices } = entry()
@@ -124,6 +125,7 @@ export class HostilePayee {
     }
     const contract = fromHex(deployment.channels, 20)
     const domain = { chainId: BigInt(deployment.chainId), contract }
-    return signQuote(relay.keys.nodeSeed, quote, domain)
+    const signed = [signQuote(relay.keys.nodeSeed, quote, domain)]
+    return { signed, prices: quote, expiresAtSeconds: quote.expiresAtSeconds }
   }
 }

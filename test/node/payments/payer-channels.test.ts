@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, afterEach, before, describe, it } from 'node:test'
 import {
+  type Deployment,
   errorCode,
   fromHex,
   type Hex,
@@ -17,6 +18,7 @@ import type { ChainDirectory, RelayEntry } from '../../../node/src/chain/directo
 import type { ChainFollower } from '../../../node/src/chain/follow.ts'
 import { Rpc } from '../../../node/src/chain/rpc.ts'
 import { TransactionSender } from '../../../node/src/chain/transactions.ts'
+import type { PayingMedium } from '../../../node/src/payments/media.ts'
 import type { PayerLimits } from '../../../node/src/payments/payable.ts'
 import { PayerChannels } from '../../../node/src/payments/payer-channels.ts'
 import { openSignedLog, type SignedLog } from '../../../node/src/payments/signed-log.ts'
@@ -40,13 +42,20 @@ import {
   UNIT,
 } from './support.ts'
 
-const LIMITS: PayerLimits = {
-  depositBase: MFT,
-  maxDepositBase: 5n * MFT,
-  noticeSeconds: NOTICE_SECONDS,
-  maxNoticeSeconds: 10 * NOTICE_SECONDS,
-  lowWaterBase: MFT / 5n,
-  maxDepositedBase: 1_000n * MFT,
+function limitsOf({ token }: Deployment, amounts: Partial<PayingMedium> = {}): PayerLimits {
+  const medium = {
+    token,
+    mostBaseUnitsPerUnit: UNIT,
+    depositBase: MFT,
+    maxDepositBase: 5n * MFT,
+    lowWaterBase: MFT / 5n,
+    maxDepositedBase: 1_000n * MFT,
+  }
+  return {
+    media: [{ ...medium, ...amounts }],
+    noticeSeconds: NOTICE_SECONDS,
+    maxNoticeSeconds: 10 * NOTICE_SECONDS,
+  }
 }
 
 /** Of blocks beside those of transactions. */
@@ -104,7 +113,7 @@ async function start(payer: Payer, before: Before = {}): Promise<Paying> {
     sender: payer.sender,
     hotSecret: payer.secretKey,
     signed,
-    limits: { ...LIMITS, ...limits },
+    limits: limitsOf(deployment, limits),
     confirmTimeoutMs: 20_000,
     onLeft: (_, epoch) => left.push(epoch),
     onFailure: (error) => failures.push(error),
@@ -156,7 +165,7 @@ function killed({ payer, directory, signed }: Paying, signal: AbortSignal): Paye
     sender: new TransactionSender({ rpc, chainId, secretKey, pollMs: POLL_MS }),
     hotSecret: secretKey,
     signed,
-    limits: LIMITS,
+    limits: limitsOf(deployment),
     onFailure: () => {},
   })
 }
@@ -183,7 +192,7 @@ describe('a channel to another relay', () => {
     const faults: [Partial<Quote>, RegExp][] = [
       [{ nodeId: new Uint8Array(32) }, /it is of another relay/],
       [{ payee: fromHex(paying.payer.account) }, /its payee is not the registered one/],
-      [{ token: new Uint8Array(20) }, /another token than MFT/],
+      [{ token: new Uint8Array(20) }, /a token that payWith does not name/],
       [{ baseUnitsPerUnit: UNIT + 1n }, /its unit is not/],
       [{ baseUnitsPerUnit: 1n }, /its unit is not/],
       [{ expiresAtSeconds: 1 }, /it has expired/],
@@ -219,7 +228,7 @@ describe('a channel to another relay', () => {
     )
     const reason = ends[1]?.status === 'rejected' ? ends[1].reason : undefined
     assert.equal(errorCode(reason), 'PAYMENT_INSUFFICIENT')
-    assert.match(String(reason), /has 1 MFT left for a channel that needs 2$/)
+    assert.match(String(reason), /has 1 MFT left for a channel that needs 2 MFT$/)
   })
 
   it('refuses a window too small to prepay a unit, before it deposits anything', async () => {

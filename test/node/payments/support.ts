@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   BASE_PER_UNIT,
+  COIN_TOKEN,
   type Credit,
   type Deployment,
   domainSeparator,
@@ -23,7 +24,12 @@ import type { ChainDirectory } from '../../../node/src/chain/directory.ts'
 import type { ChainFollower, FollowerOptions } from '../../../node/src/chain/follow.ts'
 import { Rpc } from '../../../node/src/chain/rpc.ts'
 import type { TransactionSender } from '../../../node/src/chain/transactions.ts'
-import { CreditLedger, type PaymentTerms } from '../../../node/src/payments/credit-ledger.ts'
+import type { ClaimResult } from '../../../node/src/payments/claims.ts'
+import {
+  CreditLedger,
+  type MediumTerms,
+  type PaymentTerms,
+} from '../../../node/src/payments/credit-ledger.ts'
 import { Releases } from '../../../node/src/payments/releases.ts'
 import { openSignedLog } from '../../../node/src/payments/signed-log.ts'
 import { openVoucherLog, type VoucherLog } from '../../../node/src/payments/voucher-log.ts'
@@ -41,11 +47,9 @@ export function domainOf({ chainId, channels }: Deployment) {
 
 export function termsOf({ token }: Deployment): PaymentTerms {
   return {
-    token,
-    minDepositBase: MFT,
+    media: [{ token, minDepositBase: MFT, baseUnitsPerUnit: UNIT }],
     minNoticeSeconds: NOTICE_SECONDS,
     maxWindowUnits: 100_000,
-    baseUnitsPerUnit: UNIT,
   }
 }
 
@@ -71,7 +75,14 @@ export interface Payee {
 export async function startPayee(
   chain: TestChain,
   before?: Pick<Payee, 'account' | 'secretKey' | 'folder'>,
-  { maxPending, ...following }: { maxPending?: number } & Partial<FollowerOptions> = {},
+  {
+    media,
+    maxPending,
+    ...following
+  }: {
+    media?: readonly MediumTerms[]
+    maxPending?: number
+  } & Partial<FollowerOptions> = {},
 ): Promise<Payee> {
   const { account, secretKey } = before ?? (await chain.createAccount(0n))
   const folder = before?.folder ?? (await newFolder())
@@ -79,7 +90,7 @@ export async function startPayee(
   const { directory, follower } = follow(chain, account, { confirmations: DEPTH, ...following })
   await follower.start()
   const vouchers = await openVoucherLog(join(folder, 'vouchers.log'))
-  const terms = termsOf(deployment)
+  const terms = { ...termsOf(deployment), ...(media && { media }) }
   const domain = domainOf(deployment)
   let isStopped = false
   const released = await openSignedLog(join(folder, 'released.log'))
@@ -148,8 +159,15 @@ export async function createPayer(chain: TestChain, mftBase = 1_000n * MFT): Pro
 export async function deposit(
   { deployment }: TestChain,
   payer: Payer,
-  { payee, amount, notice = NOTICE_SECONDS }: { payee: Hex; amount: bigint; notice?: number },
+  wish: { payee: Hex; amount: bigint; notice?: number; token?: Hex },
 ): Promise<void> {
+  const { payee, amount, notice = NOTICE_SECONDS, token = deployment.token } = wish
+  if (token === COIN_TOKEN) {
+    const channel = [payee, token, payer.account, notice]
+    const data = channelsContract.encodeFunctionData('open', [channel, amount, 0]) as Hex
+    await payer.sender.send({ to: deployment.channels, data, what: 'open', valueBase: amount })
+    return
+  }
   const terms = AbiCoder.defaultAbiCoder().encode(
     ['address', 'address', 'uint32'],
     [payee, payer.account, notice],
@@ -163,9 +181,10 @@ export async function deposit(
 export async function exit(
   { deployment }: TestChain,
   payer: Payer,
-  { payee, method }: { payee: Hex; method: 'requestClose' | 'cancelClose' | 'finalize' },
+  wish: { payee: Hex; method: 'requestClose' | 'cancelClose' | 'finalize'; token?: Hex },
 ): Promise<void> {
-  const terms = [payee, deployment.token, payer.account, NOTICE_SECONDS]
+  const { payee, method, token = deployment.token } = wish
+  const terms = [payee, token, payer.account, NOTICE_SECONDS]
   const data = channelsContract.encodeFunctionData(method, [terms]) as Hex
   await payer.sender.send({ to: deployment.channels, data, what: method })
 }
@@ -174,15 +193,20 @@ export async function exit(
 export function creditOf(
   { deployment }: TestChain,
   payer: Pick<Payer, 'account' | 'secretKey'>,
-  wish: { payee: Hex; units: number; epoch?: number; notice?: number },
+  wish: { payee: Hex; units: number; epoch?: number; notice?: number; token?: Hex },
 ): Credit {
-  const { payee, units, epoch = 1, notice = NOTICE_SECONDS } = wish
+  const { payee, units, epoch = 1, notice = NOTICE_SECONDS, token = deployment.token } = wish
   const account = fromHex(payer.account)
-  const terms = { payer: account, token: fromHex(deployment.token), signer: account }
+  const terms = { payer: account, token: fromHex(token), signer: account }
   const amount = BigInt(units) * UNIT
   const id = voucherChannelId({ ...terms, payee: fromHex(payee), noticeSeconds: notice })
   const separator = domainSeparator(domainOf(deployment))
   const digest = voucherDigest(separator, { channelId: id, epoch, amount })
   const signature = signDigest(digest, payer.secretKey)
   return { ...terms, noticeSeconds: notice, epoch, amount, signature }
+}
+
+/** What a round of claims paid in MFT. */
+export function mftOf({ deployment }: TestChain, result: ClaimResult | undefined): bigint {
+  return result?.paid[deployment.token] ?? 0n
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, it } from 'node:test'
-import { type Hex, MainframeError } from '@mainframe/protocol'
+import { COIN_TOKEN, type Hex, MainframeError } from '@mainframe/protocol'
 import type { Base } from '../../../node/src/base.ts'
 import { callView, channelsContract, tokenContract } from '../../../node/src/chain/contracts.ts'
 import { Rpc } from '../../../node/src/chain/rpc.ts'
@@ -8,7 +8,7 @@ import { TransactionSender } from '../../../node/src/chain/transactions.ts'
 import type { ChainSide } from '../../../node/src/chain-side.ts'
 import { createSweeping } from '../../../node/src/payment-side.ts'
 import { Claims } from '../../../node/src/payments/claims.ts'
-import { Sweeping, type SweepingOptions } from '../../../node/src/payments/sweeping.ts'
+import { Sweeping, type SweepingOptions, type Swept } from '../../../node/src/payments/sweeping.ts'
 import { startChain, type TestChain } from '../../helpers/chain.ts'
 import { MFT, POLL_MS, senderOf, until } from '../chain-support.ts'
 import { createPayer, creditOf, deposit, type Payer, startPayee, UNIT, vaultOf } from './support.ts'
@@ -49,11 +49,12 @@ function begin({ sender }: Payer, options: Partial<SweepingOptions> = {}) {
     rpc: new Rpc({ url }),
     deployment,
     sender,
+    tokens: [deployment.token],
     keepBase: () => 10n * MFT,
     isFunding: () => false,
     to: () => COLD,
     checkMs: 5,
-    onSwept: (amount) => swept.push(amount),
+    onSwept: ({ amountBase }) => swept.push(amountBase),
     onTrouble: ({ message }) => troubles.push(message),
     ...options,
   })
@@ -69,6 +70,8 @@ async function balanceOf(account: Hex): Promise<bigint> {
   return balance
 }
 
+const coinOf = async (account: Hex) =>
+  BigInt(await chain.request<Hex>('eth_getBalance', [account, 'latest']))
 const sentBy = async ({ account }: Payer, block: 'latest' | 'pending' = 'latest') =>
   Number(await chain.request('eth_getTransactionCount', [account, block]))
 const manyLooks = () => new Promise((resolve) => setTimeout(resolve, 100))
@@ -128,6 +131,31 @@ describe('earnings in the vault', () => {
     assert.equal(await vaultOf(chain, hot), 10n * MFT)
   })
 
+  it('go token by token, each above its own mark', async () => {
+    const hot = await earned(12n * MFT)
+    const { channels } = chain.deployment
+    const [coin, cold] = [2n * MFT, await coinOf(COLD)]
+    const data = channelsContract.encodeFunctionData('deposit', [COIN_TOKEN, coin]) as Hex
+    await hot.sender.send({ to: channels, data, what: 'deposit', valueBase: coin })
+    const swept: Swept[] = []
+    begin(hot, {
+      tokens: [chain.deployment.token, COIN_TOKEN],
+      keepBase: (token) => (token === COIN_TOKEN ? MFT / 2n : 10n * MFT),
+      onSwept: (one) => swept.push(one),
+    })
+    await until(() => swept.length === 2)
+    assert.deepEqual(
+      swept.map(({ token, amountBase }) => [token, amountBase]),
+      [
+        [chain.deployment.token, 2n * MFT],
+        [COIN_TOKEN, (3n * MFT) / 2n],
+      ],
+    )
+    assert.equal((await coinOf(COLD)) - cold, (3n * MFT) / 2n)
+    await manyLooks()
+    assert.equal(swept.length, 2)
+  })
+
   it('never go below what is needed now, though that was less before', async () => {
     const hot = await earned(30n * MFT)
     let keep = 29n * MFT
@@ -169,7 +197,7 @@ describe('earnings in the vault', () => {
       await chain.fund(payee.account, 25n * MFT)
       await put(payee, 25n * MFT)
       const { deployment, rpcUrl: url } = chain
-      const never = { thresholdBase: 10n ** 30n, maxAgeMs: 10 ** 9, checkMs: 10 ** 9 }
+      const never = { thresholdOf: () => 10n ** 30n, maxAgeMs: 10 ** 9, checkMs: 10 ** 9 }
       const claims = new Claims({ rpc: new Rpc({ url }), deployment, ...payee, ...never })
       await chain.request('evm_setAutomine', [false])
       const claiming = claims.claimNow()
@@ -179,7 +207,7 @@ describe('earnings in the vault', () => {
       assert.equal(await sentBy(payee, 'pending'), 3, 'nothing is sent beside the claim')
       await chain.mine()
       await chain.request('evm_setAutomine', [true])
-      assert.equal((await claiming)?.paidBase, 90_000n * UNIT)
+      assert.equal((await claiming)?.paid[deployment.token.toLowerCase() as Hex], 90_000n * UNIT)
       await until(() => swept.length > 0)
       assert.deepEqual(swept, [15n * MFT + 90_000n * UNIT])
       assert.equal(await vaultOf(chain, payee), 10n * MFT)

@@ -153,7 +153,7 @@ export async function attackPayer(
     onCreditStopped: () => count('PayerLink: stopped'),
   })
   const hello = { version: LINK_VERSION, chainId: CHAIN_ID, channels: CHANNELS }
-  link.handshake({ ...hello, signedQuote: new Uint8Array(0) }).catch(() => {})
+  link.handshake({ ...hello, signedQuotes: [] }).catch(() => {})
   link.fund(openChannel({ secretKey: random.bytes(32) }, relay))
   relay.channels.clear()
   if (random.below(4) === 0) {

@@ -10,6 +10,7 @@ import {
   encodeSubscribe,
   type Instruction,
   LINK_VERSION,
+  MAX_QUOTES,
   minutesNow,
   NAMED_RELAY,
   PACKET_REFUSALS,
@@ -70,7 +71,8 @@ export function createSamples(random: Seeded, relay: MemoryRelay): Samples {
 
 /** A valid body of each kind, of a link that has gone as far as this. */
 export function createBodies(random: Seeded, sofar = { packets: 3, credits: 1 }) {
-  const signedQuote = random.below(2) === 0 ? random.bytes(SIGNED_QUOTE_BYTES) : new Uint8Array(0)
+  const quotes = random.below(MAX_QUOTES + 1)
+  const signedQuotes = Array.from({ length: quotes }, () => random.bytes(SIGNED_QUOTE_BYTES))
   const refused = Array.from({ length: random.below(4) }, () => ({
     sequence: random.below(sofar.packets + 1),
     reason: random.pick(PACKET_REFUSALS),
@@ -80,7 +82,7 @@ export function createBodies(random: Seeded, sofar = { packets: 3, credits: 1 })
       version: LINK_VERSION,
       chainId: CHAIN_ID,
       channels: CHANNELS,
-      signedQuote,
+      signedQuotes,
     }),
     ack: encodeAck({
       processed: random.below(sofar.packets + 1),

@@ -81,7 +81,7 @@ export class MemoryNetwork {
   ): Promise<PayerLink<S>> {
     const link = new PayerLink<S>(this.#connect(name, relay), handlers)
     const hello = { version: LINK_VERSION, chainId: CHAIN_ID, channels: CHANNELS }
-    void link.handshake({ ...hello, signedQuote: new Uint8Array(0) })
+    void link.handshake({ ...hello, signedQuotes: [] })
     await this.settle()
     if (purse) link.fund(openChannel(purse, relay))
     await this.settle()

@@ -47,6 +47,12 @@ export interface Fault {
 
 const DOMAIN = { chainId: BigInt(CHAIN_ID), contract: CHANNELS }
 const MAX_WINDOW_UNITS = 2 * WINDOW_UNITS
+const MEDIUM = {
+  token: toHex(TOKEN),
+  baseUnitsPerUnit: BASE_PER_UNIT,
+  minDepositBase: BASE_PER_UNIT,
+}
+const RATES = new Map([[MEDIUM.token, MEDIUM.baseUnitsPerUnit]])
 
 export class MemoryRelay {
   readonly name: string
@@ -96,7 +102,8 @@ export class MemoryRelay {
     const same = async () => channel
     const channels = { ensure: same, topUp: same, isLow: () => false, leave: () => {} }
     const network = { open: async () => stream }
-    const options = { network, channels, router: this.router, domain: DOMAIN, retryMs: 50 }
+    const payWith = [toHex(TOKEN)]
+    const options = { network, channels, router: this.router, domain: DOMAIN, payWith, retryMs: 50 }
     const peer = await PeerLink.open(to.entry, { ...options, boardPrices: () => PRICES }, signal)
     const ship = this.#fault.ship ?? ((_, send: () => boolean) => send())
     this.#links.set(to.entry.peerKey, {
@@ -127,6 +134,7 @@ export class MemoryRelay {
       sealKey: sealKey.publicKey,
       multiaddrs: [],
       prices: PRICES,
+      rates: RATES,
       peerKey,
     }
   }
@@ -163,16 +171,20 @@ export class MemoryRelay {
     return new IncomingLinks({
       chainId: CHAIN_ID,
       channels: CHANNELS,
-      quote: createQuoter({
+      quotes: createQuoter({
         nodeSeed,
         domain: DOMAIN,
         payee: this.payee,
-        token: TOKEN,
+        media: [MEDIUM],
         maxWindowUnits: MAX_WINDOW_UNITS,
-        minDepositBase: BASE_PER_UNIT,
         noticeSeconds: NOTICE_SECONDS,
         confirmations: 0,
-        self: () => ({ nodeId: new Uint8Array(32), payee: this.payee, prices: PRICES }),
+        self: () => ({
+          nodeId: new Uint8Array(32),
+          payee: this.payee,
+          prices: PRICES,
+          rates: RATES,
+        }),
       }),
       ...this.#payments(),
       receive: (arrival) => receive(this.router, arrival),
@@ -202,11 +214,9 @@ export class MemoryRelay {
       maxViewAgeSeconds: 1,
       vouchers: new MemoryVouchers(),
       terms: {
-        token: toHex(TOKEN),
-        minDepositBase: BASE_PER_UNIT,
+        media: [MEDIUM],
         minNoticeSeconds: NOTICE_SECONDS,
         maxWindowUnits: MAX_WINDOW_UNITS,
-        baseUnitsPerUnit: BASE_PER_UNIT,
       },
     })
     const releases = new Releases({ ...common, ledger, payeeSecret: this.#secretKey })

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
+  BASE_PER_UNIT,
   buildOnion,
   discloseAddress,
   fromHex,
@@ -52,7 +53,11 @@ export interface TestRelay {
 }
 
 /** Initialises, funds and registers a relay by the very commands that an operator uses. */
-export async function createTestRelay(chain: TestChain, port: number): Promise<TestRelay> {
+export async function createTestRelay(
+  chain: TestChain,
+  port: number,
+  changes: object = {},
+): Promise<TestRelay> {
   const dataFolder = await newFolder()
   const { hotAccount } = await initRelay(dataFolder)
   await chain.fund(hotAccount, 100n * MFT)
@@ -72,6 +77,7 @@ export async function createTestRelay(chain: TestChain, port: number): Promise<T
     noticeSeconds: 3_600,
     maxConnectionsPerSecond: 1_000,
     logLevel: 'silent',
+    ...changes,
   }
   await writeFile(configFile, JSON.stringify(settings))
   const config = loadConfig({ flags: {}, environment: {}, configFile })
@@ -79,9 +85,14 @@ export async function createTestRelay(chain: TestChain, port: number): Promise<T
   return { config, configFile, keys: await loadKeys(dataFolder), relay: undefined, log: [] }
 }
 
-export async function createTestRelays(chain: TestChain, count: number): Promise<TestRelay[]> {
+/** With settings of its own for each that has some. */
+export async function createTestRelays(
+  chain: TestChain,
+  count: number,
+  changes: readonly object[] = [],
+): Promise<TestRelay[]> {
   const ports = await freePorts(count)
-  return await Promise.all(ports.map((port) => createTestRelay(chain, port)))
+  return await Promise.all(ports.map((port, i) => createTestRelay(chain, port, changes[i])))
 }
 
 export async function startTestRelay(relay: TestRelay): Promise<Relay> {
@@ -171,12 +182,18 @@ export class TestClient {
       hotSecret: secretKey,
       signed: await openSignedLog(join(folder, 'signed.log')),
       limits: {
-        depositBase: MFT,
-        maxDepositBase: 10n * MFT,
+        media: [
+          {
+            token: deployment.token,
+            mostBaseUnitsPerUnit: BASE_PER_UNIT,
+            depositBase: MFT,
+            maxDepositBase: 10n * MFT,
+            lowWaterBase: 0n,
+            maxDepositedBase: 100n * MFT,
+          },
+        ],
         noticeSeconds: 3_600,
         maxNoticeSeconds: 86_400,
-        lowWaterBase: 0n,
-        maxDepositedBase: 100n * MFT,
       },
       onFailure: (error) => assert.fail(String(error)),
     })
@@ -218,10 +235,10 @@ export class TestClient {
       version: LINK_VERSION,
       chainId,
       channels: contract,
-      signedQuote: new Uint8Array(0),
+      signedQuotes: [],
     })
     const domain = { chainId: BigInt(chainId), contract }
-    return { link, quote: openQuote(hello.signedQuote, entry.nodeKey, domain) }
+    return { link, quote: openQuote(hello.signedQuotes[0] ?? contract, entry.nodeKey, domain) }
   }
 
   /** A link that is paid for, from a channel that is opened when there is none. */

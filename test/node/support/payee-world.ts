@@ -21,15 +21,16 @@ import {
   FRAME_BYTES,
   type Frame,
   FrameWriter,
+  fromHex,
   type Hex,
   LINK_VERSION,
   MainframeError,
+  type RelayPrices,
   type ReleaseAnswer,
   readFrames,
   secretKeyAccount,
   signDigest,
   toHex,
-  unitsToBase,
   voucherDigest,
 } from '@mainframe/protocol'
 import type { Directory } from '../../../node/src/chain/directory.ts'
@@ -38,7 +39,7 @@ import { Subscriptions } from '../../../node/src/holding/subscriptions.ts'
 import { IncomingLinks } from '../../../node/src/links/incoming.ts'
 import { Network } from '../../../node/src/links/network.ts'
 import { createQuoter } from '../../../node/src/links/own-quote.ts'
-import { CreditLedger } from '../../../node/src/payments/credit-ledger.ts'
+import { CreditLedger, type MediumTerms } from '../../../node/src/payments/credit-ledger.ts'
 import { Releases } from '../../../node/src/payments/releases.ts'
 import { openSignedLog } from '../../../node/src/payments/signed-log.ts'
 import { openVoucherLog } from '../../../node/src/payments/voucher-log.ts'
@@ -54,46 +55,59 @@ export const DOMAIN = { chainId: BigInt(CHAIN_ID), contract: CHANNELS }
 export const SEPARATOR = domainSeparator(DOMAIN)
 export const WINDOW_UNITS = 1_000_000
 const NOTICE_SECONDS = 3_600
-const PAYEE_SECRET = new Uint8Array(32).fill(9)
+export const PAYEE_SECRET = new Uint8Array(32).fill(9)
 const PAYEE = secretKeyAccount(PAYEE_SECRET)
+
+/** Worth as much as MFT. */
+export const MEDIUM: MediumTerms = {
+  token: toHex(TOKEN),
+  baseUnitsPerUnit: BASE_PER_UNIT,
+  minDepositBase: BigInt(10 * WINDOW_UNITS) * BASE_PER_UNIT,
+}
 
 /** A payer's account with a channel to the relay. */
 export interface TestChannel {
+  /** Base units a unit. */
+  rate: bigint
   secretKey: Uint8Array
   terms: ChannelTerms
   id: Uint8Array
   row: ChannelRow
 }
 
-export function createChannel(depositUnits = 20 * WINDOW_UNITS): TestChannel {
+export function createChannel(
+  depositUnits = 20 * WINDOW_UNITS,
+  { token: tokenHex, baseUnitsPerUnit: rate }: MediumTerms = MEDIUM,
+): TestChannel {
   const secretKey = Uint8Array.from(randomBytes(32))
   const payer = secretKeyAccount(secretKey)
-  const terms = { payer, payee: PAYEE, token: TOKEN, signer: payer, noticeSeconds: NOTICE_SECONDS }
+  const token = fromHex(tokenHex)
+  const terms = { payer, payee: PAYEE, token, signer: payer, noticeSeconds: NOTICE_SECONDS }
   const id = channelId(terms)
   const row: ChannelRow = {
     channelId: toHex(id),
     payer: toHex(payer),
     payee: toHex(PAYEE),
-    token: toHex(TOKEN),
+    token: tokenHex,
     signer: toHex(payer),
     noticeSeconds: NOTICE_SECONDS,
     epoch: 1,
-    deposit: BigInt(depositUnits) * BASE_PER_UNIT,
+    deposit: BigInt(depositUnits) * rate,
     claimed: 0n,
     closesAt: 0,
     state: 'open',
     updatedBlock: 1,
   }
-  return { secretKey, terms, id, row }
+  return { rate, secretKey, terms, id, row }
 }
 
 /** The body of a CREDIT; any part of it may be falsified. */
 export function voucher(
-  { secretKey, terms, id }: TestChannel,
+  { rate, secretKey, terms, id }: TestChannel,
   units: number,
   { signWith = secretKey, epoch = 1 }: { signWith?: Uint8Array; epoch?: number } = {},
 ): Uint8Array {
-  const amount = BigInt(units) * BASE_PER_UNIT
+  const amount = BigInt(units) * rate
   const digest = voucherDigest(SEPARATOR, { channelId: id, epoch, amount })
   const { payer, token, signer, noticeSeconds } = terms
   const signature = signDigest(digest, signWith)
@@ -121,7 +135,7 @@ export class RawPayer {
 
   hello(fields: { chainId?: number; channels?: Uint8Array; version?: number } = {}): void {
     const hello = { version: LINK_VERSION, chainId: CHAIN_ID, channels: CHANNELS, ...fields }
-    const body = encodeHello({ ...hello, signedQuote: new Uint8Array(0) })
+    const body = encodeHello({ ...hello, signedQuotes: [] })
     this.raw(encodeFrame({ type: 'hello', body }))
   }
 
@@ -207,10 +221,25 @@ export class RawPayer {
   }
 }
 
+export interface PayeeOptions {
+  /** Another's, to be taken for it; a new one unless given. */
+  nodeSeed?: Uint8Array
+  maxLinks?: number
+  quotaBytes?: number
+  /** What it takes; {@link MEDIUM} alone unless given. */
+  media?: readonly MediumTerms[]
+  /** What it asks, by its board. */
+  prices?: () => RelayPrices
+  /** Its clock. */
+  now?: () => number
+}
+
 /** A relay that is paid, its one neighbour (a list of what it was sent), and how to reach it. */
-export async function createPayee(options: { maxLinks?: number; quotaBytes?: number } = {}) {
+export async function createPayee(options: PayeeOptions = {}) {
+  const { media = [MEDIUM], prices = () => PRICES, now = Date.now } = options
+  const rates = new Map(media.map(({ token, baseUnitsPerUnit }) => [token, baseUnitsPerUnit]))
   const folder = await mkdtemp(join(tmpdir(), 'mainframe-payee-'))
-  const nodeSeed = Uint8Array.from(randomBytes(32))
+  const { nodeSeed = Uint8Array.from(randomBytes(32)) } = options
   const nodeKey = (await generateKeyPairFromSeed('Ed25519', nodeSeed)).publicKey.raw
   const sealKey = createKeyPair()
   const channels = new Map<Hex, ChannelRow>()
@@ -235,13 +264,7 @@ export async function createPayee(options: { maxLinks?: number; quotaBytes?: num
     viewAgeSeconds: () => 0,
     maxViewAgeSeconds: 1,
     vouchers,
-    terms: {
-      token: toHex(TOKEN),
-      minDepositBase: BigInt(10 * WINDOW_UNITS) * BASE_PER_UNIT,
-      minNoticeSeconds: NOTICE_SECONDS,
-      maxWindowUnits: WINDOW_UNITS,
-      baseUnitsPerUnit: BASE_PER_UNIT,
-    },
+    terms: { media, minNoticeSeconds: NOTICE_SECONDS, maxWindowUnits: WINDOW_UNITS },
   })
   const releases = new Releases({ ...common, ledger, payeeSecret: PAYEE_SECRET })
   const { quotaBytes = 1e9, maxLinks = 50 } = options
@@ -256,7 +279,7 @@ export async function createPayee(options: { maxLinks?: number; quotaBytes?: num
   const failures: unknown[] = []
   const router = new Router({
     view: () => createView(self, 0, [neighbour]),
-    prices: () => PRICES,
+    prices,
     links: () => new Map([[neighbour.peerKey, link]]),
     holds,
     sealKeys: [sealKey],
@@ -267,20 +290,21 @@ export async function createPayee(options: { maxLinks?: number; quotaBytes?: num
     },
     limits: { delayed: 100, owed: 100 },
     onFailure: (error) => failures.push(error),
+    now,
   })
   const incoming = new IncomingLinks({
     chainId: CHAIN_ID,
     channels: CHANNELS,
-    quote: createQuoter({
+    quotes: createQuoter({
       nodeSeed,
       domain: DOMAIN,
       payee: PAYEE,
-      token: TOKEN,
+      media,
       maxWindowUnits: WINDOW_UNITS,
-      minDepositBase: unitsToBase(10 * WINDOW_UNITS),
       noticeSeconds: NOTICE_SECONDS,
       confirmations: 0,
-      self: () => ({ nodeId: new Uint8Array(32), payee: PAYEE, prices: PRICES }),
+      self: () => ({ nodeId: new Uint8Array(32), payee: PAYEE, prices: prices(), rates }),
+      now,
     }),
     ledger,
     releases,

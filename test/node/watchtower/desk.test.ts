@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, describe, it } from 'node:test'
-import { BASE_PER_UNIT, errorCode } from '@mainframe/protocol'
+import { BASE_PER_UNIT, COIN_TOKEN, errorCode, type Hex } from '@mainframe/protocol'
 import type { StoredVoucher } from '../../../node/src/payments/voucher-log.ts'
 import { Desk, type DeskOptions } from '../../../node/src/watchtower/desk.ts'
 import { TowerStore } from '../../../node/src/watchtower/tower-store.ts'
@@ -41,7 +41,8 @@ after(async () => {
 
 function deskOf(options: Partial<DeskOptions> = {}): Desk {
   const limits = { payees: [], maxPerPayee: 10, maxVouchers: 100 }
-  return new Desk({ deployment, directory, store, ...limits, ...options })
+  const tokens = new Set([deployment.token])
+  return new Desk({ deployment, directory, store, tokens, ...limits, ...options })
 }
 
 function newPayee(): Account {
@@ -99,6 +100,27 @@ describe('a watchtower', () => {
     const desk = deskOf({ payees: [ours.account] })
     assert.equal(await desk.take(...requestOf(other, [])), 'unserved')
     assert.deepEqual(await give(desk, ours), [])
+  })
+
+  it('holds vouchers in the tokens that it claims in, and in no others', async () => {
+    const payee = newPayee()
+    const strange: Hex = `0x${'99'.repeat(20)}`
+    const desk = deskOf({ tokens: new Set([deployment.token, COIN_TOKEN]) })
+    for (const [token, outcome] of [
+      [COIN_TOKEN, 'held'],
+      [strange, 'unknown-token'],
+    ] as const) {
+      const given = voucher(directory.open(payee.account, token), 5)
+      const answer = await desk.take(...requestOf(payee, [given], { token }))
+      assert.ok(typeof answer === 'object')
+      assert.deepEqual(
+        answer.vouchers.map((held) => [held.channelId, held.outcome]),
+        [[given.channelId, outcome]],
+      )
+      const other = await desk.take(...requestOf(payee, [given]))
+      assert.ok(typeof other === 'object')
+      assert.equal(other.vouchers[0]?.outcome, 'unknown-channel', 'the token is part of its name')
+    }
   })
 
   it('holds no voucher that could not be claimed, and says what it holds instead', async () => {

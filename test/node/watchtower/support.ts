@@ -55,12 +55,12 @@ export class SeenChain implements Pick<Directory, 'channels' | 'relays'> {
   }
 
   /** Opens a channel to a payee; vouchers on it are made by {@link voucher}. */
-  open(payee: Hex): { row: ChannelRow; payer: Account } {
+  open(payee: Hex, token = deployment.token): { row: ChannelRow; payer: Account } {
     const payer = createAccount()
     const terms = {
       payer: fromHex(payer.account),
       payee: fromHex(payee),
-      token: fromHex(deployment.token),
+      token: fromHex(token),
       signer: fromHex(payer.account),
       noticeSeconds: NOTICE_SECONDS,
     }
@@ -68,7 +68,7 @@ export class SeenChain implements Pick<Directory, 'channels' | 'relays'> {
       channelId: toHex(channelId(terms)),
       payer: payer.account,
       payee,
-      token: deployment.token,
+      token,
       signer: payer.account,
       noticeSeconds: NOTICE_SECONDS,
       epoch: 1,
@@ -100,9 +100,15 @@ export function voucher(
 export function requestOf(
   payee: Account,
   vouchers: readonly StoredVoucher[],
-  { time = Math.floor(Date.now() / 1_000), signWith = payee.secretKey, of = deployment } = {},
+  {
+    time = Math.floor(Date.now() / 1_000),
+    signWith = payee.secretKey,
+    of = deployment,
+    token = deployment.token,
+  } = {},
 ): [body: Uint8Array, signature: Uint8Array] {
-  const request = { payee: payee.account, time, vouchers: vouchers.map(wireVoucher) }
+  const told = vouchers.map((voucher) => wireVoucher(voucher, token))
+  const request = { payee: payee.account, time, vouchers: told }
   const body = Buffer.from(JSON.stringify(request))
   return [body, signCompact(requestDigest(of, body), signWith)]
 }

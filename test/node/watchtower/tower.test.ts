@@ -167,7 +167,8 @@ describe('a watchtower process', () => {
     const nowhere = await claimPort(0, 'nobody')
     const urls = [url(), `http://127.0.0.1:${nowhere}/secret/path`]
     const watchtowers = client({ urls, onTrouble: ({ message }) => troubles.push(message) })
-    const behind = () => watchtowers.freshness.map(({ behindBase }) => behindBase)
+    const { token } = chain.deployment
+    const behind = () => watchtowers.freshness.map((copy) => copy.behind[token] ?? 0n)
     await until(() => behind()[0] === 0n && troubles.length > 0)
     assert.deepEqual(behind(), [0n, 1_000n * UNIT])
     const [there, away] = watchtowers.freshness
@@ -183,7 +184,10 @@ describe('a watchtower process', () => {
   it('killed after it answered holds what it said, and claims it while the payee is away', async () => {
     const payer = await paying(3_000)
     const watchtowers = client()
-    await until(() => watchtowers.freshness[0]?.behindBase === 0n)
+    const copy = () => watchtowers.freshness[0]
+    await until(
+      () => Object.keys(copy()?.behind ?? {}).length === 0 && copy()?.answeredMs !== undefined,
+    )
     await tower.kill()
     await watchtowers.stop()
     await payee.stop()

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, describe, it } from 'node:test'
-import { type Hex, MainframeError } from '@mainframe/protocol'
+import { COIN_TOKEN, type Hex, MainframeError } from '@mainframe/protocol'
 import { ChainDirectory } from '../../../node/src/chain/directory.ts'
 import { ChainFollower } from '../../../node/src/chain/follow.ts'
 import { Rpc } from '../../../node/src/chain/rpc.ts'
@@ -64,19 +64,27 @@ after(async () => {
 })
 
 /** A payee that gave its vouchers to the watchtower, and its payers of so many units. */
-async function paid(...units: number[]): Promise<{ payee: Payee; payers: Payer[] }> {
-  const payee = await startPayee(chain)
-  payees.push(payee)
-  return await paidTo(payee, units)
+function paid(...units: number[]): Promise<{ payee: Payee; payers: Payer[] }> {
+  return paidIn(chain.deployment.token, units)
 }
 
-async function paidTo(payee: Payee, units: readonly number[]) {
+async function paidIn(
+  token: Hex,
+  units: readonly number[],
+): Promise<{ payee: Payee; payers: Payer[] }> {
+  const medium = { token, baseUnitsPerUnit: UNIT, minDepositBase: 1n }
+  const payee = await startPayee(chain, undefined, { media: [medium] })
+  payees.push(payee)
+  return await paidTo(payee, units, token)
+}
+
+async function paidTo(payee: Payee, units: readonly number[], token = chain.deployment.token) {
   const payers: Payer[] = []
   for (const each of units) {
     const payer = await createPayer(chain)
-    await deposit(chain, payer, { payee: payee.account, amount: DEPOSIT })
+    await deposit(chain, payer, { payee: payee.account, amount: DEPOSIT, token })
     await payee.confirm()
-    const credit = creditOf(chain, payer, { payee: payee.account, units: each })
+    const credit = creditOf(chain, payer, { payee: payee.account, units: each, token })
     assert.equal((await payee.ledger.offer(credit, {})).outcome, 'accepted')
     payers.push(payer)
   }
@@ -85,9 +93,12 @@ async function paidTo(payee: Payee, units: readonly number[]) {
   return { payee, payers }
 }
 
-async function close({ payee, payers }: { payee: Payee; payers: Payer[] }): Promise<void> {
+async function close(
+  { payee, payers }: { payee: Payee; payers: Payer[] },
+  token = chain.deployment.token,
+): Promise<void> {
   for (const payer of payers) {
-    await exit(chain, payer, { payee: payee.account, method: 'requestClose' })
+    await exit(chain, payer, { payee: payee.account, method: 'requestClose', token })
   }
   await confirm(chain, directory)
 }
@@ -104,7 +115,7 @@ async function begin(options: Partial<WatchOptions> = {}) {
     directory,
     sender: senderOf(chain, secretKey),
     store,
-    minBase: 1n,
+    minBases: new Map([[deployment.token, 1n]]),
     gasPerDay: 10_000_000n,
     checkMs: 5,
     onClaimed: ({ paidBase }) => claims.push(paidBase),
@@ -158,13 +169,32 @@ describe('a watchtower', () => {
     const { payee } = there
     await chain.fund(payee.account, 0n)
     const { deployment, rpcUrl: url } = chain
-    const never = { thresholdBase: 1n, maxAgeMs: 10 ** 9, checkMs: 10 ** 9 }
+    const never = { thresholdOf: () => 1n, maxAgeMs: 10 ** 9, checkMs: 10 ** 9 }
     const claims = new Claims({ rpc: new Rpc({ url }), deployment, ...payee, ...never })
     await claims.claimNow()
     await chain.passTime(NOTICE_SECONDS / 2)
-    const { account } = await begin({ minBase: 10n * UNIT })
+    const { account } = await begin({ minBases: new Map([[deployment.token, 10n * UNIT]]) })
     await manyLooks()
     assert.equal(await sentBy(account), 0)
+  })
+
+  it('claims each token by itself, and none of which it was not told what it is worth', async () => {
+    const [inCoin, inMft] = [await paidIn(COIN_TOKEN, [2_000, 3]), await paid(1_000)]
+    await close(inCoin, COIN_TOKEN)
+    await close(inMft)
+    await chain.passTime(NOTICE_SECONDS / 2)
+    const unaware = await begin({ minBases: new Map<Hex, bigint>([[`0x${'99'.repeat(20)}`, 1n]]) })
+    await manyLooks()
+    assert.equal(await sentBy(unaware.account), 0)
+    const minBases = new Map([
+      [chain.deployment.token, 10n * UNIT],
+      [COIN_TOKEN, 10n * UNIT],
+    ])
+    const { account, claims } = await begin({ minBases })
+    await until(() => claims.length === 2)
+    await manyLooks()
+    assert.deepEqual(claims.toSorted(), [1_000n * UNIT, 2_000n * UNIT], 'and not what is too small')
+    assert.equal(await sentBy(account), 2)
   })
 
   it('uses no more gas in a day than it may, for the dearest first, also after a restart', async () => {

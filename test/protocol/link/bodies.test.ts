@@ -13,8 +13,11 @@ import {
   encodeHello,
   encodeReleaseAnswer,
   encodeSubscribe,
+  LINK_VERSION,
   MAX_AMOUNT,
+  MAX_QUOTES,
   MAX_REFUSALS,
+  maxQuotes,
   PACKET_REFUSALS,
   RELEASE_OUTCOMES,
 } from '@mainframe/protocol'
@@ -26,14 +29,17 @@ const plain = { noNullPrototype: true } as const
 /** A body as it comes out of a frame: filled up to 2048 bytes. */
 const framed = (body: Uint8Array) => encodeFrame({ type: 'ack', body }).subarray(32)
 
-const hello = fc.record(
-  {
-    version: fc.nat(0xffff),
-    chainId: units(),
-    channels: bytes(20),
-    signedQuote: fc.oneof(fc.constant(new Uint8Array(0)), noise(206)),
-  },
-  plain,
+/** A version, and at most as many quotes as it has room for. */
+const hello = fc.nat(0xffff).chain((version) =>
+  fc.record(
+    {
+      version: fc.constant(version),
+      chainId: units(),
+      channels: bytes(20),
+      signedQuotes: fc.array(noise(206), { maxLength: maxQuotes(version) }),
+    },
+    plain,
+  ),
 )
 const credit = fc.record(
   {
@@ -89,7 +95,8 @@ describe('link bodies: refusals', () => {
 
   it('a body cut before its last field is none', () => {
     const whole = [
-      [decodeHello, encodeHello({ ...helloOf(), signedQuote: new Uint8Array(206) })],
+      [decodeHello, encodeHello({ ...helloOf(), signedQuotes: quotes(MAX_QUOTES) })],
+      [decodeHello, encodeHello({ ...helloOf(), version: 1, signedQuotes: quotes(1) })],
       [decodeHello, encodeHello(helloOf())],
       [decodeCredit, encodeCredit(creditOf())],
       [decodeAck, ackBody({ refused: [{ sequence: 1, reason: 'full' }] })],
@@ -133,16 +140,29 @@ describe('link bodies: refusals', () => {
     const wish = { prefix: new Uint8Array(32), cursor: 0 }
     assert.equal(decodeSubscribe(encodeSubscribe({ ...wish, bits: 129 })), undefined)
     assert.equal(decodeSubscribe(encodeSubscribe({ ...wish, bits: 256 })), undefined)
-    const quoted = encodeHello(helloOf())
-    quoted[10] = 2
-    assert.equal(decodeHello(framed(quoted)), undefined)
+    for (const [version, most] of [
+      [0, 1],
+      [1, 1],
+      [LINK_VERSION, MAX_QUOTES],
+    ] as const) {
+      const quoted = framed(encodeHello({ ...helloOf(), version }))
+      quoted[10] = most
+      assert.equal(decodeHello(quoted)?.signedQuotes.length, most)
+      quoted[10] = most + 1
+      assert.equal(decodeHello(quoted), undefined)
+    }
   })
 
   it('fields of another length, and too many refusals, do not encode', () => {
     const short = new Uint8Array(19)
     assert.throws(() => encodeHello({ ...helloOf(), channels: short }), { code: 'CODEC_INVALID' })
-    assert.throws(() => encodeHello({ ...helloOf(), signedQuote: short }), {
+    assert.throws(() => encodeHello({ ...helloOf(), signedQuotes: [short] }), {
       code: 'CODEC_INVALID',
+    })
+    const tooMany = { ...helloOf(), signedQuotes: quotes(MAX_QUOTES + 1) }
+    assert.throws(() => encodeHello(tooMany), { code: 'VALIDATION_FAILED' })
+    assert.throws(() => encodeHello({ ...helloOf(), version: 1, signedQuotes: quotes(2) }), {
+      code: 'VALIDATION_FAILED',
     })
     for (const field of ['payer', 'token', 'signer', 'signature']) {
       assert.throws(() => encodeCredit({ ...creditOf(), [field]: short }), {
@@ -219,7 +239,11 @@ describe('link bodies', () => {
 
 function helloOf() {
   const channels = new Uint8Array(20)
-  return { version: 1, chainId: 7, channels, signedQuote: new Uint8Array(0) }
+  return { version: LINK_VERSION, chainId: 7, channels, signedQuotes: [] }
+}
+
+function quotes(count: number): Uint8Array[] {
+  return Array.from({ length: count }, (_, i) => new Uint8Array(206).fill(i))
 }
 
 function releaseOf() {

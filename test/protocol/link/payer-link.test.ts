@@ -536,11 +536,11 @@ describe('PayerLink: the rest', () => {
   it('exchanges HELLOs, and rejects the handshake when the link ends first', async () => {
     const hello = { version: 1, chainId: 7, channels: new Uint8Array(20) }
     const { link } = rig()
-    const answer = await link.handshake({ ...hello, signedQuote: new Uint8Array(0) })
+    const answer = await link.handshake({ ...hello, signedQuotes: [] })
     assert.equal(answer.chainId, 7)
     const silent = rig()
     silent.remote.abort(new MainframeError('NETWORK_CLOSED', 'gone'))
-    await assert.rejects(silent.link.handshake({ ...hello, signedQuote: new Uint8Array(0) }), {
+    await assert.rejects(silent.link.handshake({ ...hello, signedQuotes: [] }), {
       code: 'NETWORK_CLOSED',
       retryable: true,
     })

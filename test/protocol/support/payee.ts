@@ -99,7 +99,7 @@ class TestPayee implements Payee {
     this.frames.push(frame)
     if (frame.type === 'hello') {
       const hello = { version: 1, chainId: 7, channels: new Uint8Array(20) }
-      const body = encodeHello({ ...hello, signedQuote: new Uint8Array(0) })
+      const body = encodeHello({ ...hello, signedQuotes: [] })
       this.send(encodeFrame({ type: 'hello', body }))
     }
     if (frame.type === 'credit') this.#takeCredit(frame)

@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test'
 import {
   type ApiNode,
   BASE_PER_UNIT,
+  fromHex,
   type Hex,
   paymentChannelsAbi,
   type Quote,
@@ -63,21 +64,23 @@ describe('the client and a real chain', () => {
     const { secretKey } = await test.createAccount(mft)
     const account = await Account.open(chain, toHex(secretKey))
     const store = memoryStore()
-    const balance = async () => (await chain.balances(account.address)).mft
+    const balance = async () => (await chain.funds(test.deployment.token, account.address)).wallet
     return { chain, account, store, signerSecretKey: new Uint8Array(32).fill(9), mft: balance }
   }
 
+  const quoteInMft = (): Quote =>
+    ({ ...quote, token: fromHex(test.deployment.token) }) as unknown as Quote
   const quote = {
     minDepositBase: MFT / 10n,
     noticeSeconds: 3_600,
     baseUnitsPerUnit: BASE_PER_UNIT,
-  } as Quote
+  }
 
   async function wish(depositBase = MFT) {
     const view = await directoryOf(logIndexer(test)).fresh()
     const relay = view.byId.get(nodeIds[0] ?? '0x')
     assert.ok(relay)
-    return { relay, quote, depositBase, windowUnits: 1_000_000 }
+    return { relay, quote: quoteInMft(), depositBase, windowUnits: 1_000_000 }
   }
 
   describe('Chain.open', () => {

@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { BASE_PER_UNIT, MainframeError, type Quote, toHex } from '@mainframe/protocol'
+import { BASE_PER_UNIT, fromHex, MainframeError, type Quote, toHex } from '@mainframe/protocol'
 import { readChannels } from '../../../sdk/src/payments/channel-records.ts'
 import { openChannel, refreshChannel, topUpChannel } from '../../../sdk/src/payments/channels.ts'
 import { advanceClose } from '../../../sdk/src/payments/close-channel.ts'
 import { type FakeMoney, fakeMoney } from '../support/fake-money.ts'
+import { deployment } from '../support/honest-indexer.ts'
 import { makeRelay } from '../support/relays.ts'
 
 const MFT = 10n ** 18n
 const relay = makeRelay('r')
-const quote = { minDepositBase: MFT / 10n, noticeSeconds: 86_400, baseUnitsPerUnit: BASE_PER_UNIT }
+const token = fromHex(deployment.token)
+const terms = { minDepositBase: MFT / 10n, noticeSeconds: 86_400 }
+const quote = { ...terms, token, baseUnitsPerUnit: BASE_PER_UNIT }
 
 const nobodyAnswers = async () => undefined
 
@@ -29,7 +32,7 @@ describe('openChannel', () => {
       assert.ok(error instanceof MainframeError)
       assert.equal(error.code, 'PAYMENT_INSUFFICIENT')
       assert.equal(error.details['neededBase'], `${MFT / 10n}`)
-      assert.equal(error.details['mftBase'], `${MFT / 20n}`)
+      assert.equal(error.details['walletBase'], `${MFT / 20n}`)
       return true
     })
     assert.deepEqual(money.transactions, [])

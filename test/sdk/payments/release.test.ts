@@ -7,6 +7,7 @@ import {
   domainSeparator,
   type EndingChannel,
   equalBytes,
+  fromHex,
   type Quote,
   type ReleaseAnswer,
   recoverSigner,
@@ -19,7 +20,7 @@ import {
 import { askRelease } from '../../../sdk/src/payments/ask-release.ts'
 import { type ChannelRecord, readChannels } from '../../../sdk/src/payments/channel-records.ts'
 import { openChannel } from '../../../sdk/src/payments/channels.ts'
-import { advanceClose, emptyVault } from '../../../sdk/src/payments/close-channel.ts'
+import { advanceClose, emptyVaults } from '../../../sdk/src/payments/close-channel.ts'
 import { domainOf } from '../../../sdk/src/payments/quote-check.ts'
 import { fakeMoney } from '../support/fake-money.ts'
 import { connectTo, FakeRelay } from '../support/fake-relays.ts'
@@ -43,10 +44,11 @@ async function rig(release?: (request: Credit) => ReleaseAnswer) {
   const money = fakeMoney(10n * MFT)
   const relay = new FakeRelay('r', money, { payee: toHex(payee) })
   if (release) relay.manners.release = release
-  const quote = { minDepositBase: MFT, noticeSeconds: 3_600, baseUnitsPerUnit: BASE_PER_UNIT }
+  const token = fromHex(money.deployment.token)
+  const terms = { minDepositBase: MFT, noticeSeconds: 3_600, baseUnitsPerUnit: BASE_PER_UNIT }
   const channel = await openChannel(money.context, {
     relay: relay.relay,
-    quote: quote as Quote,
+    quote: { ...terms, token } as Quote,
     depositBase: MFT,
     windowUnits: 1_000,
   })
@@ -109,8 +111,8 @@ describe('leaving a relay', () => {
     const signer = recoverSigner(requestDigest(separator, payee, request), request.signature)
     assert.ok(signer && equalBytes(signer, request.signer))
     assert.equal(toHex(request.signer), record.signer)
-    await emptyVault(money.context)
-    await emptyVault(money.context)
+    await emptyVaults(money.context, [money.deployment.token])
+    await emptyVaults(money.context, [money.deployment.token])
     assert.deepEqual(methods(money), ['closeWithRelease', 'withdraw'])
     assert.equal(money.mft, 10n * MFT - SIGNED)
     assert.equal((await close()).state, 'closed')

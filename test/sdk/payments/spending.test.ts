@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { BASE_PER_UNIT, type Hex, type Quote, toHex } from '@mainframe/protocol'
+import { BASE_PER_UNIT, fromHex, type Hex, type Quote, toHex } from '@mainframe/protocol'
 import { balance } from '../../../sdk/src/actions/balance.ts'
 import { spending } from '../../../sdk/src/actions/spending.ts'
+import type { Settings } from '../../../sdk/src/options.ts'
 import { readChannels, writeChannel } from '../../../sdk/src/payments/channel-records.ts'
 import { openChannel } from '../../../sdk/src/payments/channels.ts'
 import { advanceClose } from '../../../sdk/src/payments/close-channel.ts'
@@ -10,12 +11,13 @@ import { type FakeMoney, fakeMoney } from '../support/fake-money.ts'
 import { makeRelay } from '../support/relays.ts'
 
 const MFT = 10n ** 18n
-const quote = { minDepositBase: MFT / 10n, noticeSeconds: 86_400, baseUnitsPerUnit: BASE_PER_UNIT }
+const terms = { minDepositBase: MFT / 10n, noticeSeconds: 86_400, baseUnitsPerUnit: BASE_PER_UNIT }
 
 /** An account with two channels, of 1 and 3 MFT; 5 units are signed away in the first, 7 in the other. */
 async function spender() {
   const money = fakeMoney(10n * MFT)
   const ids: Hex[] = []
+  const quote = { ...terms, token: fromHex(money.deployment.token) }
   for (const [name, depositBase, signedBase] of [
     ['a', MFT, 5n],
     ['b', 3n * MFT, 7n],
@@ -25,7 +27,9 @@ async function spender() {
     await channel.record(signedBase)
     ids.push(toHex(channel.channelId))
   }
-  return { money, context: money.context, ids }
+  const medium = { token: money.deployment.token, isMft: true, mostBaseUnitsPerUnit: BASE_PER_UNIT }
+  const settings = { medium } as Settings
+  return { money, context: { ...money.context, settings }, ids }
 }
 
 function claim(money: FakeMoney, id: `0x${string}`, claimed: bigint): void {

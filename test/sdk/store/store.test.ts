@@ -178,6 +178,7 @@ describe('values in a store', () => {
       channelId: hexOf('channel'),
       nodeId: hexOf('node'),
       payee: `0x${'22'.repeat(20)}` as const,
+      token: `0x${'44'.repeat(20)}` as const,
       signer: `0x${'33'.repeat(20)}` as const,
       noticeSeconds: 3600,
       epoch: 2,
@@ -186,6 +187,10 @@ describe('values in a store', () => {
     await writeChannel(store, record)
     await writeChannel(store, { ...record, signedBase: 2n ** 95n + 2n })
     assert.deepEqual(await readChannels(store), [{ ...record, signedBase: 2n ** 95n + 2n }])
+    // a store from before there were other media than MFT
+    const { token, ...old } = record
+    await writeChannel(store, old)
+    assert.deepEqual(await readChannels(store), [{ ...record, token: undefined }])
   })
 
   it('remember completed messages for 15 days', async () => {

@@ -44,7 +44,8 @@ export function fakeMoney(mft = 100n * 10n ** 18n): FakeMoney {
     noticeBounds: async () => ({ minimum: 3_600, maximum: 2_592_000 }),
     slots: async (ids: Hex[]) =>
       ids.map((id) => money.slots.get(id) ?? { deposit: 0n, claimed: 0n, closesAt: 0, epoch: 0 }),
-    balances: async () => ({ mft: money.mft, vault: money.vault, coin: 10n ** 18n }),
+    funds: async () => ({ wallet: money.mft, vault: money.vault }),
+    vaults: async (tokens: Hex[]) => tokens.map(() => money.vault),
     latest: async () => ({ number: 1, hash: '0x', time: money.nowSeconds }),
   } as unknown as Chain
   const account = {

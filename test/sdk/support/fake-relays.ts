@@ -201,7 +201,7 @@ class RelayLink {
     if (frame.type === 'hello') {
       const { chainId } = deployment
       const channels = fromHex(deployment.channels)
-      const hello = { version: 1, chainId, channels, signedQuote: owner.signedQuote() }
+      const hello = { version: 1, chainId, channels, signedQuotes: [owner.signedQuote()] }
       this.#writer.write({ type: 'hello', body: encodeHello(hello) })
     } else if (frame.type === 'credit') this.#takeCredit(frame)
     else if (frame.type === 'packet') this.#takePacket(frame)

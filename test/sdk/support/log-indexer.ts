@@ -83,7 +83,9 @@ async function readNodes(chain: TestChain, head: { number: number; time: number 
     if (event.type === 'PriceSet') {
       const old = prices.get(event.nodeId) ?? []
       const changed = reducePrice(event)
-      const kept = old.filter(({ service }) => service !== changed.service)
+      const kept = old.filter(
+        ({ service, token }) => service !== changed.service || token !== changed.token,
+      )
       prices.set(event.nodeId, [...kept, changed])
       continue
     }

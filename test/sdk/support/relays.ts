@@ -1,6 +1,6 @@
 /** Relays and views of them that no chain has seen: for what only computes with them. */
 import { createHash } from 'node:crypto'
-import { type BoardRow, createKeyPair, type Hex, toHex } from '@mainframe/protocol'
+import { BASE_PER_UNIT, type BoardRow, createKeyPair, type Hex, toHex } from '@mainframe/protocol'
 import { HOLD, ROUTE } from '../../../sdk/src/directory/check-node.ts'
 import type { DirectoryView, Relay } from '../../../sdk/src/directory/relay.ts'
 import { createView } from '../../../sdk/src/directory/view.ts'
@@ -34,6 +34,7 @@ export function makeRelay(name: string, changes: Partial<Relay> = {}): Relay {
       hold: row(HOLD, prices.holdUnitsPerHour, 1),
     },
     prices,
+    rate: BASE_PER_UNIT,
     ...changes,
   }
 }
