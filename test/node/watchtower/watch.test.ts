@@ -82,7 +82,8 @@ async function paidTo(payee: Payee, units: readonly number[], token = chain.depl
   const payers: Payer[] = []
   for (const each of units) {
     const payer = await createPayer(chain)
-    await deposit(chain, payer, { payee: payee.account, amount: DEPOSIT, token })
+    const amount = token === COIN_TOKEN ? DEPOSIT / 2n : DEPOSIT // the rest of the coin is for gas
+    await deposit(chain, payer, { payee: payee.account, amount, token })
     await payee.confirm()
     const credit = creditOf(chain, payer, { payee: payee.account, units: each, token })
     assert.equal((await payee.ledger.offer(credit, {})).outcome, 'accepted')
