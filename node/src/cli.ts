@@ -27,6 +27,7 @@ const REGISTRATION: readonly SettingName[] = [
   'announce',
   'routeUnits',
   'holdUnitsPerHour',
+  'accept',
   'pollIntervalMs',
 ]
 
@@ -94,6 +95,8 @@ command('audit', 'recompute all money from logs, ledger and chain; exits with 1 
   ...NETWORK,
   'confirmations',
   'pollIntervalMs',
+  'accept',
+  'payWith',
 ]).action(async (options: Options) => {
   const { dataFolder } = settingsOf(options)
   const [{ auditRelay }, { auditText }] = await Promise.all([

@@ -1,5 +1,5 @@
 /** Wallet, vault, stake and coin of the relay: read at one block, and entered. */
-import type { Deployment, Hex } from '@mainframe/protocol'
+import { type Deployment, errorCode, type Hex } from '@mainframe/protocol'
 import { toQuantity } from 'ethers'
 import { callView, channelsContract, registryContract, tokenContract } from '../chain/contracts.ts'
 import type { Rpc } from '../chain/rpc.ts'
@@ -7,6 +7,7 @@ import { type Book, balanceOf, post } from './book.ts'
 import { type AccountName, COIN } from './chart.ts'
 
 export interface Cash {
+  /** Without those that do not tell. */
   media: readonly { medium: Hex; walletBase: bigint; vaultBase: bigint }[]
   /** `undefined` while the node's id is not known. */
   stakeBase: bigint | undefined
@@ -33,11 +34,12 @@ export async function readCash(query: CashQuery): Promise<Cash> {
       method: 'vaults',
       args: [media, account],
     }) as Promise<bigint[]>,
-    Promise.all(media.map((medium) => readWallet(at, medium, account))),
+    Promise.all(media.map((medium) => readWalletOr(at, medium, query))),
     query.nodeId && readStake(at, deployment, query.nodeId),
   ])
-  const rows = media.map((medium, i) => {
-    return { medium, walletBase: wallets[i] ?? 0n, vaultBase: vaults[i] ?? 0n }
+  const rows = media.flatMap((medium, i) => {
+    const [walletBase, vaultBase = 0n] = [wallets[i], vaults[i]]
+    return walletBase === undefined ? [] : [{ medium, walletBase, vaultBase }]
   })
   return { media: rows, stakeBase }
 }
@@ -50,6 +52,23 @@ interface Place {
 async function view({ rpc, block }: Place, call: Parameters<typeof callView>[1]): Promise<unknown> {
   const [answer] = await callView(rpc, { ...call, block })
   return answer
+}
+
+/**
+ * `undefined` for a token that does not tell, such as one whose address is mistyped in the settings: the
+ * books of the others go on.
+ */
+async function readWalletOr(
+  at: Place,
+  medium: Hex,
+  { deployment, account }: CashQuery,
+): Promise<bigint | undefined> {
+  const isOther = medium !== COIN && medium !== deployment.token
+  return await readWallet(at, medium, account).catch((cause: unknown) => {
+    const code = errorCode(cause)
+    if (isOther && (code === 'CHAIN_REJECTED' || code === 'CHAIN_MISMATCH')) return undefined
+    throw cause
+  })
 }
 
 async function readWallet(at: Place, medium: Hex, account: Hex): Promise<bigint> {

@@ -1,5 +1,6 @@
 import { COIN_TOKEN, type Hex } from '@mainframe/protocol'
 import type { ClientContext } from '../context.ts'
+import { mftOf } from '../payments/channel-records.ts'
 import { type ChannelTotals, spending, totalsOf } from './spending.ts'
 
 /** What the paying account has of one token, in its base units. */
@@ -46,7 +47,7 @@ export async function balance({
     return { token, walletBase, vaultBase, channels, totalBase }
   }
   const [mft, coin, medium] = await Promise.all([
-    fundsIn(chain.deployment.token),
+    fundsIn(mftOf(chain.deployment)),
     fundsIn(COIN_TOKEN),
     fundsIn(settings.medium.token),
   ])

@@ -1,8 +1,8 @@
 import type { EndingChannel, ReleaseAnswer } from '@mainframe/protocol'
 import type { ClientContext } from '../context.ts'
 import { askRelease } from '../payments/ask-release.ts'
-import { type ChannelRecord, readChannels } from '../payments/channel-records.ts'
-import { advanceClose, type CloseOutcome, emptyVaults, tokenOf } from '../payments/close-channel.ts'
+import { type ChannelRecord, mftOf, readChannels, tokenOf } from '../payments/channel-records.ts'
+import { advanceClose, type CloseOutcome, emptyVaults } from '../payments/close-channel.ts'
 
 /**
  * Takes every channel one step towards its end. A relay that can be reached lets it go at once; for the
@@ -20,8 +20,9 @@ export async function closeChannel(context: ClientContext): Promise<CloseOutcome
     const ask = (channel: EndingChannel) => consent(context, record, channel)
     outcomes.push(await advanceClose(channels, record, ask))
   }
-  const tokens = records.map((record) => tokenOf(channels, record))
-  const own = [channels.chain.deployment.token, settings.medium.token]
+  const { deployment } = channels.chain
+  const tokens = records.map((record) => tokenOf(record, deployment))
+  const own = [mftOf(deployment), settings.medium.token]
   await emptyVaults(channels, [...new Set([...own, ...tokens])])
   return outcomes
 }

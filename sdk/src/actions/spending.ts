@@ -1,7 +1,7 @@
 import type { Hex } from '@mainframe/protocol'
 import type { ChannelSlot } from '../chain/chain.ts'
 import type { ClientContext } from '../context.ts'
-import { type ChannelRecord, readChannels } from '../payments/channel-records.ts'
+import { type ChannelRecord, readChannels, tokenOf } from '../payments/channel-records.ts'
 
 /** Amounts in base units of one token. */
 export interface ChannelTotals {
@@ -36,10 +36,9 @@ export async function spending({
 }: Pick<ClientContext, 'chain' | 'store'>): Promise<ChannelSpending[]> {
   const records = await readChannels(store)
   const slots = await chain.slots(records.map(({ channelId }) => channelId))
-  const mft = chain.deployment.token
   return records.map((record, i) => ({
     ...spendingOf(record, slots[i] ?? EMPTY),
-    token: record.token ?? mft,
+    token: tokenOf(record, chain.deployment),
   }))
 }
 

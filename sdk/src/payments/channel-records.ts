@@ -1,5 +1,5 @@
 /** What a client remembers of its channels: the signed amounts, which must never be forgotten. */
-import type { Hex } from '@mainframe/protocol'
+import type { Deployment, Hex } from '@mainframe/protocol'
 import { hex, maybe, money, object, optional, whole } from '../readers.ts'
 import type { Store } from '../store/store.ts'
 import { readJson, writeJson } from '../store/values.ts'
@@ -16,6 +16,16 @@ export interface ChannelRecord {
   epoch: number
   /** The largest amount ever signed in this epoch, base units. */
   signedBase: bigint
+}
+
+/** MFT as channels name it: whoever gives a deployment may write its addresses with capitals. */
+export function mftOf({ token }: Pick<Deployment, 'token'>): Hex {
+  return token.toLowerCase() as Hex
+}
+
+/** The token of a channel, in lower case. */
+export function tokenOf({ token }: ChannelRecord, deployment: Pick<Deployment, 'token'>): Hex {
+  return token ?? mftOf(deployment)
 }
 
 const PREFIX = 'channel.'

@@ -17,7 +17,7 @@ import type { Account } from '../chain/account.ts'
 import type { Chain, ChannelSlot } from '../chain/chain.ts'
 import type { Relay } from '../directory/relay.ts'
 import type { Store } from '../store/store.ts'
-import { type ChannelRecord, readChannels, writeChannel } from './channel-records.ts'
+import { type ChannelRecord, readChannels, tokenOf, writeChannel } from './channel-records.ts'
 import { deposit } from './deposit.ts'
 import { domainOf } from './quote-check.ts'
 
@@ -115,13 +115,12 @@ async function termsFor(
   { relay, quote }: ChannelWish,
 ): Promise<{ terms: ChannelTerms; id: Hex }> {
   const signer = secretKeyAccount(signerSecretKey)
-  const mft = chain.deployment.token.toLowerCase()
   const bounds = await chain.noticeBounds()
   const known = (await readChannels(store)).find(
     (record) =>
       record.nodeId === relay.nodeId &&
       record.payee === relay.payee &&
-      (record.token ?? mft) === toHex(quote.token) &&
+      tokenOf(record, chain.deployment) === toHex(quote.token) &&
       record.signer === toHex(signer) &&
       record.noticeSeconds >= quote.noticeSeconds,
   )

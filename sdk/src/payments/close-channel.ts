@@ -10,7 +10,7 @@ import {
   toHex,
 } from '@mainframe/protocol'
 import { type ChannelSlot, contractInterfaces } from '../chain/chain.ts'
-import type { ChannelRecord } from './channel-records.ts'
+import { type ChannelRecord, tokenOf } from './channel-records.ts'
 import type { ChannelContext } from './channels.ts'
 import { domainOf } from './quote-check.ts'
 
@@ -61,11 +61,6 @@ export async function emptyVaults(ctx: CloseContext, tokens: readonly Hex[]): Pr
   }
 }
 
-/** Of a channel; early records do not tell, and are of MFT. */
-export function tokenOf({ chain }: Pick<CloseContext, 'chain'>, { token }: ChannelRecord): Hex {
-  return token ?? chain.deployment.token
-}
-
 async function closeAtOnce(
   ctx: CloseContext,
   { record, slot, ask }: { record: ChannelRecord; slot: ChannelSlot; ask: Ask },
@@ -91,7 +86,7 @@ function endingChannel(
     terms: {
       payer: fromHex(account.address),
       payee: fromHex(payee),
-      token: fromHex(tokenOf({ chain }, record)),
+      token: fromHex(tokenOf(record, chain.deployment)),
       signer: fromHex(signer),
       noticeSeconds,
     },
@@ -117,9 +112,9 @@ async function send(
   await account.send({ to: chain.deployment.channels, data, what: WHAT[method] })
 }
 
-function termsOf(ctx: CloseContext, record: ChannelRecord) {
+function termsOf({ chain }: CloseContext, record: ChannelRecord) {
   const { payee, signer, noticeSeconds: notice } = record
-  return { payee, token: tokenOf(ctx, record), signer, notice }
+  return { payee, token: tokenOf(record, chain.deployment), signer, notice }
 }
 
 async function slotOf({ chain }: CloseContext, channelId: Hex): Promise<ChannelSlot> {

@@ -416,7 +416,7 @@ describe('reading the chain for an audit', () => {
       deployment: chain.deployment,
       account: keys.hotAccount,
       nodeKey: toHex(keys.nodeKey),
-      media: [chain.deployment.token],
+      media: [chain.deployment.token, `0x${'99'.repeat(20)}` as const],
       confirmations: DEPTH,
       epochSeconds: 86_400,
       pollMs: POLL_MS,
@@ -425,6 +425,7 @@ describe('reading the chain for an audit', () => {
     const then = await readChain(query, at)
     assert.deepEqual([then.block, then.directory.confirmedBlock], [at, at])
     assert.equal(then.cash.stakeBase, node.stake)
+    assert.equal(then.cash.media.length, 1, 'without the token that is none')
     await chain.mine(DEPTH)
     const now = await readChain(query)
     assert.equal(now.block, (await height()) - DEPTH)

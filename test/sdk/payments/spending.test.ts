@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import { BASE_PER_UNIT, fromHex, type Hex, type Quote, toHex } from '@mainframe/protocol'
 import { balance } from '../../../sdk/src/actions/balance.ts'
 import { spending } from '../../../sdk/src/actions/spending.ts'
+import type { Chain } from '../../../sdk/src/chain/chain.ts'
 import type { Settings } from '../../../sdk/src/options.ts'
 import { readChannels, writeChannel } from '../../../sdk/src/payments/channel-records.ts'
 import { openChannel } from '../../../sdk/src/payments/channels.ts'
@@ -60,6 +61,13 @@ describe('What a client has and has spent', () => {
       remainingBase: 4n * MFT - 12n,
     })
     assert.equal(totalBase, 10n * MFT - 12n, 'all that is not signed away')
+    const token = money.deployment.token.toUpperCase().replace('X', 'x') as Hex
+    const chain = { ...context.chain, deployment: { ...money.deployment, token } } as Chain
+    assert.deepEqual(
+      (await balance({ ...context, chain })).channels,
+      channels,
+      'however it is spelt',
+    )
   })
 
   it('is never less than what was claimed, though the store forgot what was signed', async () => {
