@@ -184,7 +184,7 @@ export class TestClient {
       limits: {
         media: [
           {
-            token: deployment.token,
+            token: deployment.token.toLowerCase() as Hex,
             mostBaseUnitsPerUnit: BASE_PER_UNIT,
             depositBase: MFT,
             maxDepositBase: 10n * MFT,
