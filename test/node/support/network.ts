@@ -8,6 +8,7 @@ import {
   buildOnion,
   discloseAddress,
   fromHex,
+  type Hex,
   inboxAddress,
   type KeyPair,
   LINK_VERSION,
