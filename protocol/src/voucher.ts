@@ -112,9 +112,9 @@ function typedDigest(
 
 /** 64-byte compact signature (EIP-2098): r, then s with the recovery bit on top; s is low. */
 export function signDigest(digest: Uint8Array, secretKey: Uint8Array): Uint8Array {
-  const signed = secp256k1.sign(digest, secretKey, { prehash: false, format: 'recovered' })
-  const compact = signed.slice(1)
-  compact[32] = (compact[32] ?? 0) | ((signed[0] ?? 0) << 7)
+  const { signature, recovery } = primitives.secp256k1Sign(digest, secretKey)
+  const compact = Uint8Array.from(signature)
+  compact[32] = (compact[32] ?? 0) | (recovery << 7)
   return compact
 }
 

@@ -12,11 +12,12 @@ import {
   releaseDigest,
   requestDigest,
   SIGNATURE_BYTES,
+  signDigest,
   toHex,
 } from '@mainframe/protocol'
 import type { Directory } from '../chain/directory.ts'
 import type { CreditLedger } from './credit-ledger.ts'
-import { SignatureQueue, signCompact } from './signatures.ts'
+import { SignatureQueue } from './signatures.ts'
 import type { SignedLog } from './signed-log.ts'
 
 export interface ReleasesOptions {
@@ -65,7 +66,7 @@ export class Releases {
     const release = { channelId: fromHex(row.channelId), epoch, finalAmount }
     const consent = releaseDigest(this.#separator, release)
     const { payeeSecret } = this.#options
-    return { outcome: 'released', finalAmount, signature: signCompact(consent, payeeSecret) }
+    return { outcome: 'released', finalAmount, signature: signDigest(consent, payeeSecret) }
   }
 
   /** The channel to end, or why not; all but the signature. One that is closing is let go as well. */

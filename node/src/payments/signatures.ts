@@ -51,14 +51,6 @@ interface PendingCheck {
   resolve(isSigned: boolean): void
 }
 
-/** Signs a digest at native speed: 64 bytes (EIP-2098), the same that `signDigest` gives. */
-export function signCompact(digest: Uint8Array, secretKey: Uint8Array): Uint8Array {
-  const { signature, recid } = secp256k1.ecdsaSign(digest, secretKey)
-  const compact = Uint8Array.from(signature)
-  compact[32] = (compact[32] ?? 0) | (recid << 7)
-  return compact
-}
-
 /** Checks signatures one after the other, in small parts between which packets are served. */
 export class SignatureQueue {
   readonly #limit: number

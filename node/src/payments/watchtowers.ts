@@ -5,6 +5,7 @@ import {
   type Deployment,
   type Hex,
   MainframeError,
+  signDigest,
   toHex,
 } from '@mainframe/protocol'
 import type { Directory } from '../chain/directory.ts'
@@ -19,7 +20,6 @@ import {
 } from '../watchtower/wire.ts'
 import type { Candidate } from './claim-batches.ts'
 import { unclaimedOf } from './credit-ledger.ts'
-import { signCompact } from './signatures.ts'
 import type { StoredVoucher, VoucherLog } from './voucher-log.ts'
 
 export interface WatchtowersOptions {
@@ -156,7 +156,7 @@ class Tower {
     const time = Math.floor(Date.now() / 1_000)
     const told = ({ voucher, token }: Candidate) => wireVoucher(voucher, token)
     const body = Buffer.from(JSON.stringify({ payee, time, vouchers: vouchers.map(told) }))
-    const signature = toHex(signCompact(requestDigest(deployment, body), payeeSecret))
+    const signature = toHex(signDigest(requestDigest(deployment, body), payeeSecret))
     const response = await fetch(new URL(this.#url.replace(/\/+$/, '') + VOUCHERS_PATH), {
       method: 'POST',
       headers: { 'content-type': 'application/json', [SIGNATURE_HEADER]: signature },

@@ -1,5 +1,6 @@
-/** The primitives from libsodium, for Node, and Keccak from WebAssembly. */
+/** The primitives for Node: from libsodium, ECDSA from libsecp256k1, Keccak from WebAssembly. */
 import { createKeccak } from 'hash-wasm'
+import secp256k1 from 'secp256k1'
 import sodium from 'sodium-native'
 import { MainframeError } from '../errors.ts'
 import type { AeadInput, Primitives } from './primitives.ts'
@@ -145,6 +146,11 @@ function ed25519Verify(key: Uint8Array, message: Uint8Array, signature: Uint8Arr
   return sodium.crypto_sign_verify_detached(asBuffer(signature), asBuffer(message), asBuffer(key))
 }
 
+function secp256k1Sign(digest: Uint8Array, secretKey: Uint8Array) {
+  const { signature, recid } = secp256k1.ecdsaSign(digest, secretKey)
+  return { signature, recovery: recid }
+}
+
 function randomBytes(length: number): Uint8Array {
   const out = new Uint8Array(length)
   sodium.randombytes_buf(asBuffer(out))
@@ -188,6 +194,7 @@ export const primitives: Primitives = {
   ed25519PublicKey: (seed) => ed25519KeyPair(seed).publicKey,
   ed25519Sign,
   ed25519Verify,
+  secp256k1Sign,
   randomBytes,
   randomFill,
 }

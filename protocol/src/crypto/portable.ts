@@ -1,6 +1,7 @@
 /** The primitives from the noble libraries, for browsers and wherever libsodium is not at hand. */
 import { chacha20poly1305 } from '@noble/ciphers/chacha.js'
 import { ed25519, x25519 } from '@noble/curves/ed25519.js'
+import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { blake2b } from '@noble/hashes/blake2.js'
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256, sha512 } from '@noble/hashes/sha2.js'
@@ -48,6 +49,11 @@ function verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Arra
 
 const littleEndian = (bytes: Uint8Array) => bytesToBigint(bytes.toReversed())
 
+function signRecoverably(digest: Uint8Array, secretKey: Uint8Array) {
+  const signed = secp256k1.sign(digest, secretKey, { prehash: false, format: 'recovered' })
+  return { signature: signed.slice(1), recovery: signed[0] ?? 0 }
+}
+
 export const primitives: Primitives = {
   x25519: sharedSecret,
   x25519PublicKey: (secretKey) => x25519.getPublicKey(secretKey),
@@ -60,6 +66,7 @@ export const primitives: Primitives = {
   ed25519PublicKey: (seed) => ed25519.getPublicKey(seed),
   ed25519Sign: (seed, message) => ed25519.sign(message, seed),
   ed25519Verify: verify,
+  secp256k1Sign: signRecoverably,
   randomBytes,
   randomFill: (target) => target.set(randomBytes(target.length)),
 }

@@ -18,6 +18,11 @@ export interface Primitives {
   ed25519PublicKey(seed: Uint8Array): Uint8Array
   ed25519Sign(seed: Uint8Array, message: Uint8Array): Uint8Array
   ed25519Verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean
+  /** ECDSA over secp256k1 with the nonce of RFC 6979 and low s: r, then s, and the recovery bit. */
+  secp256k1Sign(
+    digest: Uint8Array,
+    secretKey: Uint8Array,
+  ): { signature: Uint8Array; recovery: number }
   randomBytes(length: number): Uint8Array
   /** Random bytes that are no secret: padding. */
   randomFill(target: Uint8Array): void

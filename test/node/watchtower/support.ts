@@ -14,7 +14,6 @@ import {
   voucherDigest,
 } from '@mainframe/protocol'
 import type { Directory, RelayEntry } from '../../../node/src/chain/directory.ts'
-import { signCompact } from '../../../node/src/payments/signatures.ts'
 import type { StoredVoucher } from '../../../node/src/payments/voucher-log.ts'
 import { requestDigest, wireVoucher } from '../../../node/src/watchtower/wire.ts'
 
@@ -110,5 +109,5 @@ export function requestOf(
   const told = vouchers.map((voucher) => wireVoucher(voucher, token))
   const request = { payee: payee.account, time, vouchers: told }
   const body = Buffer.from(JSON.stringify(request))
-  return [body, signCompact(requestDigest(of, body), signWith)]
+  return [body, signDigest(requestDigest(of, body), signWith)]
 }

@@ -206,6 +206,25 @@ describe('primitives: native equals portable equals node:crypto', () => {
     )
   })
 
+  it('secp256k1 signs as RFC 6979 has it, with low s, and both alike', () => {
+    // RFC 6979 has no vector of this curve; this one is known from Bitcoin's libraries
+    const digest = createHash('sha256').update('Satoshi Nakamoto').digest()
+    const key = Uint8Array.from({ length: 32 }, (_, i) => (i === 31 ? 1 : 0))
+    const r = '934b1ea10a4b3c1757e2b0c017d0b6143ce3c9a7e6a4a49860d7a6ab210ee3d8'
+    const s = '2442ce9d2b916064108014783e923ec36b49743e2ffa1c4496f01a512aafd9e5'
+    for (const [, p] of both) {
+      assert.equal(buffer(p.secp256k1Sign(digest, key).signature).toString('hex'), r + s)
+    }
+    fc.assert(
+      fc.property(bytes(32), bytes(32), (message, secret) => {
+        secret[0] = 1 // a key below the order of the curve, and not zero
+        const expected = portable.secp256k1Sign(message, secret)
+        assert.deepEqual(native.secp256k1Sign(message, secret), expected)
+      }),
+      { numRuns: 100 },
+    )
+  })
+
   it('Ed25519 keys and signatures agree, and each verifies the other', () => {
     fc.assert(
       fc.property(bytes(32), bytesUpTo(100), (seed, message) => {
