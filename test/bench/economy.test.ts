@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { unitsToBase } from '@mainframe/protocol'
 import { benchEconomy, type EconomyFigures } from '../../bench/economy.ts'
+import { whenLong } from '../helpers/long.ts'
 
 const SIZE = { relays: 4, clients: 2, messages: 4 }
 const quietly = () => {}
@@ -14,7 +15,7 @@ describe('the economy', () => {
     }
   })
 
-  describe('of relays with prices and margins of their own', () => {
+  describe('of relays with prices and margins of their own', whenLong, () => {
     let figures: EconomyFigures
     before(async () => {
       figures = await benchEconomy(SIZE, quietly)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { benchPayments, type PaymentFigures } from '../../bench/payments.ts'
+import { whenLong } from '../helpers/long.ts'
 
 /** Enough to see that everything is measured; how fast it is, a bench says and no test. */
 const TINY = {
@@ -10,7 +11,7 @@ const TINY = {
   traffic: { rounds: 2, packetsOfRound: 600 },
 }
 
-describe('the payments bench', () => {
+describe('the payments bench', whenLong, () => {
   let figures: PaymentFigures
   const progress: string[] = []
   before(async () => {

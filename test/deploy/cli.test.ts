@@ -4,6 +4,7 @@ import { after, afterEach, before, beforeEach, describe, it, mock } from 'node:t
 import { Wallet } from 'ethers'
 import { main } from '../../deploy/main.ts'
 import { freePorts } from '../../localnet/src/ports.ts'
+import { whenLong } from '../helpers/long.ts'
 import { command } from './support/command.ts'
 import { NODE_KINDS, startNode, type TestNode } from './support/nodes.ts'
 import { createPlace, type Place } from './support/place.ts'
@@ -90,7 +91,7 @@ describe('The command line of npm run deploy', () => {
 })
 
 for (const kind of NODE_KINDS) {
-  describe(`npm run deploy as a process (${kind})`, () => {
+  describe(`npm run deploy as a process (${kind})`, kind === 'anvil' ? {} : whenLong, () => {
     let node: TestNode
     let place: Place
     before(async () => {

@@ -15,6 +15,7 @@ import {
   parseAnswer,
   requestDigest,
   SIGNATURE_HEADER,
+  type TowerOutcome,
   VOUCHERS_PATH,
   wireVoucher,
 } from '../watchtower/wire.ts'
@@ -52,6 +53,8 @@ const TIMEOUT_MS = 15_000
 const MAX_PAUSE_MS = 5 * 60_000
 /** A voucher that a watchtower does not take is not offered again before. */
 const REFUSED_PAUSE_MS = 60_000
+/** Of a watchtower whose view of the chain is behind ours: it may take the voucher at the next try. */
+const LAGGING: readonly TowerOutcome[] = ['unknown-channel', 'wrong-epoch']
 /** How often everything is sent again: a watchtower may have lost what it held. */
 const RENEW_MS = 60 * 60_000
 /** No answer is longer. */
@@ -176,7 +179,7 @@ class Tower {
   /** Believed as far as it goes: a watchtower that lies is one that does not work. */
   #learn({ channelId, outcome, epoch, amount }: Held): void {
     const id = channelId as Hex
-    if (outcome === 'held') this.#refusedMs.delete(id)
+    if (outcome === 'held' || LAGGING.includes(outcome)) this.#refusedMs.delete(id)
     else this.#refusedMs.set(id, Date.now())
     this.#copy.set(id, { epoch, amount: BigInt(amount) })
   }
