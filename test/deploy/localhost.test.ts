@@ -15,6 +15,7 @@ import {
 import { Contract, type InterfaceAbi, JsonRpcProvider, keccak256 } from 'ethers'
 import { CONTRACTS } from '../../deploy/contracts.ts'
 import type { Outcome } from '../../deploy/report.ts'
+import { whenLong } from '../helpers/long.ts'
 import { NODE_KINDS, startNode, type TestNode } from './support/nodes.ts'
 import { createPlace, deployFrom, type Place, withEnvironment } from './support/place.ts'
 
@@ -39,7 +40,7 @@ type Printed = Omit<Outcome, 'plan'> & {
 }
 
 for (const kind of NODE_KINDS) {
-  describe(`npm run deploy on localhost (${kind})`, () => {
+  describe(`npm run deploy on localhost (${kind})`, kind === 'anvil' ? {} : whenLong, () => {
     let node: TestNode
     let place: Place
     let fresh: string

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { claimEarnings, readConservation } from '@mainframe/localnet'
+import { whenLong } from '../helpers/long.ts'
 import { describeClocks } from './faults/clocks.ts'
 import { describeFullDisks } from './faults/full-disk.ts'
 import { describeHostilePeers } from './faults/hostile-peers.ts'
@@ -12,7 +13,7 @@ import { describeHostileRelays } from './faults/hostile-relays.ts'
 import { describeKilled } from './faults/killed.ts'
 import { type FaultWorld, startFaultWorld } from './faults/world.ts'
 
-describe('a network of sixteen relays goes on', () => {
+describe('a network of sixteen relays goes on', whenLong, () => {
   let world: FaultWorld
   before(async () => {
     world = await startFaultWorld()

@@ -183,15 +183,14 @@ describe('Mainframe', () => {
 
   it('tells what its account has, and that no relay can be reached', async () => {
     const client = await open()
-    const { coinBase, ...balance } = await client.balance()
+    const { coinBase, medium, ...balance } = await client.balance()
     assert.ok(coinBase > 0n)
-    assert.deepEqual(balance, {
-      account: client.account,
-      mftBase: 2n * MFT,
-      vaultBase: 0n,
-      channels: { depositBase: 0n, signedBase: 0n, claimedBase: 0n, remainingBase: 0n },
-      totalBase: 2n * MFT,
-    })
+    const channels = { depositBase: 0n, signedBase: 0n, claimedBase: 0n, remainingBase: 0n }
+    const totals = { vaultBase: 0n, channels, totalBase: 2n * MFT }
+    assert.deepEqual(balance, { account: client.account, mftBase: 2n * MFT, ...totals })
+    const { token, ...paidWith } = medium
+    assert.equal(token, chain.deployment.token.toLowerCase())
+    assert.deepEqual(paidWith, { walletBase: 2n * MFT, ...totals })
     await assert.rejects(client.openChannel(), { code: 'NETWORK_NO_RELAY' })
   })
 
