@@ -57,14 +57,21 @@ function settleEpoch(
   if (leftBase > 0n) move('advances', earned.leftover, leftBase)
 }
 
-/** Enters a channel from which this relay pays. */
+/**
+ * Enters a channel from which this relay pays. An epoch that has ended is brought to its end first, under
+ * its own number: what a kill leaves of these entries must not look as if the new epoch had begun.
+ */
 export function settleOutgoing(book: Book, day: number, facts: OutgoingFacts): void {
-  const { claimedBase, restBase, signedBase, isClosed, epoch } = facts
-  const isExplained = isClosed || epoch > epochIn(book, facts)
+  const { epoch, earlierBase, claimedBase, restBase, signedBase, isClosed } = facts
+  if (epoch > epochIn(book, facts)) {
+    const { move, of } = mover(book, day, { ...facts, epoch: epoch - 1 })
+    if (earlierBase > of('paid')) move('paid', 'signed', earlierBase - of('paid'))
+    move('signed', 'unsigned', -of('signed'))
+  }
   const { move, of } = mover(book, day, facts)
   if (claimedBase > of('paid')) move('paid', 'signed', claimedBase - of('paid'))
   const signedMore = signedBase - of('signed')
-  if (signedMore > 0n || isExplained) move('signed', 'unsigned', signedMore)
+  if (signedMore > 0n || isClosed) move('signed', 'unsigned', signedMore)
   move('unsigned', 'vault', restBase - of('unsigned') - of('signed'))
 }
 
