@@ -31,6 +31,9 @@ if (unknown.length > 0) {
 }
 const chosen = wanted.length > 0 ? wanted : suites
 
+// Whoever needs the contracts finds them compiled, and none of what the compiler says among what he prints.
+await run([HARDHAT_CLI, 'build', '--quiet'])
+
 const results: Counts[] = []
 const others = chosen.filter((name) => name !== 'contracts' && name !== 'e2e').filter(hasTests)
 if (others.length > 0) results.push(await runNode(others, 2))

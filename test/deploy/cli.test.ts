@@ -154,7 +154,7 @@ describe('npm run deploy on localhost with a key in the environment', () => {
   })
 })
 
-describe('npm run deploy that is killed', () => {
+describe('npm run deploy that is killed', whenLong, () => {
   it('finishes the same deployment when it is run again', async () => {
     const node = await startNode('Hardhat node')
     const place = await createPlace()

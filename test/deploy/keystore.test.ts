@@ -3,6 +3,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { whenLong } from '../helpers/long.ts'
 import { atHome, deployAtHome, keystore } from './support/keystore.ts'
 import type { TestNode } from './support/nodes.ts'
 import { deployFrom, withEnvironment } from './support/place.ts'
@@ -10,7 +11,7 @@ import { enterSepolia, type Sepolia, startSepoliaNode } from './support/sepolia.
 
 const PASSWORD = 'correct horse battery'
 
-describe("Hardhat's keystore", () => {
+describe("Hardhat's keystore", whenLong, () => {
   let node: TestNode
   let sepolia: Sepolia
   let home: string

@@ -6,12 +6,13 @@ import { readArtifact } from '../../deploy/artifacts.ts'
 import { CONTRACTS } from '../../deploy/contracts.ts'
 import type { VerifyCommand } from '../../deploy/options.ts'
 import { runVerify } from '../../deploy/verify.ts'
+import { whenLong } from '../helpers/long.ts'
 import type { TestNode } from './support/nodes.ts'
 import { deployFrom, withEnvironment } from './support/place.ts'
 import { enterSepolia, SEPOLIA, type Sepolia, startSepoliaNode } from './support/sepolia.ts'
 import { type FakeSourcify, startSourcify } from './support/sourcify.ts'
 
-describe('npm run deploy -- verify', () => {
+describe('npm run deploy -- verify', whenLong, () => {
   let node: TestNode
   let sepolia: Sepolia
   let sourcify: FakeSourcify

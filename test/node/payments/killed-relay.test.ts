@@ -1,6 +1,6 @@
 /**
  * A relay process that is killed, again and again, while one payer sends vouchers and packets to it
- * and it claims. `RELAY_KILLS` sets how often (8 unless told otherwise), `FUZZ_SEED` repeats the
+ * and it claims. `RELAY_KILLS` sets how often (6 unless told otherwise), `FUZZ_SEED` repeats the
  * moments as far as a machine can.
  */
 import assert from 'node:assert/strict'
@@ -26,7 +26,7 @@ import { inboxPacket } from '../support/rule-world.ts'
 import { Seeded } from '../support/seeded.ts'
 import { UNIT, vaultOf } from './support.ts'
 
-const KILLS = Number(process.env.RELAY_KILLS ?? 8)
+const KILLS = Number(process.env.RELAY_KILLS ?? 6)
 const SEED = Number(process.env.FUZZ_SEED ?? randomInt(2 ** 32))
 const CLI = new URL('../../../node/src/cli.ts', import.meta.url).pathname
 const LISTENING_TIMEOUT_MS = 60_000
