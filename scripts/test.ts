@@ -36,7 +36,7 @@ await run([HARDHAT_CLI, 'build', '--quiet'])
 
 const results: Counts[] = []
 const others = chosen.filter((name) => name !== 'contracts' && name !== 'e2e').filter(hasTests)
-if (others.length > 0) results.push(await runNode(others, 2))
+if (others.length > 0) results.push(await runNode(others, 3))
 // A network of processes waits much and needs both cores at times: one at a time, beside Hardhat, which needs one.
 const networks = chosen.includes('e2e') ? runNode(['e2e'], 1) : undefined
 const contracts = chosen.includes('contracts') ? runContracts() : undefined
