@@ -3,7 +3,6 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { whenLong } from '../helpers/long.ts'
 import { atHome, deployAtHome, keystore } from './support/keystore.ts'
 import type { TestNode } from './support/nodes.ts'
 import { deployFrom, withEnvironment } from './support/place.ts'
@@ -11,7 +10,7 @@ import { enterSepolia, type Sepolia, startSepoliaNode } from './support/sepolia.
 
 const PASSWORD = 'correct horse battery'
 
-describe("Hardhat's keystore", whenLong, () => {
+describe("Hardhat's keystore", () => {
   let node: TestNode
   let sepolia: Sepolia
   let home: string

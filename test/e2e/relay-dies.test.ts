@@ -10,7 +10,6 @@ import {
   traceMessages,
 } from '@mainframe/localnet'
 import { createKeyPair } from '@mainframe/protocol'
-import { whenLong } from '../helpers/long.ts'
 import { Mailbox } from './support/mailbox.ts'
 import { goOnLine, invite, revive, startNetwork, type TestNetwork } from './support/network.ts'
 import { assertOnceEach, exchange, type Party, send } from './support/party.ts'
@@ -23,7 +22,7 @@ type Role = 'entry' | 'subscription' | 'neither'
  * One relay is killed in every role. Not three relays: one that crashed executes no FORWARD for half
  * an hour (PROTOCOL.md §2), and of six relays hardly three hops would be left.
  */
-describe('a network in which a relay is killed while messages flow both ways', whenLong, () => {
+describe('a network in which a relay is killed while messages flow both ways', () => {
   let network: TestNetwork
   let people: readonly [Person, Person]
   let victim: RelayProcess
