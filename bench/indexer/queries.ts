@@ -1,5 +1,7 @@
 /** Requests at a steady rate, whether the earlier ones were answered or not. */
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Hex, SERVICE_NAMES, toHex } from '@mainframe/protocol'
 import type { Database } from '../../indexer/src/db/database.ts'
@@ -7,12 +9,12 @@ import { quantile, rounded } from '../world/statistics.ts'
 
 const SECONDS = 6
 /** The first seconds warm up and do not count. */
-const WARM_UP_SECONDS = 4
+const WARM_UP_SECONDS = 10
 
 /** 99th percentile in milliseconds of what these requests take at `perSecond`; infinite when too many are refused. */
 export async function p99OfRequests(
   perSecond: number,
-  request: () => Promise<Response>,
+  request: () => Promise<boolean>,
 ): Promise<number> {
   const times: number[] = []
   const pending: Promise<void>[] = []
@@ -24,7 +26,7 @@ export async function p99OfRequests(
     const waitMs = due - performance.now()
     if (waitMs > 0) await sleep(waitMs)
     pending.push(
-      answered(request).then((isAnswered) => {
+      request().then((isAnswered) => {
         // a refusal is no answer: with one in a hundred of them there is no 99th percentile
         const ms = isAnswered ? performance.now() - due : Number.POSITIVE_INFINITY
         if (i >= perSecond * WARM_UP_SECONDS) times.push(ms)
@@ -35,32 +37,34 @@ export async function p99OfRequests(
   return rounded(quantile(times, 0.99), 1)
 }
 
-async function answered(request: () => Promise<Response>): Promise<boolean> {
+/** `fetch` would cost as much as the answer that it fetches, on the same two cores. */
+const agent = new Agent({ keepAlive: true })
+
+/** Whether it was answered with 200; false as well when no connection came about, or it broke. */
+async function ask(url: string, body?: object): Promise<boolean> {
   try {
-    const response = await request()
-    await response.text()
-    return response.ok
+    const headers = { 'content-type': 'application/json' }
+    const request = httpRequest(url, { agent, ...(body && { method: 'POST', headers }) })
+    request.end(body && JSON.stringify(body))
+    const [response] = (await once(request, 'response')) as [IncomingMessage]
+    response.resume()
+    await once(response, 'end')
+    return response.statusCode === 200
   } catch {
-    return false // no connection came about, or it broke
+    return false
   }
 }
 
-/** The requests that are measured, of an indexer at `url`. */
+/** The requests that are measured, of an indexer at `url`. Some 15 of 500,000 nodes share a prefix. */
 export function requestsOf(url: string) {
   const random = (): Hex => toHex(randomBytes(32))
   return {
-    prefix: () => fetch(`${url}/v1/nodes?prefix=${random()}&bits=13&limit=50`),
-    closest: () => fetch(`${url}/v1/nodes/closest?to=${random()}&k=20`),
-    discover: () =>
-      fetch(`${url}/v1/discover`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({
-          need: [SERVICE_NAMES.route, SERVICE_NAMES.hold],
-          seed: random(),
-          k: 8,
-        }),
-      }),
+    prefix: () => ask(`${url}/v1/nodes?prefix=${random()}&bits=15&limit=50`),
+    closest: () => ask(`${url}/v1/nodes/closest?to=${random()}&k=20`),
+    discover: () => {
+      const need = [SERVICE_NAMES.route, SERVICE_NAMES.hold]
+      return ask(`${url}/v1/discover`, { need, seed: random(), k: 8 })
+    },
   }
 }
 

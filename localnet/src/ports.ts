@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
 import { MainframeError } from '@mainframe/protocol'
 
@@ -23,9 +24,20 @@ export async function claimPort(port: number, purpose: string): Promise<number> 
   }
 }
 
-/** `count` different free ports. */
+/** Below the ports that systems give to outgoing connections, one of which could take it meanwhile. */
+const LISTENING_PORTS = { from: 12_000, count: 20_000 }
+/** Ports that are tried for each that is wanted. */
+const TRIES = 50
+
+/** `count` different free ports. Throws `CONFIG_IN_USE` when there are hardly any. */
 export async function freePorts(count: number): Promise<number[]> {
   const ports = new Set<number>()
-  while (ports.size < count) ports.add(await claimPort(0, 'relay'))
+  for (let tries = 0; ports.size < count; tries++) {
+    const port = LISTENING_PORTS.from + randomInt(LISTENING_PORTS.count)
+    const claimed = await claimPort(port, 'relay').catch((error: unknown) => {
+      if (tries >= count * TRIES) throw error
+    })
+    if (claimed !== undefined) ports.add(claimed)
+  }
   return [...ports]
 }

@@ -27,7 +27,7 @@ export interface Recomputed {
   offers: Offer[]
 }
 
-const MOST_CANDIDATES = 4_000
+const MOST_CANDIDATES = 1_000
 const PER_OPERATOR = 2
 const FRESH_BLOCKS = 7_200
 /** Nothing was observed: 9 successes in 10 are assumed. */

@@ -3,8 +3,11 @@ import pg from 'pg'
 import { COLUMN_PARSERS, type Database, type Queryable, type SqlValue } from './database.ts'
 import { createMutex } from './mutex.ts'
 
-/** Connections for answering; the writer has one of its own. */
-const MAX_READERS = 8
+/**
+ * Connections for answering; the writer has one of its own. Each plans its statements and maps the
+ * server's memory for itself, so more of them than a small machine has cores make every answer dearer.
+ */
+const MAX_READERS = 4
 /** No answer of this service needs longer; a runaway query must not hold a connection. */
 const STATEMENT_TIMEOUT_MS = 20_000
 const CONNECT_TIMEOUT_MS = 5_000
@@ -105,7 +108,7 @@ async function inTransaction<T>(
 ): Promise<T> {
   const tx: Queryable = {
     async query<R extends object>(sql: string, params?: readonly SqlValue[]) {
-      const answer = await client.query(sql, params && [...params]).catch(rethrow)
+      const answer = await client.query(params ? prepared(sql, params) : sql).catch(rethrow)
       // a script answers with one result for each statement
       const last = Array.isArray(answer) ? answer.at(-1) : answer
       return last.rows as R[]
@@ -120,6 +123,16 @@ async function inTransaction<T>(
     await client.query('ROLLBACK').catch(() => undefined)
     throw error
   }
+}
+
+/** Names of statements by their text: every text is one of this program's own, so they are few. */
+const names = new Map<string, string>()
+
+/** A statement with parameters is parsed once a connection, and planned anew only while that pays. */
+function prepared(text: string, params: readonly SqlValue[]): pg.QueryConfig {
+  const name = names.get(text) ?? `s${names.size}`
+  names.set(text, name)
+  return { name, text, values: [...params] }
 }
 
 /** The URL may hold a password: neither it nor a driver's text about it is repeated. */

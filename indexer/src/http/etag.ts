@@ -1,7 +1,7 @@
 import type { ApiMeta } from '@mainframe/protocol'
 import type { App } from './context.ts'
 
-/** Prices change with the clock, between blocks too; aggregates are cached as long. */
+/** Prices change with the clock, between blocks too. */
 const SLOT_SECONDS = 5
 /** Answers that only a block changes. */
 const WITHOUT_CLOCK = /^\/v1\/(channels|accounts)\//

@@ -12,27 +12,35 @@ import { priceAnswer } from './answers.ts'
 import { LISTED, type PriceFilter, SCAN_LIMIT } from './nodes.ts'
 
 /** Relays that a discovery chooses among; beyond this it takes a seeded part of them. */
-const MAX_CANDIDATES = 4_000
+const MAX_CANDIDATES = 1_000
+
+/** What listed nodes ask for a service, and until when nobody's price rises by itself: Unix seconds. */
+export interface PriceSummary {
+  summary: ApiPriceSummary
+  until: number
+}
 
 /** p10, median and p90 of what listed nodes ask now; the median of two middle values is the lower. */
 export async function summarisePrices(
   tx: Queryable,
   meta: ApiMeta,
   { service, token }: { service: Hex; token: Hex },
-): Promise<ApiPriceSummary> {
-  const [row] = await tx.query<{ offers: number; quantiles: (string | null)[] | null }>(
-    `SELECT count(*) AS offers,
+): Promise<PriceSummary> {
+  type Row = { offers: number; quantiles: (string | null)[] | null; until: number | null }
+  const [row] = await tx.query<Row>(
+    `SELECT count(asked) AS offers, min(next_from) FILTER (WHERE next_from > $3::bigint) AS until,
        to_jsonb((percentile_disc(ARRAY[0.1, 0.5, 0.9]) WITHIN GROUP (ORDER BY asked))::text[])
          AS quantiles
      FROM (
-       SELECT ${currentPriceAt(3)} AS asked FROM price JOIN node USING (node_id)
+       SELECT ${currentPriceAt(3)} AS asked, next_from FROM price JOIN node USING (node_id)
        WHERE service = $1::bytea AND token = $2::bytea AND price.active
          AND node.signed AND node.active AND node.overlay_address IS NOT NULL
-     ) AS offer WHERE asked IS NOT NULL`,
+     ) AS offer`,
     [bytea(service), bytea(token), meta.now],
   )
   const [p10 = null, median = null, p90 = null] = row?.quantiles ?? []
-  return { service, token, offers: row?.offers ?? 0, p10, median, p90 }
+  const summary = { service, token, offers: row?.offers ?? 0, p10, median, p90 }
+  return { summary, until: row?.until ?? Number.POSITIVE_INFINITY }
 }
 
 /** A page of the offers of one service. */

@@ -61,13 +61,19 @@ const SummaryQuery = Type.Object(
   { additionalProperties: false },
 )
 
-/** The summary of one service, computed once for each block. */
-export function priceSummary(
+/** The summary of one service, computed once for each block and rise of a price. */
+export async function priceSummary(
   context: ApiContext,
   { tx, meta, service, token }: { tx: Queryable; meta: ApiMeta; service: Hex; token: Hex },
 ) {
-  const key = `prices ${service} ${token}`
-  return context.cache(meta, key, () => summarisePrices(tx, meta, { service, token }))
+  const read = () => summarisePrices(tx, meta, { service, token })
+  const { summary } = await context.cache(
+    meta,
+    `prices ${service} ${token}`,
+    read,
+    ({ until }) => until,
+  )
+  return summary
 }
 
 export function registerMarketRoutes(app: App, context: ApiContext): void {

@@ -6,6 +6,9 @@ import { type ApiContext, type App, parseService, readAnswer, responses } from '
 import { NetworkAnswer } from '../schemas.ts'
 import { priceSummary } from './market.ts'
 
+/** The picture shows prices, which rise with the clock. */
+const TOPOLOGY_SECONDS = 5
+
 const NetworkQuery = Type.Object(
   {
     topology: Type.Boolean({
@@ -42,7 +45,12 @@ export function registerNetworkRoute(app: App, context: ApiContext): void {
             hold: await summary(SERVICE_NAMES.hold),
           },
           topology: query.topology
-            ? await context.cache(meta, 'topology', () => readTopology(tx, meta, { token, relays }))
+            ? await context.cache(
+                meta,
+                'topology',
+                () => readTopology(tx, meta, { token, relays }),
+                () => meta.now + TOPOLOGY_SECONDS,
+              )
             : null,
         }
       }),
