@@ -100,6 +100,8 @@ export interface MainframeOptions {
   account: string | Signer
   /** Keys, signed amounts and cursors; the client opens and closes it. */
   store: Store
+  /** Encrypts everything in the store; the first one that a new store is opened with is kept. */
+  passphrase?: string
   /** `local` on a development chain, otherwise `standard`. */
   profile?: ProfileName
   /** FORWARD layers of a packet, 0 to 3; 3 unless given. */
@@ -117,6 +119,11 @@ export interface MainframeOptions {
    * as much as that may cost in `payWith`.
    */
   depositBase?: bigint
+  /**
+   * The most that may be signed away to relays in a day (UTC), in base units of what is paid with, also
+   * over restarts; no limit unless given. A day's budget should hold some windows of a relay.
+   */
+  budgetBasePerDay?: bigint
   /** The largest minimum deposit of a relay that is accepted; a hundred times as much unless given. */
   mostDepositBase?: bigint
   /** The longest notice of a channel that is accepted, in seconds; 7 days unless given. */
@@ -149,6 +156,7 @@ export interface Settings {
   times: RetryTimes
   medium: Medium
   depositBase: bigint
+  budgetBasePerDay: bigint | undefined
   limits: { mostDepositBase: bigint; mostNoticeSeconds: number }
   subscriptions: number
 }
@@ -174,6 +182,10 @@ export function resolveOptions(options: MainframeOptions): Settings {
   const mftBase = UNITS_PER_MFT * medium.mostBaseUnitsPerUnit
   const { depositBase = mftBase, mostDepositBase = 100n * mftBase } = options
   const { mostNoticeSeconds = 7 * 86_400 } = options
+  const { budgetBasePerDay } = options
+  if (budgetBasePerDay !== undefined && budgetBasePerDay < 0n) {
+    throw invalid('budgetBasePerDay is at least 0')
+  }
   if (depositBase <= 0n) throw invalid('depositBase is at least 1 base unit')
   return {
     profile,
@@ -184,6 +196,7 @@ export function resolveOptions(options: MainframeOptions): Settings {
     times: retryTimes(profile, delayMs, ackDelayMs),
     medium,
     depositBase,
+    budgetBasePerDay,
     limits: { mostDepositBase, mostNoticeSeconds },
     subscriptions,
   }

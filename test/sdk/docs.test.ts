@@ -8,6 +8,7 @@ import {
   fragmentMessage,
   loopMessage,
   MAX_FRAGMENTS,
+  publicationMessage,
 } from '../../sdk/src/messages/payload.ts'
 import { reassemblyDefaults } from '../../sdk/src/messages/reassembly.ts'
 
@@ -61,6 +62,8 @@ describe('docs/sdk.md', () => {
     const answer = acknowledgementMessage(acknowledgement, new Uint8Array(16))
     assert.equal(example('acknowledgement of fragments'), hex(answer.payload))
     assert.equal(example('loop with token'), hex(loopMessage(messageId).payload))
+    const publication = publicationMessage({ messageId, bytes, index: 0 })
+    assert.equal(example('publication, the bytes'), hex(publication.payload))
   })
 
   it('names every call of the client', async () => {

@@ -94,7 +94,7 @@ export async function send(context: ClientContext, parameters: SendParameters): 
 }
 
 /** Some X25519 keys cannot be sealed for; better said now than after the first packet. */
-function assertUsable(publicKey: Uint8Array): void {
+export function assertUsable(publicKey: Uint8Array): void {
   sealLayer({
     header: { luminosity: 0, address: inboxAddress(publicKey), expiryMinutes: roundUpExpiry(1) },
     publicKey,
@@ -102,7 +102,8 @@ function assertUsable(publicKey: Uint8Array): void {
   })
 }
 
-async function assertPath(context: ClientContext, count: number): Promise<void> {
+/** Whether there are an entry relay and hops now. Throws `NETWORK_NO_RELAY`, `PAYMENT_NO_MEDIUM`. */
+export async function assertPath(context: ClientContext, count: number): Promise<void> {
   const { directory, entry, random, settings } = context
   const view = await directory.fresh()
   const relay = entry.relay ?? entry.choose(view)
@@ -115,11 +116,10 @@ async function assertPath(context: ClientContext, count: number): Promise<void> 
   chooseHops({ view, entry: relay, count, random })
 }
 
-function giveUpOn(signal: AbortSignal, message: OutgoingMessage): void {
+/** Gives a message up when a signal says so. */
+export function giveUpOn(signal: AbortSignal, message: OutgoingMessage): void {
   const onAbort = () => message.fail(signal.reason)
   if (signal.aborted) onAbort()
   else signal.addEventListener('abort', onAbort, { once: true })
-  void message.whenDelivered
-    .catch(() => {})
-    .then(() => signal.removeEventListener('abort', onAbort))
+  void message.whenOver.then(() => signal.removeEventListener('abort', onAbort))
 }

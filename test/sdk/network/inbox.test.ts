@@ -19,8 +19,8 @@ import {
   fragmentCount,
   fragmentMessage,
 } from '../../../sdk/src/messages/payload.ts'
+import { personalReceiver } from '../../../sdk/src/messages/personal.ts'
 import type { ReassemblyLimits } from '../../../sdk/src/messages/reassembly.ts'
-import { Receiver } from '../../../sdk/src/messages/receiver.ts'
 import { Inbox } from '../../../sdk/src/network/inbox.ts'
 import { pack } from '../../../sdk/src/network/packing.ts'
 import { type MainframeOptions, PROFILES, resolveOptions } from '../../../sdk/src/options.ts'
@@ -75,7 +75,7 @@ async function rigOf(
   const { store = memoryStore(), keyPair = createKeyPair(), seed = 1 } = options
   const rig = { keyPair, received: [] as ReceivedMessage[] } as unknown as Rig
   rig.view = makeView(relays.map(({ relay }) => relay))
-  const receiver = new Receiver({
+  const receiver = personalReceiver({
     keyPair,
     clock: systemClock,
     random: systemRandom,
@@ -103,8 +103,9 @@ async function rigOf(
     clock: systemClock,
     random: seededRandom(seed),
     settings: { ...resolveOptions({ network } as unknown as MainframeOptions), profile },
-    publicKey: keyPair.publicKey,
+    address: inboxAddress(keyPair.publicKey),
     entry: () => options.entry?.relay,
+    others: () => new Set(),
   })
   rig.subscribed = () => relays.filter(({ links }) => links > 0)
   rig.close = async () => {
