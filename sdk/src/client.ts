@@ -3,6 +3,7 @@ import { type Balance, balance } from './actions/balance.ts'
 import { closeChannel } from './actions/close-channel.ts'
 import { type DiscoverParameters, type DiscoverResult, discover } from './actions/discover.ts'
 import { type Estimate, type EstimateParameters, estimate } from './actions/estimate.ts'
+import { type Health, health } from './actions/health.ts'
 import { messages } from './actions/messages.ts'
 import { type OpenedChannel, openChannel } from './actions/open-channel.ts'
 import { type SendParameters, type Sent, send } from './actions/send.ts'
@@ -132,6 +133,11 @@ export class Mainframe {
 
   balance(): Promise<Balance> {
     return balance(this.#context)
+  }
+
+  /** What does not work, and why; asks the chain and the store. Never rejects. */
+  health(): Promise<Health> {
+    return health(this.#context)
   }
 
   spending(): Promise<Spending> {

@@ -8,7 +8,13 @@ import { Directory } from './directory/directory.ts'
 import { createExperience } from './directory/experience.ts'
 import { Completed } from './messages/completed.ts'
 import { Guards } from './network/guards.ts'
-import { type MainframeOptions, resolveOptions, type Settings } from './options.ts'
+import { resolveNetwork } from './network-profile.ts'
+import {
+  type ClientOptions,
+  type MainframeOptions,
+  resolveOptions,
+  type Settings,
+} from './options.ts'
 import { Budget } from './payments/budget.ts'
 import type { ChannelContext } from './payments/channels.ts'
 import { randomBytes, systemRandom } from './random.ts'
@@ -21,7 +27,8 @@ const INBOX_SECRET = 'inbox-secret'
 const VOUCHER_SECRET = 'voucher-secret'
 
 /** The store is open already; everything else is opened here, and closed again when that fails. */
-export async function createContext(options: MainframeOptions): Promise<ClientContext> {
+export async function createContext(given: MainframeOptions): Promise<ClientContext> {
+  const options = { ...given, network: await resolveNetwork(given.network, given.fetch) }
   const settings = resolveOptions(options)
   const { rpcUrl, deployment } = options.network
   const { pollMs } = settings.profile
@@ -35,7 +42,7 @@ export async function createContext(options: MainframeOptions): Promise<ClientCo
 }
 
 async function assemble(
-  options: MainframeOptions,
+  options: ClientOptions,
   settings: Settings,
   chain: Chain,
 ): Promise<ClientContext> {

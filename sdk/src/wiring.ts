@@ -11,7 +11,7 @@ import { Entry } from './network/entry.ts'
 import { GroupInboxes } from './network/group-inboxes.ts'
 import { connect as connectByLibp2p } from './network/host.ts'
 import { Inbox } from './network/inbox.ts'
-import type { MainframeOptions } from './options.ts'
+import type { ClientOptions, MainframeOptions } from './options.ts'
 
 /** Wait before the directory is asked for again for somebody who wants to send. */
 const DIRECTORY_RETRY_MS = 5_000
@@ -32,7 +32,7 @@ type Known = Pick<
 > & { completed: Completed }
 
 /** The parts that know each other only by callbacks: none of them calls before all are there. */
-export function wire(known: Known, options: MainframeOptions): ClientContext {
+export function wire(known: Known, options: ClientOptions): ClientContext {
   const { settings, clock, random, store, directory, experience, keyPair } = known
   const connect = options.connect ?? connectByLibp2p
   const late = {

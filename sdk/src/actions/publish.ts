@@ -5,7 +5,7 @@ import { publicationCount } from '../messages/payload.ts'
 import { assertDelay } from '../options.ts'
 import { randomBytes } from '../random.ts'
 import { type Estimate, estimateFor } from './estimate.ts'
-import { assertPath, assertUsable, giveUpOn } from './send.ts'
+import { assertSendable, assertUsable, giveUpOn } from './send.ts'
 
 /** The inbox of a group as of one epoch. */
 export interface GroupKey {
@@ -66,7 +66,7 @@ export async function publish(
   const count = publicationCount(length)
   const forecast = await estimateFor(context, { ...to, length, count, hops, holdClass })
   assertUsable(to.publicKey)
-  await assertPath(context, hops)
+  await assertSendable(context, forecast)
   signal?.throwIfAborted()
   // durable before any packet leaves: it would come back as a stranger's after a crash
   const isEchoed = await groups.willEcho(to.address, toHex(messageId).slice(2))

@@ -16,3 +16,11 @@ export function fileStore(_folder: string): Store {
     'A browser has no folders: pass indexedDbStore() or memoryStore()',
   )
 }
+
+/** Refuses with `CONFIG_INVALID`: a browser reads no files. */
+export async function readLocalProfile(_file?: string): Promise<string> {
+  throw new MainframeError(
+    'CONFIG_INVALID',
+    'A browser cannot look for a local network: pass the URL or the text of its profile',
+  )
+}

@@ -9,7 +9,7 @@ import {
   PUBLICATION_BYTES,
   publicationCount,
 } from '../../../sdk/src/messages/payload.ts'
-import { PROFILES } from '../../../sdk/src/options.ts'
+import { PROFILES } from '../../../sdk/src/profiles.ts'
 import { randomBytes } from '../../../sdk/src/random.ts'
 import { type FakeClock, fakeClock } from '../support/fake-clock.ts'
 import { hexOf } from '../support/relays.ts'

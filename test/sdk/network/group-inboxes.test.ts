@@ -14,7 +14,8 @@ import {
 } from '../../../sdk/src/messages/payload.ts'
 import { type GroupInbox, GroupInboxes } from '../../../sdk/src/network/group-inboxes.ts'
 import { pack } from '../../../sdk/src/network/packing.ts'
-import { type MainframeOptions, PROFILES, resolveOptions } from '../../../sdk/src/options.ts'
+import { type ClientOptions, resolveOptions } from '../../../sdk/src/options.ts'
+import { PROFILES } from '../../../sdk/src/profiles.ts'
 import { randomBytes, systemRandom } from '../../../sdk/src/random.ts'
 import { memoryStore } from '../../../sdk/src/store/memory-store.ts'
 import type { Store } from '../../../sdk/src/store/store.ts'
@@ -83,7 +84,7 @@ function rigOf(
     store,
     clock: systemClock,
     random: seededRandom(seed),
-    settings: { ...resolveOptions({ network } as unknown as MainframeOptions), profile },
+    settings: { ...resolveOptions({ network } as unknown as ClientOptions), profile },
     entry: () => options.entry?.relay,
     personal: () => rig.personal,
     onEcho: (key, index) => void rig.echoes.push(`${key} ${index}`),

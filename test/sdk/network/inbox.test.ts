@@ -23,7 +23,8 @@ import { personalReceiver } from '../../../sdk/src/messages/personal.ts'
 import type { ReassemblyLimits } from '../../../sdk/src/messages/reassembly.ts'
 import { Inbox } from '../../../sdk/src/network/inbox.ts'
 import { pack } from '../../../sdk/src/network/packing.ts'
-import { type MainframeOptions, PROFILES, resolveOptions } from '../../../sdk/src/options.ts'
+import { type ClientOptions, resolveOptions } from '../../../sdk/src/options.ts'
+import { PROFILES } from '../../../sdk/src/profiles.ts'
 import { randomBytes, systemRandom } from '../../../sdk/src/random.ts'
 import { memoryStore } from '../../../sdk/src/store/memory-store.ts'
 import type { Store } from '../../../sdk/src/store/store.ts'
@@ -102,7 +103,7 @@ async function rigOf(
     store,
     clock: systemClock,
     random: seededRandom(seed),
-    settings: { ...resolveOptions({ network } as unknown as MainframeOptions), profile },
+    settings: { ...resolveOptions({ network } as unknown as ClientOptions), profile },
     address: inboxAddress(keyPair.publicKey),
     entry: () => options.entry?.relay,
     others: () => new Set(),

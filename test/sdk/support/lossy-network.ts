@@ -12,7 +12,7 @@ import { decodePayload, fragmentCount } from '../../../sdk/src/messages/payload.
 import { personalReceiver } from '../../../sdk/src/messages/personal.ts'
 import type { Receiver } from '../../../sdk/src/messages/receiver.ts'
 import { pack } from '../../../sdk/src/network/packing.ts'
-import { PROFILES } from '../../../sdk/src/options.ts'
+import { PROFILES } from '../../../sdk/src/profiles.ts'
 import { type Random, randomBytes } from '../../../sdk/src/random.ts'
 import { memoryStore } from '../../../sdk/src/store/memory-store.ts'
 import type { Store } from '../../../sdk/src/store/store.ts'
