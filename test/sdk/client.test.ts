@@ -76,8 +76,8 @@ describe('Mainframe', () => {
     }
 
     it('refuses to do without an indexer', async () => {
-      const options = await optionsOf()
-      const network = { ...options.network, indexers: [] }
+      const { rpcUrl, deployment } = chain
+      const network = { rpcUrl, deployment, indexers: [] }
       await assert.rejects(open({ network }), { code: 'CONFIG_INVALID', message: /indexer/ })
     })
 
@@ -133,7 +133,7 @@ describe('Mainframe', () => {
       const aborted = AbortSignal.abort(new RangeError('no more'))
       const late = client.send(stranger, bytes, { hops: 1, signal: aborted })
       await assert.rejects(late, /no more/)
-      assert.deepEqual(await client.spending(), [])
+      assert.deepEqual((await client.spending()).channels, [])
     })
 
     it('gives a message up when it is told to, in time, or at the end', async () => {

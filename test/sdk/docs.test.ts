@@ -8,6 +8,7 @@ import {
   fragmentMessage,
   loopMessage,
   MAX_FRAGMENTS,
+  publicationMessage,
 } from '../../sdk/src/messages/payload.ts'
 import { reassemblyDefaults } from '../../sdk/src/messages/reassembly.ts'
 
@@ -28,12 +29,14 @@ describe('docs/sdk.md', () => {
       .filter(([cell]) => first.test(cell ?? ''))
 
   it('lists every value of the profiles as the source has it', () => {
-    const listed = rows(/^`\w+(?:Ms|tries)`$|^`tries`$/).filter((cells) => cells.length === 4)
+    const listed = rows(/^`(?:\w+Ms|tries|hops)`$/).filter((cells) => cells.length === 6)
     const names = listed.map(([name]) => name?.replaceAll('`', ''))
     assert.deepEqual(names, Object.keys(PROFILES.local))
-    for (const [name = '', local, standard] of listed) {
+    for (const [name = '', ...values] of listed) {
       const key = name.replaceAll('`', '') as keyof typeof PROFILES.local
-      assert.deepEqual([local, standard], [`${PROFILES.local[key]}`, `${PROFILES.standard[key]}`])
+      const { local, fast, standard, strong } = PROFILES
+      const expected = [local, fast, standard, strong].map((profile) => `${profile[key]}`)
+      assert.deepEqual(values.slice(0, 4), expected, key)
     }
   })
 
@@ -61,6 +64,8 @@ describe('docs/sdk.md', () => {
     const answer = acknowledgementMessage(acknowledgement, new Uint8Array(16))
     assert.equal(example('acknowledgement of fragments'), hex(answer.payload))
     assert.equal(example('loop with token'), hex(loopMessage(messageId).payload))
+    const publication = publicationMessage({ messageId, bytes, index: 0 })
+    assert.equal(example('publication, the bytes'), hex(publication.payload))
   })
 
   it('names every call of the client', async () => {

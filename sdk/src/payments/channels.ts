@@ -17,6 +17,7 @@ import type { Account } from '../chain/account.ts'
 import type { Chain, ChannelSlot } from '../chain/chain.ts'
 import type { Relay } from '../directory/relay.ts'
 import type { Store } from '../store/store.ts'
+import type { Budget } from './budget.ts'
 import { type ChannelRecord, readChannels, tokenOf, writeChannel } from './channel-records.ts'
 import { deposit } from './deposit.ts'
 import { domainOf } from './quote-check.ts'
@@ -28,6 +29,7 @@ export interface ChannelContext {
   store: Store
   /** Key that signs vouchers; it can only pay the relays of its channels. */
   signerSecretKey: Uint8Array
+  budget: Budget
 }
 
 /** What a channel is wanted for. */
@@ -110,6 +112,17 @@ export async function refreshChannel(
   })
 }
 
+/** The channel as far as today's budget goes: what a link may sign away ends where either ends. */
+export async function withinBudget(
+  { budget }: Pick<ChannelContext, 'budget'>,
+  channel: PayerChannel,
+): Promise<PayerChannel> {
+  const { remainingBase } = await budget.today()
+  if (remainingBase === undefined) return channel
+  const end = channel.signedBase + remainingBase
+  return end < channel.depositBase ? { ...channel, depositBase: end } : channel
+}
+
 async function termsFor(
   { chain, account, store, signerSecretKey }: ChannelContext,
   { relay, quote }: ChannelWish,
@@ -149,10 +162,11 @@ async function readSlot({ chain }: ChannelContext, id: Hex): Promise<ChannelSlot
 }
 
 function payerChannel(
-  { chain, store, signerSecretKey }: ChannelContext,
+  { chain, store, signerSecretKey, budget }: ChannelContext,
   facts: { wish: ChannelWish; terms: ChannelTerms; slot: ChannelSlot; record: ChannelRecord },
 ): PayerChannel {
   const { wish, terms, slot, record } = facts
+  let countedBase = record.signedBase
   return {
     terms,
     channelId: fromHex(record.channelId),
@@ -163,7 +177,11 @@ function payerChannel(
     windowUnits: wish.windowUnits,
     domainSeparator: domainSeparator(domainOf(chain.deployment)),
     signerSecretKey,
-    record: (signedBase) => writeChannel(store, { ...record, signedBase }),
+    record: async (signedBase) => {
+      if (signedBase > countedBase) await budget.spend(signedBase - countedBase)
+      countedBase = signedBase
+      await writeChannel(store, { ...record, signedBase })
+    },
   }
 }
 

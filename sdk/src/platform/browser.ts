@@ -3,6 +3,8 @@ import { webSockets } from '@libp2p/websockets'
 import { MainframeError } from '@mainframe/protocol'
 import type { Store } from '../store/store.ts'
 
+export { indexedDbStore } from '../store/indexed-db-store.ts'
+
 export function transports() {
   return [webSockets()]
 }
@@ -11,6 +13,14 @@ export function transports() {
 export function fileStore(_folder: string): Store {
   throw new MainframeError(
     'CONFIG_INVALID',
-    'A browser has no folders: pass memoryStore() or a Store over IndexedDB',
+    'A browser has no folders: pass indexedDbStore() or memoryStore()',
+  )
+}
+
+/** Refuses with `CONFIG_INVALID`: a browser reads no files. */
+export async function readLocalProfile(_file?: string): Promise<string> {
+  throw new MainframeError(
+    'CONFIG_INVALID',
+    'A browser cannot look for a local network: pass the URL or the text of its profile',
   )
 }
