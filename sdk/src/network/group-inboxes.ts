@@ -40,7 +40,7 @@ export interface GroupInboxesOptions
 }
 
 /** Each keeps two connections and some megabytes of memory. */
-const MOST_GROUPS = 64
+export const MOST_GROUPS = 64
 const ADDRESS_BYTES = 32
 const ID = /^[a-z0-9-]{1,64}$/
 const ADDRESS = 'address'
