@@ -3,6 +3,8 @@ import { readFile } from 'node:fs/promises'
 import { before, describe, it } from 'node:test'
 import { MAX_MESSAGE_BYTES, PROFILES } from '@mainframe/sdk'
 import { MAX_AGE_MS } from '../../sdk/src/directory/check-listing.ts'
+import { groupLimits } from '../../sdk/src/messages/group.ts'
+import { MOST_KEYS } from '../../sdk/src/messages/keyring.ts'
 import {
   acknowledgementMessage,
   fragmentMessage,
@@ -11,6 +13,8 @@ import {
   publicationMessage,
 } from '../../sdk/src/messages/payload.ts'
 import { reassemblyDefaults } from '../../sdk/src/messages/reassembly.ts'
+import { MOST_AT_REST, MOST_WHEN_BUSY } from '../../sdk/src/messages/unopened.ts'
+import { MOST_GROUPS } from '../../sdk/src/network/group-inboxes.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -46,6 +50,12 @@ describe('docs/sdk.md', () => {
     assert.equal(value('fragments of a message'), `${MAX_FRAGMENTS}`)
     assert.equal(value('incomplete or unhandled messages'), `${reassemblyDefaults.messages}`)
     assert.equal(value('bytes of them'), `${reassemblyDefaults.bytes}`)
+    assert.equal(value('groups that a client listens to'), `${MOST_GROUPS}`)
+    assert.equal(value('keys of a group'), `${MOST_KEYS}`)
+    const { messages, bytes } = groupLimits
+    assert.equal(value('incomplete or unhandled messages of a group'), `${messages}, ${bytes}`)
+    const kept = value('packets of a group that no key opened')
+    assert.equal(kept, `${MOST_AT_REST}; ${MOST_WHEN_BUSY} while a message is dealt with`)
     const idle = value('an incomplete message is kept')
     assert.equal(idle, `${reassemblyDefaults.idleMs / HOUR_MS} h`)
     assert.equal(value('age of the directory'), `${MAX_AGE_MS / 60_000} min`)

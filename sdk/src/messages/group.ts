@@ -20,7 +20,7 @@ export interface GroupOptions
 }
 
 /** A client may be in many groups: a quarter of what a person’s inbox may take. */
-const LIMITS: ReassemblyLimits = {
+export const groupLimits: ReassemblyLimits = {
   messages: 64,
   bytes: 8 * 1024 * 1024,
   idleMs: 2 * 3_600_000,
@@ -29,7 +29,7 @@ const SEEN_WINDOW = 8_192
 
 /** The receiver of a group's inbox. */
 export function groupReceiver(options: GroupOptions): Receiver<PublishedMessage> {
-  const { keyring, clock, completed, limits = LIMITS, onRoom, onHandlerError } = options
+  const { keyring, clock, completed, limits = groupLimits, onRoom, onHandlerError } = options
   return new Receiver({
     keyring,
     kind: new Group(options.onEcho),

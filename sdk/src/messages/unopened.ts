@@ -8,9 +8,9 @@ export interface UnopenedPacket {
 }
 
 /** 512 kB: paths differ in length, so a message may overtake the commit of its epoch. */
-const MOST_AT_REST = 256
+export const MOST_AT_REST = 256
 /** 16 MB: what relays deliver while a commit is dealt with, also of days off line. */
-const MOST_WHEN_BUSY = 8_192
+export const MOST_WHEN_BUSY = 8_192
 
 export class UnopenedPackets {
   #packets: UnopenedPacket[] = []

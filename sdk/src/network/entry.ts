@@ -1,28 +1,25 @@
 /** The paid connection to the entry relay: chosen, opened, kept in credit, replaced when it fails. */
 import {
   type CreditStop,
-  dearestPostage,
   errorCode,
   type Hex,
   MainframeError,
   type PacketRefusal,
   type PayerChannel,
   PayerLink,
-  type Quote,
 } from '@mainframe/protocol'
 import { type Clock, sleep } from '../clock.ts'
 import type { Directory } from '../directory/directory.ts'
 import type { Experience } from '../directory/experience.ts'
 import type { DirectoryView, Relay } from '../directory/relay.ts'
 import type { Settings } from '../options.ts'
-import { type ChannelContext, openChannel, withinBudget } from '../payments/channels.ts'
+import type { ChannelContext } from '../payments/channels.ts'
 import { noTaker, takersIn } from '../payments/medium.ts'
-import { checkQuote } from '../payments/quote-check.ts'
 import type { EntrySide, ParcelShipment } from './courier.ts'
 import { type FundedLink, keepCredit } from './credit.ts'
-import { greet } from './greeting.ts'
 import type { Guards } from './guards.ts'
 import type { Connect, Connection } from './host.ts'
+import { openPaidLink } from './open-paid-link.ts'
 
 /** What an entry connection tells; the courier listens. */
 export interface EntryListener {
@@ -77,11 +74,6 @@ const FATAL: ReadonlySet<string | undefined> = new Set([
 ])
 const NO_MEDIUM = 'PAYMENT_NO_MEDIUM'
 const NO_BUDGET = 'PAYMENT_BUDGET'
-/** A packet of the dearest kind fits a window this often (PROTOCOL.md §4). */
-const PACKETS_PER_WINDOW = 4
-/** Below the relay's maximum, as the first voucher of a link adds a unit. */
-const WINDOW_SHARE = 0.8
-
 export class Entry implements EntrySide {
   readonly #options: EntryOptions
   readonly #ended = new AbortController()
@@ -267,31 +259,12 @@ export class Entry implements EntrySide {
   }
 
   async #openAt(relay: Relay, view: DirectoryView): Promise<OpenWithChannel> {
-    const { channels, clock, connect, settings } = this.#options
-    const { deployment } = channels.chain
-    const connection = await connect(relay, this.#ended.signal)
-    const link = this.#createLink(connection)
-    try {
-      const hello = await greet(link, deployment)
-      const quote = checkQuote({
-        relay,
-        hello,
-        deployment,
-        medium: settings.medium,
-        limits: settings.limits,
-        nowMs: clock.now(),
-      })
-      const windowUnits = windowOf(quote, view, relay)
-      const { depositBase } = settings
-      const wish = { relay, quote, depositBase, windowUnits }
-      const channel = await withinBudget(channels, await openChannel(channels, wish))
-      const state = { unseenSinceMs: undefined, hasServed: false, isLeft: false }
-      return { open: { relay, link, connection, ...state }, channel }
-    } catch (error) {
-      await link.close()
-      await connection.close()
-      throw error
-    }
+    const createLink = (connection: Connection) => this.#createLink(connection)
+    const { signal } = this.#ended
+    const opened = await openPaidLink(relay, view, { ...this.#options, signal, createLink })
+    const { link, connection, channel } = opened
+    const state = { unseenSinceMs: undefined, hasServed: false, isLeft: false }
+    return { open: { relay, link, connection, ...state }, channel }
   }
 
   #createLink({ stream }: Connection): PayerLink<ParcelShipment> {
@@ -366,18 +339,6 @@ export class Entry implements EntrySide {
 function isFatal(error: unknown): boolean {
   const code = errorCode(error)
   return code === NO_MEDIUM || FATAL.has(code)
-}
-
-/** Prepaid at most: enough for some packets of the dearest kind, below what the relay accepts. */
-function windowOf({ maxWindowUnits }: Quote, { table }: DirectoryView, { nodeId }: Relay): number {
-  const dearest = dearestPostage(table)
-  const accepted = Math.floor(maxWindowUnits * WINDOW_SHARE)
-  if (accepted >= dearest) return Math.min(PACKETS_PER_WINDOW * dearest, accepted)
-  throw new MainframeError(
-    'PAYMENT_UNVERIFIED',
-    'The relay accepts no window that a packet fits in; use another relay',
-    { details: { nodeId } },
-  )
 }
 
 function closedMeanwhile({ nodeId }: Relay): MainframeError {

@@ -40,7 +40,7 @@ export interface GroupInboxesOptions
 }
 
 /** Each keeps two connections and some megabytes of memory. */
-const MOST_GROUPS = 64
+export const MOST_GROUPS = 64
 const ADDRESS_BYTES = 32
 const ID = /^[a-z0-9-]{1,64}$/
 const ADDRESS = 'address'
@@ -85,8 +85,9 @@ export class GroupInboxes {
     this.#busy.add(id)
     try {
       const open = await this.#create(group, keyring)
-      open.receiver.handle(handler)
       this.#open.set(id, open)
+      if (this.#isClosed) throw closed()
+      open.receiver.handle(handler)
       await open.inbox.start()
       return { caughtUp: open.inbox.caughtUp }
     } catch (error) {
@@ -151,7 +152,6 @@ export class GroupInboxes {
     const store = this.#storeOf(id)
     await keepAddress(store, address)
     const completed = await Completed.open(store, clock.now())
-    if (this.#isClosed) throw closed()
     const receiver = groupReceiver({
       keyring,
       clock,

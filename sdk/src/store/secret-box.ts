@@ -18,7 +18,7 @@ const BOX_VERSION = 1
 const BOX_SALT_BYTES = 24
 const SALT_BYTES = 16
 /** scrypt as OWASP has it (N = 2^17, r = 8, p = 1): 128 MiB and half a second for each guess. */
-export const SCRYPT_LOG_N = 17
+const SCRYPT_LOG_N = 17
 const SCRYPT = { r: 8, p: 1, dkLen: KEY_BYTES }
 /** What is read may not ask for more memory than 1 GiB. */
 const SCRYPT_BOUNDS = { least: 10, most: 20 }
