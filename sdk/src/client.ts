@@ -5,12 +5,14 @@ import { type DiscoverParameters, type DiscoverResult, discover } from './action
 import { type Estimate, type EstimateParameters, estimate } from './actions/estimate.ts'
 import { type Health, health } from './actions/health.ts'
 import { messages } from './actions/messages.ts'
+import type { MessengerParameters } from './actions/messenger.ts'
 import { type OpenedChannel, openChannel } from './actions/open-channel.ts'
 import { type SendParameters, type Sent, send } from './actions/send.ts'
 import { type Spending, spending } from './actions/spending.ts'
 import { sleep, systemClock } from './clock.ts'
 import type { ClientContext } from './context.ts'
 import type { MessageHandler, ReceivedMessage } from './messages/deliveries.ts'
+import type { Messenger } from './messenger/messenger.ts'
 import { closeContext, createContext } from './opening.ts'
 import type { MainframeOptions } from './options.ts'
 import type { CloseOutcome } from './payments/close-channel.ts'
@@ -43,6 +45,7 @@ export class Mainframe {
   readonly #context: ClientContext
   readonly #store: OpenedStore
   readonly #ended = new AbortController()
+  #messenger: Promise<Messenger> | undefined
 
   private constructor(context: ClientContext, store: OpenedStore) {
     this.#context = context
@@ -131,6 +134,15 @@ export class Mainframe {
     return messages(this.#context, { signal: this.#ended.signal })
   }
 
+  /**
+   * Contacts and private conversations; opened at the first call, closed with the client. What is not
+   * for it goes on to {@link onMessage}. Throws `STORE_CORRUPT`.
+   */
+  messenger(parameters: MessengerParameters = {}): Promise<Messenger> {
+    this.#messenger ??= this.#openMessenger(parameters)
+    return this.#messenger
+  }
+
   balance(): Promise<Balance> {
     return balance(this.#context)
   }
@@ -168,11 +180,18 @@ export class Mainframe {
   async close(): Promise<void> {
     if (this.#ended.signal.aborted) return
     this.#ended.abort()
+    await (await this.#messenger?.catch(() => undefined))?.close()
     const { outbox } = this.#context
     for (let waited = 0; !outbox.hasAnswered && waited < GRACE_MS; waited += GRACE_STEP_MS) {
       await sleep(systemClock, GRACE_STEP_MS)
     }
     await closeContext(this.#context)
     await this.#store.close()
+  }
+
+  async #openMessenger(parameters: MessengerParameters): Promise<Messenger> {
+    // loaded only now: who sends bytes alone needs neither MLS nor its key encapsulation
+    const { openMessenger } = await import('./actions/messenger.ts')
+    return await openMessenger(this.#context, parameters)
   }
 }

@@ -59,6 +59,8 @@ export class Contacts {
   readonly #parts: MessengerParts
   readonly #conversations: Conversations
   readonly #records: ContactRecords
+  /** Ends when everything that changes a record is done: a request that comes meanwhile waits. */
+  #last: Promise<unknown> = Promise.resolve()
 
   private constructor(
     parts: MessengerParts,
@@ -99,33 +101,38 @@ export class Contacts {
     if (utf8(introduction).length > MAX_INTRODUCTION_BYTES) {
       throw invalid(`An introduction has at most ${MAX_INTRODUCTION_BYTES} bytes; shorten it`)
     }
-    const known = this.#records.get(inboxKey)
-    if (known?.state === 'asked') return this.accept(code)
-    if (known?.state === 'blocked') throw invalid('The contact is blocked; unblock it first')
     const { keyPackage, secrets } = await createKeyPackage(mls, identity)
     const challenge = randomBytes(32)
     const terms = requestTerms({ challenge, introduction, keyPackage })
     const nonce = await findNonce({ recipient: inboxKey, terms }, signal)
-    const record = await this.#put({
-      ...(known ?? { inboxKey: toHex(inboxKey), updatedAtMs: 0 }),
-      state: known?.state === 'accepted' ? 'accepted' : 'requested',
-      introduction,
-      challenge: toHex(challenge),
-      keyPackage: toHex(keyPackage),
-      secrets: toHex(secrets),
-      updatedAtMs: clock.now(),
+    return this.#inTurn(async () => {
+      const known = this.#records.get(inboxKey)
+      if (known?.state === 'asked') return this.#accept(known)
+      if (known?.state === 'blocked') throw invalid('The contact is blocked; unblock it first')
+      const record = await this.#put({
+        ...(known ?? { inboxKey: toHex(inboxKey) }),
+        state: known?.state === 'accepted' ? 'accepted' : 'requested',
+        introduction,
+        challenge: toHex(challenge),
+        keyPackage: toHex(keyPackage),
+        secrets: toHex(secrets),
+        updatedAtMs: clock.now(),
+      })
+      await this.#send(inboxKey, { kind: 'request', nonce, challenge, keyPackage, introduction })
+      return contactOf(record)
     })
-    await this.#send(inboxKey, { kind: 'request', nonce, challenge, keyPackage, introduction })
-    return contactOf(record)
   }
 
   /** Takes a request: there is a conversation then. Throws `VALIDATION_FAILED` when there is none. */
-  async accept(code: string): Promise<Contact> {
-    const inboxKey = decodeContactCode(code)
-    const record = this.#records.get(inboxKey)
-    if (record?.state !== 'asked' || !record.keyPackage) {
+  accept(code: string): Promise<Contact> {
+    return this.#inTurn(async () => {
+      const record = this.#records.get(decodeContactCode(code))
+      if (record?.state === 'asked') return this.#accept(record)
       throw invalid('There is no request of this contact to be accepted')
-    }
+    })
+  }
+
+  async #accept(record: ContactRecord): Promise<Contact> {
     const conversation = await this.#conversations.create({ kind: 'pair', peer: record.inboxKey })
     const { offeredKey, isVerified, ...rest } = record
     const isSameKey = offeredKey === record.signatureKey
@@ -136,7 +143,7 @@ export class Contacts {
       ...(offeredKey && { signatureKey: offeredKey }),
       ...(isVerified && isSameKey && { isVerified }),
     })
-    await conversation.engine.invite(fromHex(record.keyPackage), 'admin')
+    await conversation.engine.invite(fromHex(record.keyPackage ?? '0x'), 'admin')
     return contactOf(accepted)
   }
 
@@ -204,7 +211,11 @@ export class Contacts {
   }
 
   /** A stranger, or a contact with a new key, asks. */
-  async onRequest(from: Uint8Array, letter: RequestLetter): Promise<LetterOutcome> {
+  onRequest(from: Uint8Array, letter: RequestLetter): Promise<LetterOutcome> {
+    return this.#inTurn(() => this.#onRequest(from, letter))
+  }
+
+  async #onRequest(from: Uint8Array, letter: RequestLetter): Promise<LetterOutcome> {
     const { identity, hub, clock } = this.#parts
     const work = { recipient: identity.inboxKey, terms: requestTerms(letter) }
     if (!isWorkDone(work, letter.nonce)) return 'no-work'
@@ -229,13 +240,17 @@ export class Contacts {
     })
     // a contact asks again because it has not heard of our acceptance, or lost the conversation
     const mayAccept = !isOther && (isCrossed || known?.state === 'accepted')
-    if (mayAccept) await this.accept(encodeContactCode(from))
+    if (mayAccept) await this.#accept(record)
     else hub.emit({ type: 'contact', contact: contactOf(record) })
     return 'taken'
   }
 
   /** Somebody whom we asked accepts: who knows the challenge has read our request. */
-  async onAccept(from: Uint8Array, { proof, welcome }: AcceptLetter): Promise<LetterOutcome> {
+  onAccept(from: Uint8Array, letter: AcceptLetter): Promise<LetterOutcome> {
+    return this.#inTurn(() => this.#onAccept(from, letter))
+  }
+
+  async #onAccept(from: Uint8Array, { proof, welcome }: AcceptLetter): Promise<LetterOutcome> {
     const record = this.#records.get(from)
     const { challenge, keyPackage, secrets } = record ?? {}
     if (!record || !challenge || !keyPackage || !secrets) return 'unexpected'
@@ -288,6 +303,12 @@ export class Contacts {
     const record = this.#records.get(decodeContactCode(code))
     if (record) return record
     throw invalid('There is no such contact; send a request first')
+  }
+
+  #inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(task)
+    this.#last = done.catch(() => {})
+    return done
   }
 
   async #put(record: ContactRecord): Promise<ContactRecord> {

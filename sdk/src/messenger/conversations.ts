@@ -4,7 +4,11 @@ import { Conversation } from '../conversations/conversation.ts'
 import { join } from '../mls/join.ts'
 import { createKeyPackage, type OwnKeyPackage } from '../mls/key-packages.ts'
 import { readJson, writeJson } from '../store/values.ts'
-import { type ConversationRecord, OpenConversation, type WelcomeEvent } from './open-conversation.ts'
+import {
+  type ConversationRecord,
+  OpenConversation,
+  type WelcomeEvent,
+} from './open-conversation.ts'
 import type { MessengerParts } from './parts.ts'
 
 const PREFIX = 'talk.'
@@ -30,7 +34,7 @@ export class Conversations {
       const record = await readJson(store, key, parseRecord)
       if (!record) continue
       const handle = this.#handle(record)
-      const engine = await Conversation.open(handle.ports, fromHex(key.slice(PREFIX.length)))
+      const engine = await Conversation.open(handle.ports, fromHex(`0x${key.slice(PREFIX.length)}`))
       await this.#attach(handle, engine)
     }
   }
@@ -67,7 +71,8 @@ export class Conversations {
     if (!joined) return undefined
     const id = toHex(joined.state.groupId).slice(2)
     const { inboxKey, signatureKey } = joined.welcomer
-    if (this.#open.has(id) || !isWanted({ id, welcomer: { inboxKey, signatureKey } })) return undefined
+    if (this.#open.has(id) || !isWanted({ id, welcomer: { inboxKey, signatureKey } }))
+      return undefined
     const handle = this.#handle(record)
     const engine = await Conversation.join(handle.ports, { welcome, own })
     if (!engine) return undefined

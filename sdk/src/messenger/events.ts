@@ -17,7 +17,13 @@ export type MessengerEvent =
   | { type: 'recovering'; conversation: OpenConversation; count: number }
   | { type: 'lost'; conversation: OpenConversation; count: number }
   | { type: 'members'; conversation: OpenConversation; members: MemberView[] }
-  | { type: 'whisper'; conversation: OpenConversation; sender: Uint8Array; kind: number; body: Uint8Array }
+  | {
+      type: 'whisper'
+      conversation: OpenConversation
+      sender: Uint8Array
+      kind: number
+      body: Uint8Array
+    }
   | { type: 'ended'; conversation: OpenConversation; reason: 'removed' | 'left' }
   /** Something in the background failed; it is tried again. */
   | { type: 'trouble'; error: unknown }

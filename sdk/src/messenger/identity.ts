@@ -23,7 +23,9 @@ export async function readOrCreateIdentity(
     signatureKey: stored.slice(KEY_BYTES, 2 * KEY_BYTES),
     signatureSecret: stored.slice(2 * KEY_BYTES),
   }
-  if (identity.signatureSecret.length > 0 && equalBytes(identity.inboxKey, inboxKey)) return identity
-  const message = 'The store holds the identity of another inbox; use the store that belongs to this one'
+  if (identity.signatureSecret.length > 0 && equalBytes(identity.inboxKey, inboxKey))
+    return identity
+  const message =
+    'The store holds the identity of another inbox; use the store that belongs to this one'
   throw new MainframeError('STORE_CORRUPT', message, { details: { key: KEY } })
 }

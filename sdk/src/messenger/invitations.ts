@@ -1,5 +1,14 @@
 /** Invitations into groups: an offer, a key package in answer, a welcome (docs/messenger.md, "Groups"). */
-import { decodeContactCode, encodeContactCode, equalBytes, fromHex, type Hex, MainframeError, toHex } from '@mainframe/protocol'
+import {
+  concatBytes,
+  decodeContactCode,
+  encodeContactCode,
+  equalBytes,
+  fromHex,
+  type Hex,
+  MainframeError,
+  toHex,
+} from '@mainframe/protocol'
 import type { MessageView } from '../conversations/ports.ts'
 import { createKeyPackage, readKeyPackage } from '../mls/key-packages.ts'
 import { readJson, writeJson } from '../store/values.ts'
@@ -63,7 +72,8 @@ export class Invitations {
 
   /** Offers a contact a place in a group. Throws `VALIDATION_FAILED`. */
   async invite(group: OpenConversation, code: string): Promise<void> {
-    if (group.kind !== 'group') throw invalid('A conversation of two takes nobody in; create a group')
+    if (group.kind !== 'group')
+      throw invalid('A conversation of two takes nobody in; create a group')
     const inboxKey = decodeContactCode(code)
     const pair = this.#pairWith(inboxKey)
     const name = new TextEncoder().encode(group.name ?? '').subarray(0, MAX_NAME_BYTES)
@@ -180,7 +190,7 @@ function sentKey(id: string, inboxKey: Uint8Array): string {
 }
 
 function bodyOf(id: string, rest: Uint8Array): Uint8Array {
-  return Uint8Array.from([...fromHex(id), ...rest])
+  return concatBytes(fromHex(`0x${id}`), rest)
 }
 
 function invitationOf({ id, name, from, keyPackage }: Received): Invitation {

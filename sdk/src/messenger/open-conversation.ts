@@ -1,5 +1,12 @@
 /** A conversation as applications have it: the engine, with the network under it. */
-import { encodeContactCode, fromHex, type Hex, MainframeError, toHex, utf8 } from '@mainframe/protocol'
+import {
+  encodeContactCode,
+  fromHex,
+  type Hex,
+  MainframeError,
+  toHex,
+  utf8,
+} from '@mainframe/protocol'
 import type { Conversation } from '../conversations/conversation.ts'
 import type { Role } from '../conversations/payloads.ts'
 import type {
@@ -120,7 +127,10 @@ export class OpenConversation {
    */
   send(body: string | Uint8Array, kind: number = BODY_KINDS.text): Promise<MessageView> {
     if (typeof body !== 'string' && kind < 256) {
-      throw new MainframeError('VALIDATION_FAILED', 'Bytes take a kind from 256 on; text takes none')
+      throw new MainframeError(
+        'VALIDATION_FAILED',
+        'Bytes take a kind from 256 on; text takes none',
+      )
     }
     return this.engine.send(typeof body === 'string' ? utf8(body) : body, { kind })
   }
@@ -171,14 +181,16 @@ export class OpenConversation {
     const { hub, carrier } = this.#parts
     switch (event.type) {
       case 'welcome':
-        return this.#onWelcome(event)
+        this.#onWelcome(event)
+        break
       case 'inbox-keys':
-        if (!this.#isListening) return
+        if (!this.#isListening) break
         if (event.keys.length > 0) carrier.rekey(this.id, newestOf(event.keys))
         else void this.#leaveInbox()
-        return
+        break
       case 'trouble':
-        return hub.emit(event)
+        hub.emit(event)
+        break
       default:
         void this.#attached.promise.then(() => hub.emit({ ...event, conversation: this }))
     }
