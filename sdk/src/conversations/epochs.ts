@@ -1,0 +1,352 @@
+/** The epochs of a conversation that can be read, those of rival branches too, and their keys. */
+import { createKeyPair, digest, equalBytes, utf8 } from '@mainframe/protocol'
+import {
+  type Changes,
+  type Committed,
+  commit,
+  encrypt,
+  epochAuthenticator,
+  exportSecret,
+  type GroupMember,
+  groupData,
+  members,
+} from '../mls/group.ts'
+import { type Processed, peek, process } from '../mls/process.ts'
+import { decodeState, encodeRatchets, encodeTree, type MlsState, wipe } from '../mls/state.ts'
+import type { Mls } from '../mls/suites.ts'
+import { type Branch, bestBranch, chainOf } from './branches.ts'
+import { KEPT_COMMITS, KEPT_EPOCH_MS, KEPT_EPOCHS, MAX_RIVALS, MAX_SEEN } from './limits.ts'
+import { bytesOf } from './message.ts'
+import type { InboxKey } from './ports.ts'
+import { nameOf, readerOf, u48 } from './reader.ts'
+import { type CommitRefusal, judgeCommit } from './rules.ts'
+import { joinParts, SHELF_KEYS, type Shelf, splitParts } from './shelf.ts'
+
+const INBOX_LABEL = 'mainframe/group-inbox'
+const EPOCH_LABEL = utf8('mainframe/epoch/1')
+const ID_BYTES = 16
+const NO_COMMIT = ''
+
+export interface Epoch extends Branch {
+  state: MlsState
+  readonly createdAtMs: number
+  readonly inboxKey: InboxKey
+}
+
+export type Opened =
+  | { kind: 'message'; epoch: Epoch; sender: GroupMember; text: Uint8Array }
+  | { kind: 'commit'; epoch: Epoch; summary: Extract<Processed, { kind: 'commit' }>['summary'] }
+  | { kind: 'known-commit'; epoch: Epoch }
+  | { kind: 'removed' }
+  | { kind: 'refused-commit'; why: CommitRefusal }
+  /** Cannot be opened now; perhaps later. */
+  | { kind: 'unopened'; number: number }
+  /** Older than everything that is kept. */
+  | { kind: 'too-old'; number: number }
+  | { kind: 'malformed' | 'wrong-group' | 'own' | 'invalid' | 'proposal' }
+
+export class Epochs {
+  readonly #mls: Mls
+  readonly #shelf: Shelf
+  readonly #nodes = new Map<string, Epoch>()
+  readonly #refused = new Set<string>()
+  #head: Epoch | undefined
+
+  constructor(mls: Mls, shelf: Shelf) {
+    this.#mls = mls
+    this.#shelf = shelf
+  }
+
+  /** Reads what is stored. Values that cannot be read are as good as lost. */
+  async load(): Promise<void> {
+    for (const key of await this.#shelf.list(SHELF_KEYS.epochs)) {
+      const id = key.slice(SHELF_KEYS.epochs.length)
+      const [record, tree] = [
+        await this.#shelf.get(key),
+        await this.#shelf.get(SHELF_KEYS.tree(id)),
+      ]
+      const parts = record && splitParts(record, 4)
+      if (!parts || !tree) continue
+      const [parent, digestBytes, created, ratchets] = parts
+      const state = ratchets && decodeState(this.#mls, { tree, ratchets })
+      if (!state || !parent || !digestBytes || !created) continue
+      this.#nodes.set(id, {
+        id,
+        parent: parent.length > 0 ? nameOf(parent) : undefined,
+        epoch: state.epoch,
+        commitDigest: nameOf(digestBytes),
+        createdAtMs: readerOf(created).u48(),
+        state,
+        inboxKey: await this.#inboxKey(state),
+      })
+    }
+  }
+
+  get head(): Epoch | undefined {
+    return this.#head
+  }
+
+  get(id: string): Epoch | undefined {
+    return this.#nodes.get(id)
+  }
+
+  /** From the newest epoch back, as far as keys are kept. */
+  get chain(): Epoch[] {
+    return this.#head ? chainOf(this.#nodes, this.#head.id) : []
+  }
+
+  /** Numbers of all epochs that can be read. */
+  get numbers(): ReadonlySet<number> {
+    return new Set([...this.#nodes.values()].map(({ epoch }) => epoch))
+  }
+
+  /** The epoch that counts first, then the others, newest first. */
+  inboxKeys(): InboxKey[] {
+    const others = [...this.#nodes.values()].filter((node) => node !== this.#head)
+    others.sort((a, b) => b.epoch - a.epoch)
+    return [...(this.#head ? [this.#head] : []), ...others].map(({ inboxKey }) => inboxKey)
+  }
+
+  /** Starts, or starts over, with an epoch that follows from no other one. */
+  async begin(state: MlsState, nowMs: number): Promise<Epoch> {
+    for (const node of [...this.#nodes.values()]) await this.#drop(node)
+    return this.#add(state, { parent: undefined, commitBytes: undefined, nowMs })
+  }
+
+  /** Seals for the newest epoch. Durable when it resolves. */
+  async encrypt(text: Uint8Array): Promise<Uint8Array> {
+    const head = this.#mustHead()
+    const { state, bytes } = await encrypt(this.#mls, head.state, text)
+    head.state = state
+    await this.persist(head)
+    return bytes
+  }
+
+  /** Writes down how far an epoch's keys were used. */
+  async persist(node: Epoch): Promise<void> {
+    const record = joinParts(
+      node.parent ? bytesOf(node.parent) : new Uint8Array(),
+      bytesOf(node.commitDigest),
+      u48(node.createdAtMs),
+      encodeRatchets(node.state),
+    )
+    await this.#shelf.set(SHELF_KEYS.epoch(node.id), record)
+  }
+
+  /** A commit on the newest epoch; `keep` makes the welcome durable before anything else. */
+  async commit(
+    changes: Changes,
+    nowMs: number,
+    keep: (committed: Committed) => Promise<void>,
+  ): Promise<{ epoch: Epoch; bytes: Uint8Array }> {
+    const head = this.#mustHead()
+    const committed = await commit(this.#mls, head.state, changes)
+    await keep(committed)
+    const facts = { parent: head.id, commitBytes: committed.commit, nowMs }
+    return { epoch: await this.#add(committed.state, facts), bytes: committed.commit }
+  }
+
+  /**
+   * Reads bytes with every epoch of their number. A message's keys are used up in memory only: what
+   * it says has to be durable before `persist` makes that durable too.
+   */
+  async open(bytes: Uint8Array, nowMs: number): Promise<Opened> {
+    const peeked = peek(bytes)
+    const head = this.#mustHead()
+    if (!peeked) return { kind: 'malformed' }
+    if (!equalBytes(peeked.groupId, head.state.groupId)) return { kind: 'wrong-group' }
+    const known = this.#knownCommit(nameOf(digest(bytes)))
+    if (known) return known
+    const number = peeked.epoch
+    const candidates = this.#candidates(number)
+    for (const node of candidates) {
+      const processed = await process(this.#mls, node.state, bytes)
+      if (processed.kind !== 'foreign') return this.#take(node, processed, bytes, nowMs)
+    }
+    const oldest = Math.min(...[...this.#nodes.values()].map(({ epoch }) => epoch))
+    return number < oldest ? { kind: 'too-old', number } : { kind: 'unopened', number }
+  }
+
+  async #take(
+    node: Epoch,
+    processed: Processed,
+    bytes: Uint8Array,
+    nowMs: number,
+  ): Promise<Opened> {
+    if (processed.kind === 'message') {
+      const sender = members(node.state).find(({ leaf }) => leaf === processed.sender)
+      if (!sender) return { kind: 'invalid' }
+      node.state = processed.state
+      return { kind: 'message', epoch: node, sender, text: processed.text }
+    }
+    if (processed.kind === 'commit' || processed.kind === 'removed') {
+      return this.#takeCommit(node, processed, bytes, nowMs)
+    }
+    const { kind } = processed
+    return { kind: kind === 'wrong-epoch' || kind === 'foreign' ? 'invalid' : kind }
+  }
+
+  async #takeCommit(
+    node: Epoch,
+    processed: Extract<Processed, { kind: 'commit' | 'removed' }>,
+    bytes: Uint8Array,
+    nowMs: number,
+  ): Promise<Opened> {
+    const after = processed.kind === 'commit' ? viewOf(processed.state) : undefined
+    const why = judgeCommit(processed.summary, viewOf(node.state), after)
+    if (why) {
+      if (this.#refused.size >= MAX_SEEN) this.#refused.clear()
+      this.#refused.add(nameOf(digest(bytes)))
+      return { kind: 'refused-commit', why }
+    }
+    if (processed.kind === 'removed') {
+      // A branch that has been overtaken removes nobody.
+      return { kind: node.epoch + 1 < this.#mustHead().epoch ? 'invalid' : 'removed' }
+    }
+    const facts = { parent: node.id, commitBytes: bytes, nowMs }
+    const epoch = await this.#add(processed.state, facts)
+    return { kind: 'commit', epoch, summary: processed.summary }
+  }
+
+  /** Whether bytes are a commit that is known: such come again for a reason. */
+  isCommit(bytes: Uint8Array): boolean {
+    return this.#knownCommit(nameOf(digest(bytes)))?.kind === 'known-commit'
+  }
+
+  #knownCommit(name: string): Opened | undefined {
+    if (this.#refused.has(name)) return { kind: 'invalid' }
+    const node = [...this.#nodes.values()].find(({ commitDigest }) => commitDigest === name)
+    return node && { kind: 'known-commit', epoch: node }
+  }
+
+  #candidates(number: number): Epoch[] {
+    const chain = new Set(this.chain)
+    return [...this.#nodes.values()]
+      .filter(({ epoch }) => epoch === number)
+      .sort((a, b) => Number(chain.has(b)) - Number(chain.has(a)))
+  }
+
+  async #add(
+    state: MlsState,
+    facts: { parent: string | undefined; commitBytes: Uint8Array | undefined; nowMs: number },
+  ): Promise<Epoch> {
+    const { parent, commitBytes, nowMs } = facts
+    const hash = digest(EPOCH_LABEL, state.groupId, epochAuthenticator(state))
+    const node: Epoch = {
+      id: nameOf(hash.subarray(0, ID_BYTES)),
+      parent,
+      epoch: state.epoch,
+      commitDigest: commitBytes ? nameOf(digest(commitBytes)) : NO_COMMIT,
+      createdAtMs: nowMs,
+      state,
+      inboxKey: await this.#inboxKey(state),
+    }
+    await this.#shelf.set(SHELF_KEYS.tree(node.id), encodeTree(state))
+    if (commitBytes) await this.#shelf.set(SHELF_KEYS.commit(node.epoch, node.id), commitBytes)
+    await this.persist(node)
+    this.#nodes.set(node.id, node)
+    return node
+  }
+
+  /** Decides anew which epoch counts; the one before when that has changed. */
+  choose(
+    witnesses: (epochId: string) => ReadonlySet<string>,
+  ): { before: Epoch | undefined } | undefined {
+    const best = bestBranch(this.#nodes, witnesses)
+    if (!best || best === this.#head) return undefined
+    const before = this.#head
+    this.#head = best
+    return { before }
+  }
+
+  /** Whether more than one branch is as deep as the newest epoch. */
+  get hasRival(): boolean {
+    return [...this.#nodes.values()].some(
+      (node) => node !== this.#head && node.epoch === this.#head?.epoch,
+    )
+  }
+
+  /** Erases epochs that are too far back, too old, or too many; whether there were any. */
+  async prune(nowMs: number): Promise<boolean> {
+    const head = this.#mustHead()
+    const chain = this.chain
+    const inChain = new Set(chain)
+    const old = chain.filter((_, back) => {
+      const next = chain[back - 1]
+      return next && (back > KEPT_EPOCHS || nowMs - next.createdAtMs > KEPT_EPOCH_MS)
+    })
+    const rivals = [...this.#nodes.values()]
+      .filter((node) => !inChain.has(node))
+      .sort((a, b) => b.createdAtMs - a.createdAtMs)
+    const beaten = rivals.filter(
+      (node, place) =>
+        place >= MAX_RIVALS ||
+        head.epoch - node.epoch > KEPT_EPOCHS ||
+        nowMs - node.createdAtMs > KEPT_EPOCH_MS,
+    )
+    for (const node of old) await this.#drop(node)
+    for (const node of beaten) {
+      await this.#drop(node)
+      await this.#shelf.delete(SHELF_KEYS.commit(node.epoch, node.id))
+    }
+    await this.#pruneCommits(head.epoch)
+    return old.length + beaten.length > 0
+  }
+
+  async #pruneCommits(newest: number): Promise<void> {
+    const limit = SHELF_KEYS.commit(Math.max(0, newest - KEPT_COMMITS), '')
+    for (const key of await this.#shelf.list(SHELF_KEYS.commits)) {
+      if (key < limit) await this.#shelf.delete(key)
+    }
+  }
+
+  async #drop(node: Epoch): Promise<void> {
+    this.#nodes.delete(node.id)
+    await this.#shelf.delete(SHELF_KEYS.epoch(node.id))
+    await this.#shelf.delete(SHELF_KEYS.tree(node.id))
+    wipe(
+      node.state,
+      [...this.#nodes.values()].map(({ state }) => state),
+    )
+    node.inboxKey.secretKey.fill(0)
+  }
+
+  /** Erases all keys: the conversation is over for this member. */
+  async end(): Promise<void> {
+    for (const node of [...this.#nodes.values()]) await this.#drop(node)
+    this.#head = undefined
+  }
+
+  /** Commits of the branch that counts that lead beyond an epoch, in order, at most so many. */
+  async commitsAfter(epoch: number, most: number): Promise<{ id: string; bytes: Uint8Array }[]> {
+    const rivals = new Set(this.#nodes.keys())
+    for (const { id } of this.chain) rivals.delete(id)
+    const keys = (await this.#shelf.list(SHELF_KEYS.commits)).sort()
+    const limit = SHELF_KEYS.commit(epoch + 1, '')
+    const out: { id: string; bytes: Uint8Array }[] = []
+    for (const key of keys.filter((name) => name >= limit)) {
+      const id = key.slice(-2 * ID_BYTES)
+      const bytes = rivals.has(id) ? undefined : await this.#shelf.get(key)
+      if (bytes && out.length < most) out.push({ id, bytes })
+    }
+    return out
+  }
+
+  async #inboxKey(state: MlsState): Promise<InboxKey> {
+    const secret = await exportSecret(this.#mls, state, {
+      label: INBOX_LABEL,
+      context: state.groupId,
+      length: 32,
+    })
+    return { ...createKeyPair(secret), epoch: state.epoch }
+  }
+
+  #mustHead(): Epoch {
+    if (!this.#head) throw new TypeError('A conversation without an epoch')
+    return this.#head
+  }
+}
+
+function viewOf(state: MlsState) {
+  return { members: members(state), groupData: groupData(state) }
+}

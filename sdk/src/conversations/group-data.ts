@@ -1,0 +1,52 @@
+/** What a conversation keeps in its group context, in welcomes, and beside commits. */
+import { concatBytes, equalBytes } from '@mainframe/protocol'
+import { MAX_MEMBERS } from '../mls/trees.ts'
+import { compareBytes } from './order.ts'
+import { readerOf, u16, u48 } from './reader.ts'
+
+const VERSION = 1
+const KEY_BYTES = 32
+const FLOOR_BYTES = 7
+
+export interface GroupData {
+  /** Address of the group's inbox: 32 random bytes, the same for ever. */
+  address: Uint8Array
+  /** Inbox keys of admins, ascending, each once. */
+  admins: readonly Uint8Array[]
+}
+
+export function encodeGroupData({ address, admins }: GroupData): Uint8Array {
+  const sorted = [...admins].sort(compareBytes)
+  return concatBytes(Uint8Array.of(VERSION), address, u16(sorted.length), ...sorted)
+}
+
+export function decodeGroupData(bytes: Uint8Array): GroupData | undefined {
+  const reader = readerOf(bytes)
+  const version = reader.u8()
+  const address = reader.bytes(KEY_BYTES)
+  const count = reader.u16()
+  if (version !== VERSION || count > MAX_MEMBERS) return undefined
+  const admins = Array.from({ length: count }, () => reader.bytes(KEY_BYTES))
+  const isAscending = admins.every((key, i) => {
+    const before = admins[i - 1]
+    return !before || compareBytes(before, key) < 0
+  })
+  return reader.finish(isAscending ? { address, admins } : undefined)
+}
+
+/** A Lamport time below which new members look for nothing: in welcomes, and signed with commits. */
+export function encodeFloor(lamport: number): Uint8Array {
+  return concatBytes(Uint8Array.of(VERSION), u48(lamport))
+}
+
+export function decodeFloor(bytes: Uint8Array): number | undefined {
+  if (bytes.length !== FLOOR_BYTES) return undefined
+  const reader = readerOf(bytes)
+  const version = reader.u8()
+  const lamport = reader.u48()
+  return version === VERSION ? reader.finish(lamport) : undefined
+}
+
+export function isAdmin({ admins }: GroupData, inboxKey: Uint8Array): boolean {
+  return admins.some((key) => equalBytes(key, inboxKey))
+}

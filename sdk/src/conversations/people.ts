@@ -1,0 +1,62 @@
+/** Everybody who was ever a member: keys that signatures are checked with, and since when they read. */
+import { concatBytes, equalBytes } from '@mainframe/protocol'
+import type { GroupMember } from '../mls/group.ts'
+import { nameOf, readerOf, u48 } from './reader.ts'
+import { SHELF_KEYS, type Shelf } from './shelf.ts'
+
+const KEY_BYTES = 32
+/** Signature keys that are kept of one person, who left and came back with new ones. */
+const MAX_KEYS = 4
+
+export interface Person {
+  signatureKeys: readonly Uint8Array[]
+  /** Lamport time up to which this member gets nothing. */
+  floor: number
+}
+
+export class People {
+  readonly #shelf: Shelf
+  readonly #people = new Map<string, Person>()
+
+  constructor(shelf: Shelf) {
+    this.#shelf = shelf
+  }
+
+  async load(): Promise<void> {
+    for (const key of await this.#shelf.list(SHELF_KEYS.people)) {
+      const value = await this.#shelf.get(key)
+      if (!value) continue
+      const reader = readerOf(value)
+      const floor = reader.u48()
+      const rest = reader.rest()
+      const signatureKeys = Array.from({ length: rest.length / KEY_BYTES }, (_, i) =>
+        rest.slice(i * KEY_BYTES, (i + 1) * KEY_BYTES),
+      )
+      this.#people.set(key.slice(SHELF_KEYS.people.length), { floor, signatureKeys })
+    }
+  }
+
+  get(name: string): Person | undefined {
+    return this.#people.get(name)
+  }
+
+  /** Remembers members; `floor` is that of the ones who are new. */
+  async remember(members: readonly GroupMember[], floor: number, isNew: (name: string) => boolean) {
+    for (const { inboxKey, signatureKey } of members) {
+      const name = nameOf(inboxKey)
+      const known = this.#people.get(name)
+      const knowsKey = known?.signatureKeys.some((key) => equalBytes(key, signatureKey))
+      if (known && knowsKey && !isNew(name)) continue
+      const keys = (known?.signatureKeys ?? []).filter((key) => !equalBytes(key, signatureKey))
+      const person = {
+        floor: !known || isNew(name) ? floor : known.floor,
+        signatureKeys: [signatureKey, ...keys].slice(0, MAX_KEYS),
+      }
+      this.#people.set(name, person)
+      await this.#shelf.set(
+        SHELF_KEYS.person(name),
+        concatBytes(u48(person.floor), ...person.signatureKeys),
+      )
+    }
+  }
+}
