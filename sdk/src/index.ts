@@ -18,6 +18,7 @@ export type {
 export type { MessageHandler, ReceivedMessage } from './messages/deliveries.ts'
 export type { SendProgress, SendState } from './messages/outgoing.ts'
 export { MAX_MESSAGE_BYTES } from './messages/payload.ts'
+export { contactQr } from './messenger/contact-qr.ts'
 export type { ContactState } from './messenger/contact-records.ts'
 export type { Contact, Contacts, LetterOutcome } from './messenger/contacts.ts'
 export type { MessengerEvent } from './messenger/events.ts'
