@@ -130,7 +130,7 @@ const COMMANDS: Record<string, Command> = {
   },
 }
 
-export const HELP = [
+const HELP = [
   ...Object.values(COMMANDS).map(({ usage, does }) => `${usage.padEnd(36)}${does}`),
   `${'/quit'.padEnd(36)}end; everything is kept`,
   'Anything else is sent to whom you write to.',

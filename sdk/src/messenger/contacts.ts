@@ -2,7 +2,6 @@
 import {
   decodeContactCode,
   digest,
-  encodeContactCode,
   equalBytes,
   fromHex,
   MainframeError,
@@ -11,7 +10,8 @@ import {
 } from '@mainframe/protocol'
 import { createKeyPackage, readKeyPackage } from '../mls/key-packages.ts'
 import { randomBytes } from '../random.ts'
-import { type ContactRecord, ContactRecords, type ContactState } from './contact-records.ts'
+import { type ContactRecord, ContactRecords } from './contact-records.ts'
+import { type Contact, contactOf, isKeyChanged } from './contact-views.ts'
 import type { Conversations } from './conversations.ts'
 import {
   encodeLetter,
@@ -20,26 +20,10 @@ import {
   type RequestLetter,
   requestTerms,
 } from './letter.ts'
+import type { MessengerParts } from './messenger-parts.ts'
 import type { OpenConversation, WelcomeEvent } from './open-conversation.ts'
-import type { MessengerParts } from './parts.ts'
 import { findNonce, isWorkDone } from './proof-of-work.ts'
 import { safetyNumber } from './safety-number.ts'
-
-/** A contact as applications see it. */
-export interface Contact {
-  /** Contact code, `mf1…`. */
-  code: string
-  state: ContactState
-  /** What the one who asked wrote: of a stranger nothing else is shown. */
-  introduction: string
-  name: string | undefined
-  /** Of the conversation of two; there is one once it is accepted. */
-  conversationId: string | undefined
-  /** The user has compared the safety number. */
-  isVerified: boolean
-  /** They ask anew, with another key than before: a new device, or somebody in between. */
-  isKeyChanged: boolean
-}
 
 /** What became of a letter; counted, never told to its sender. */
 export type LetterOutcome =
@@ -325,22 +309,6 @@ export class Contacts {
 
 function proofOf(challenge: Uint8Array, welcome: Uint8Array): Uint8Array {
   return digest(utf8('mainframe/accept/1'), challenge, digest(welcome))
-}
-
-function contactOf(record: ContactRecord): Contact {
-  return {
-    code: encodeContactCode(fromHex(record.inboxKey)),
-    state: record.state,
-    introduction: record.introduction ?? '',
-    name: record.name,
-    conversationId: record.conversationId?.slice(2),
-    isVerified: record.isVerified === true,
-    isKeyChanged: isKeyChanged(record),
-  }
-}
-
-function isKeyChanged({ signatureKey, offeredKey }: ContactRecord): boolean {
-  return signatureKey !== undefined && offeredKey !== undefined && signatureKey !== offeredKey
 }
 
 function invalid(sentence: string): MainframeError {

@@ -4,12 +4,12 @@ import { Conversation } from '../conversations/conversation.ts'
 import { join } from '../mls/join.ts'
 import { createKeyPackage, type OwnKeyPackage } from '../mls/key-packages.ts'
 import { readJson, writeJson } from '../store/values.ts'
+import type { MessengerParts } from './messenger-parts.ts'
 import {
   type ConversationRecord,
   OpenConversation,
   type WelcomeEvent,
 } from './open-conversation.ts'
-import type { MessengerParts } from './parts.ts'
 
 const PREFIX = 'talk.'
 /** Open at a time; groups have a limit of their own below. */
@@ -85,7 +85,12 @@ export class Conversations {
   }
 
   #handle(record: ConversationRecord): OpenConversation {
-    return new OpenConversation(this.#parts, record, this.#onWelcome)
+    const { hub } = this.#parts
+    return new OpenConversation(this.#parts, record, {
+      onEvent: (conversation, event) => hub.emit({ ...event, conversation }),
+      onWelcome: this.#onWelcome,
+      onTrouble: (error) => hub.emit({ type: 'trouble', error }),
+    })
   }
 
   async #keep(handle: OpenConversation, engine: Conversation): Promise<void> {

@@ -1,8 +1,8 @@
 /** What a messenger tells, to listeners and to loops. */
 import { MainframeError } from '@mainframe/protocol'
 import type { DeliveryView, MemberView, MessageView } from '../conversations/ports.ts'
-import type { Contact } from './contacts.ts'
-import type { Invitation } from './invitations.ts'
+import type { Contact } from './contact-views.ts'
+import type { Invitation } from './invitation.ts'
 import type { OpenConversation } from './open-conversation.ts'
 
 export type MessengerEvent =

@@ -14,21 +14,11 @@ import { createKeyPackage, readKeyPackage } from '../mls/key-packages.ts'
 import { readJson, writeJson } from '../store/values.ts'
 import type { Contacts, LetterOutcome } from './contacts.ts'
 import type { Conversations } from './conversations.ts'
+import type { Invitation } from './invitation.ts'
 import { decodeText, encodeLetter } from './letter.ts'
+import type { MessengerParts } from './messenger-parts.ts'
 import type { OpenConversation, WelcomeEvent } from './open-conversation.ts'
-import { BODY_KINDS, type MessengerParts } from './parts.ts'
-
-/** An invitation that we have. */
-export interface Invitation {
-  /** Of the conversation, 32 hex digits. */
-  id: string
-  /** What the one who invites calls it. */
-  name: string
-  /** Contact code of the one who invites. */
-  from: string
-  /** We have accepted, and wait for the welcome. */
-  isAccepted: boolean
-}
+import { BODY_KINDS } from './parts.ts'
 
 interface Received {
   id: string

@@ -10,10 +10,11 @@ import { Contacts, type LetterOutcome } from './contacts.ts'
 import { Conversations } from './conversations.ts'
 import { EventHub, type MessengerEvent } from './events.ts'
 import { readOrCreateIdentity } from './identity.ts'
-import { type Invitation, Invitations } from './invitations.ts'
+import type { Invitation } from './invitation.ts'
+import { Invitations } from './invitations.ts'
 import { decodeLetter } from './letter.ts'
+import type { MessengerParts } from './messenger-parts.ts'
 import type { OpenConversation, WelcomeEvent } from './open-conversation.ts'
-import type { MessengerParts } from './parts.ts'
 
 export interface MessengerOptions {
   carrier: Carrier

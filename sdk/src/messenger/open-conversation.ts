@@ -17,7 +17,7 @@ import type {
   MessageView,
 } from '../conversations/ports.ts'
 import { encodeLetter } from './letter.ts'
-import { BODY_KINDS, type MessengerParts } from './parts.ts'
+import { BODY_KINDS, type Parts } from './parts.ts'
 
 /** `pair`: between two inboxes. `group`: at an inbox of its own, whatever the number of members. */
 export interface ConversationRecord {
@@ -33,20 +33,16 @@ const MOST_KEYS = 6
 
 export class OpenConversation {
   readonly record: ConversationRecord
-  readonly #parts: MessengerParts
+  readonly #parts: Parts
   readonly #attached = Promise.withResolvers<Conversation>()
-  readonly #onWelcome: (welcome: WelcomeEvent) => void
+  readonly #callbacks: ConversationCallbacks
   #engine: Conversation | undefined
   #isListening = false
 
-  constructor(
-    parts: MessengerParts,
-    record: ConversationRecord,
-    onWelcome: (conversation: OpenConversation, welcome: WelcomeEvent) => void,
-  ) {
+  constructor(parts: Parts, record: ConversationRecord, callbacks: ConversationCallbacks) {
     this.#parts = parts
     this.record = record
-    this.#onWelcome = (welcome) => onWelcome(this, welcome)
+    this.#callbacks = callbacks
   }
 
   /** What the engine is opened with; then comes {@link attach}. */
@@ -178,10 +174,10 @@ export class OpenConversation {
   }
 
   #onEvent(event: ConversationEvent): void {
-    const { hub, carrier } = this.#parts
+    const { carrier } = this.#parts
     switch (event.type) {
       case 'welcome':
-        this.#onWelcome(event)
+        this.#callbacks.onWelcome(this, event)
         break
       case 'inbox-keys':
         if (!this.#isListening) break
@@ -189,10 +185,10 @@ export class OpenConversation {
         else void this.#leaveInbox()
         break
       case 'trouble':
-        hub.emit(event)
+        this.#callbacks.onTrouble(event.error)
         break
       default:
-        void this.#attached.promise.then(() => hub.emit({ ...event, conversation: this }))
+        void this.#attached.promise.then(() => this.#callbacks.onEvent(this, event))
     }
   }
 
@@ -201,12 +197,24 @@ export class OpenConversation {
     try {
       await this.#parts.carrier.leave(this.id)
     } catch (error) {
-      this.#parts.hub.emit({ type: 'trouble', error })
+      this.#callbacks.onTrouble(error)
     }
   }
 }
 
 export type WelcomeEvent = Extract<ConversationEvent, { type: 'welcome' }>
+/** What applications hear of a conversation. */
+export type PublicEvent = Exclude<
+  ConversationEvent,
+  { type: 'welcome' } | { type: 'inbox-keys' } | { type: 'trouble' }
+>
+
+/** Called in order. */
+export interface ConversationCallbacks {
+  onEvent(conversation: OpenConversation, event: PublicEvent): void
+  onWelcome(conversation: OpenConversation, welcome: WelcomeEvent): void
+  onTrouble(error: unknown): void
+}
 
 function newestOf(keys: readonly InboxKey[]): InboxKey[] {
   return keys.slice(0, MOST_KEYS)

@@ -1,4 +1,4 @@
-/** What the parts of a messenger share. */
+/** What conversations share. */
 import type { Clock } from '../clock.ts'
 import type { ConversationTimes } from '../conversations/limits.ts'
 import type { Identity } from '../mls/identity.ts'
@@ -6,9 +6,8 @@ import type { Mls } from '../mls/suites.ts'
 import type { Random } from '../random.ts'
 import type { Store } from '../store/store.ts'
 import type { Carrier } from './carrier.ts'
-import type { EventHub } from './events.ts'
 
-export interface MessengerParts {
+export interface Parts {
   carrier: Carrier
   store: Store
   clock: Clock
@@ -16,7 +15,6 @@ export interface MessengerParts {
   times: ConversationTimes
   mls: Mls
   identity: Identity
-  hub: EventHub
 }
 
 /** Kinds of bodies that this layer gives a meaning; applications take those from 256 on. */

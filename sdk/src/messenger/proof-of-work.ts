@@ -2,7 +2,7 @@
 import { digest, utf8, viewOf } from '@mainframe/protocol'
 
 /** Leading zero bits of the hash: some 65,000 tries, a tenth of a second natively, one in a browser. */
-export const REQUEST_BITS = 16
+const REQUEST_BITS = 16
 const NONCE_BYTES = 8
 /** Tries before others have a turn. */
 const TRIES_PER_TURN = 1_000

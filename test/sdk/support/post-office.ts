@@ -64,7 +64,8 @@ export class PostOffice {
         const [address, key] = [toHex(to.address), toHex(to.publicKey)]
         for (const [name, listener] of this.#groups) {
           const isHeard = listener.address === address && listener.publicKeys.has(key)
-          if (isHeard && !name.startsWith(own)) void turn().then(() => listener.handler({ bytes }).catch(() => {}))
+          if (isHeard && !name.startsWith(own))
+            void turn().then(() => listener.handler({ bytes }).catch(() => {}))
         }
         return { accepted: Promise.resolve() }
       },
