@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { createKeyPair, encodeContactCode, MainframeError, toHex } from '@mainframe/protocol'
 import {
+  encryptedStore,
   MAX_MESSAGE_BYTES,
   Mainframe,
   type MainframeOptions,
@@ -69,6 +70,8 @@ describe('Mainframe', () => {
       ['a delay before the event', { delayMs: -1 }],
       ['no subscription', { subscriptions: 0 }],
       ['a deposit of nothing', { depositBase: 0n }],
+      ['a budget below nothing', { budgetBasePerDay: -1n }],
+      ['a profile that there is not', { profile: 'slow' as 'fast' }],
     ] as const) {
       it(`refuses ${what}`, async () => {
         await assert.rejects(open(changes), { code: 'CONFIG_INVALID' })
@@ -113,6 +116,51 @@ describe('Mainframe', () => {
       await store.delete('subscriptions')
       await (await open({ store })).close()
     })
+  })
+
+  it('opens a store that has a passphrase with that one only', async () => {
+    const store = memoryStore()
+    const first = await open({ store, passphrase: 'sesame' })
+    await first.close()
+    await assert.rejects(open({ store }), { code: 'STORE_PASSPHRASE' })
+    const second = await open({ store, passphrase: 'sesame' })
+    assert.equal(second.contactCode, first.contactCode)
+    await second.close()
+    const names = await store.list('')
+    assert.ok(
+      names.every((name) => /^[0-9a-f.]+$|^vault$/.test(name)),
+      names.join(),
+    )
+  })
+
+  it('is the same inbox after a backup was put back, with a passphrase or without', async () => {
+    const inner = memoryStore()
+    const encrypted = (passphrase: string) => encryptedStore(inner, passphrase, { logN: 10 })
+    const old = await open({ store: encrypted('sesame') })
+    await assert.rejects(old.changePassphrase(''), { code: 'CONFIG_INVALID' })
+    await old.changePassphrase('open it')
+    const backup = await old.backup('of the backup')
+    await old.close()
+    await assert.rejects(open({ store: encrypted('sesame') }), { code: 'STORE_PASSPHRASE' })
+
+    const store = memoryStore()
+    await Mainframe.restore({ store, backup, backupPassphrase: 'of the backup' })
+    const restored = await open({ store })
+    assert.equal(restored.contactCode, old.contactCode)
+    await assert.rejects(restored.changePassphrase('sesame'), { code: 'CONFIG_INVALID' })
+    await restored.close()
+  })
+
+  it('tells by its health that no relay delivers, and that nothing may be spent', async () => {
+    const client = await open({ budgetBasePerDay: 0n, hops: 1 })
+    const { ok, reasons } = await client.health()
+    assert.equal(ok, false)
+    const parts = reasons.map(({ part, code }) => `${part} ${code}`)
+    assert.deepEqual(parts, ['subscriptions NETWORK_NO_RELAY', 'budget PAYMENT_BUDGET'])
+    const { today } = await client.spending()
+    assert.deepEqual([today.signedBase, today.limitBase, today.remainingBase], [0n, 0n, 0n])
+    const late = client.send(stranger, new Uint8Array(1))
+    await assert.rejects(late, { code: 'PAYMENT_BUDGET', retryable: true })
   })
 
   describe('send', () => {
