@@ -12,6 +12,8 @@ import {
   memoryStore,
   type Store,
 } from '@mainframe/sdk'
+import { type PublishParameters, publish } from '../../sdk/src/actions/publish.ts'
+import { closeContext, createContext } from '../../sdk/src/opening.ts'
 import { startChain, type TestChain } from '../helpers/chain.ts'
 import { logIndexer } from './support/log-indexer.ts'
 import { registerRelays } from './support/registered-relays.ts'
@@ -182,6 +184,27 @@ describe('Mainframe', () => {
       const late = client.send(stranger, bytes, { hops: 1, signal: aborted })
       await assert.rejects(late, /no more/)
       assert.deepEqual((await client.spending()).channels, [])
+    })
+
+    it('publishes nothing to a group that cannot be one, before anything is paid', async () => {
+      const context = await createContext(await optionsOf())
+      const { publicKey } = createKeyPair()
+      const to = { address: new Uint8Array(32), publicKey }
+      const bytes = new Uint8Array(1)
+      const refuse = (changes: Partial<PublishParameters>, error: object) =>
+        assert.rejects(publish(context, { to, bytes, hops: 1, ...changes }), error)
+      const invalid = { code: 'VALIDATION_FAILED' }
+      await refuse({ to: { ...to, address: new Uint8Array(31) } }, invalid)
+      await refuse({ messageId: new Uint8Array(15) }, invalid)
+      await refuse({ bytes: new Uint8Array(MAX_MESSAGE_BYTES + 1) }, { code: 'MESSAGE_TOO_LONG' })
+      const unusable = { ...to, publicKey: new Uint8Array(32) }
+      await refuse({ to: unusable }, { code: 'CRYPTO_INVALID_KEY' })
+      await refuse({ hops: 3 }, { code: 'NETWORK_NO_RELAY' })
+      await refuse({ signal: AbortSignal.abort(new RangeError('no more')) }, /no more/)
+      const sent = await publish(context, { to, bytes, hops: 1, timeoutMs: 50 })
+      await assert.rejects(sent.accepted, { code: 'MESSAGE_UNDELIVERED' })
+      assert.equal(await sent.returned, false)
+      await closeContext(context)
     })
 
     it('gives a message up when it is told to, in time, or at the end', async () => {
