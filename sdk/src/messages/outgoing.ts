@@ -184,6 +184,8 @@ export class OutgoingMessage {
 
   fail(error: unknown): void {
     if (this.isOver) return
+    // what a group's message still waits for is no part of its delivery
+    if (this.options.group && this.#state === 'accepted') return this.finish()
     this.#state = 'failed'
     this.#stop()
     this.#accepted.reject(error)
