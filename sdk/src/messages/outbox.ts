@@ -55,6 +55,7 @@ const WHEN_REPORTED = 0.98
 const WHEN_SILENT = 0.5
 /** Silences that count: the more of them, the more it is the recipient who is away. */
 const MOST_BLAMES = 3
+
 export class Outbox implements ParcelSource {
   readonly #options: OutboxOptions
   readonly #acknowledgements: AcknowledgementQueue
@@ -101,7 +102,8 @@ export class Outbox implements ParcelSource {
     this.#messages.set(message.key, message)
     const leftMs = Math.max(0, options.deadlineMs - this.#options.clock.now())
     message.cancelDeadline = this.#options.clock.after(leftMs, () => {
-      message.fail(undelivered(message, 'The message was not acknowledged in time'))
+      const what = options.group ? 'taken by an entry relay' : 'acknowledged'
+      message.fail(undelivered(message, `The message was not ${what} in time`))
     })
     void message.whenOver.then(() => this.#remove(message))
     this.#options.onWork()

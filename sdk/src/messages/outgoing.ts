@@ -184,6 +184,11 @@ export class OutgoingMessage {
 
   fail(error: unknown): void {
     if (this.isOver) return
+    // what a group's message still waits for is no part of its delivery
+    if (this.options.group && this.#state === 'accepted') {
+      this.finish()
+      return
+    }
     this.#state = 'failed'
     this.#stop()
     this.#accepted.reject(error)

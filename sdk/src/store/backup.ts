@@ -12,11 +12,11 @@ import {
 import { STORE_KEY, type Store } from './store.ts'
 
 /**
- * Values that must not be put back. The key that signs vouchers: amounts only grow, and whoever has
+ * Keys, or what they begin with up to a dot, of values that must not be put back. The key that signs vouchers: amounts only grow, and whoever has
  * forgotten the newest would sign less than was signed before. A client without the key makes another,
  * and with it channels of its own; the records of the old ones are put back, so that they can be closed.
  */
-const LEFT_OUT: ReadonlySet<string> = new Set(['voucher-secret'])
+const LEFT_OUT: readonly string[] = ['voucher-secret']
 /** Stands in a store from the beginning of a restoration to its end. */
 const RESTORING = 'restoring'
 const MAGIC = 'mainframe backup 1\n'
@@ -38,7 +38,7 @@ export async function createBackup(
   const parts: Uint8Array[] = []
   let length = 0
   for (const name of await store.list('')) {
-    if (LEFT_OUT.has(name)) continue
+    if (isLeftOut(name)) continue
     const value = await store.get(name)
     if (!value) continue // removed meanwhile
     parts.push(entryOf(name, value))
@@ -80,6 +80,10 @@ export async function assertRestored(store: Store): Promise<void> {
     'STORE_CORRUPT',
     'A backup was put into the store only in part; put it into a new one',
   )
+}
+
+function isLeftOut(name: string): boolean {
+  return LEFT_OUT.some((left) => name === left || (left.endsWith('.') && name.startsWith(left)))
 }
 
 interface Entry {

@@ -8,8 +8,8 @@ import {
   toHex,
 } from '@mainframe/protocol'
 import { hmac } from '@noble/hashes/hmac.js'
-import { scryptAsync } from '@noble/hashes/scrypt.js'
 import { sha256 } from '@noble/hashes/sha2.js'
+import { scrypt } from '#platform'
 import { randomBytes } from '../random.ts'
 import { hex, maybe, object, text, whole } from '../readers.ts'
 
@@ -17,9 +17,8 @@ const KEY_BYTES = 32
 const BOX_VERSION = 1
 const BOX_SALT_BYTES = 24
 const SALT_BYTES = 16
-/** scrypt as OWASP has it (N = 2^17, r = 8, p = 1): 128 MiB and half a second for each guess. */
+/** N = 2^17: each guess takes 128 MiB, and a third of a second by OpenSSL. */
 const SCRYPT_LOG_N = 17
-const SCRYPT = { r: 8, p: 1, dkLen: KEY_BYTES }
 /** What is read may not ask for more memory than 1 GiB. */
 const SCRYPT_BOUNDS = { least: 10, most: 20 }
 /** Every box has a key of its own, so its nonce is used once. */
@@ -105,14 +104,13 @@ export function newKey(): Uint8Array {
   return randomBytes(KEY_BYTES)
 }
 
-/** In turns of some milliseconds: a page goes on living meanwhile. */
 async function stretch(passphrase: string, salt: Uint8Array, logN: number): Promise<Uint8Array> {
   if (passphrase === '') {
     throw new MainframeError('CONFIG_INVALID', 'A passphrase has at least one character')
   }
   // the same letters may be typed as different code points
   const typed = encoder.encode(passphrase.normalize('NFKC'))
-  return await scryptAsync(typed, salt, { N: 2 ** logN, ...SCRYPT })
+  return await scrypt(typed, salt, logN)
 }
 
 function placeOf(logN: number): string {

@@ -74,7 +74,8 @@ describe('A message for a group', () => {
     }
     assert.equal(one.state, 'queued')
     await clock.pass(5_000)
-    await assert.rejects(one.whenAccepted, { code: 'MESSAGE_UNDELIVERED' })
+    const error = { code: 'MESSAGE_UNDELIVERED', message: /not taken by an entry relay in time/ }
+    await assert.rejects(one.whenAccepted, error)
     const two = await publish(long(1))
     for (const parcel of takeAll()) parcel.refused('bad-key')
     await assert.rejects(two.whenAccepted, { code: 'MESSAGE_UNDELIVERED' })
@@ -97,6 +98,19 @@ describe('A message for a group', () => {
     assert.deepEqual([message.state, message.arrived, outbox.count], ['accepted', 0, 0])
     assert.ok(weight() < 1)
     outbox.close(new MainframeError('NETWORK_CLOSED', 'over'))
+  })
+
+  it('stays accepted when its time or the client ends before it is back', async () => {
+    const { clock, outbox, publish, takeAll } = rigOf()
+    const one = await publish(long(1), { deadlineMs: clock.now() + 100 })
+    const two = await publish(long(1))
+    for (const parcel of takeAll()) parcel.accepted()
+    await clock.pass(100)
+    await one.whenOver
+    assert.deepEqual([one.state, two.isOver], ['accepted', false])
+    outbox.close(new MainframeError('NETWORK_CLOSED', 'over'))
+    await two.whenOver
+    assert.equal(two.state, 'accepted')
   })
 
   it('is sent again by another way when the link ends before the entry relay took it', async () => {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { encryptedStore, memoryStore, type Store } from '@mainframe/sdk'
+import { scrypt as inBrowsers } from '../../../sdk/src/platform/browser.ts'
+import { scrypt as inNode } from '../../../sdk/src/platform/node.ts'
 import { openStore } from '../../../sdk/src/store/opened-store.ts'
 
 const FAST = { logN: 10 }
@@ -179,4 +181,13 @@ describe('encryptedStore', () => {
     assert.equal(text(await store.get('a')), '1')
     await store.close()
   })
+})
+
+it('the keys of passphrases are those of RFC 7914, and the same in Node and in browsers', async () => {
+  const password = bytes('pleaseletmein')
+  const salt = bytes('SodiumChloride')
+  const keys = await Promise.all([inNode, inBrowsers].map((scrypt) => scrypt(password, salt, 14)))
+  // the first 32 bytes of its third example: N = 16384, r = 8, p = 1
+  const expected = '7023bdcb3afd7348461c06cd81fd38ebfda8fbba904f8e3ea9b543f6545da1f2'
+  for (const key of keys) assert.equal(Buffer.from(key).toString('hex'), expected)
 })
