@@ -16,7 +16,7 @@ import {
   writeMeta,
 } from './core.ts'
 import { encodeGroupData } from './group-data.ts'
-import { floorOf, isOurs, Lifecycle } from './lifecycle.ts'
+import { isOurs, Lifecycle, welcomeDataOf } from './lifecycle.ts'
 import { CONVERSATION_ID_BYTES, MAX_WHISPER_BYTES } from './limits.ts'
 import type { Role } from './payloads.ts'
 import type { ConversationPorts, InboxKey, MemberView, MessageView } from './ports.ts'
@@ -58,7 +58,7 @@ export class Conversation {
     const groupData = encodeGroupData(data)
     const state = await createGroup(ports.mls, { groupId: id, own, groupData })
     const conversation = new Conversation(core)
-    await core.serial.vital(() => conversation.#life.begin({ state, floor: 0 }))
+    await core.serial.vital(() => conversation.#life.begin(state, { floor: 0, former: [] }))
     return conversation
   }
 
@@ -68,15 +68,16 @@ export class Conversation {
     input: { welcome: Uint8Array; own: OwnKeyPackage },
   ): Promise<Conversation | undefined> {
     const joined = await join(ports.mls, input)
-    const floor = joined && floorOf(joined)
-    if (!joined || floor === undefined) return undefined
+    const data = joined && welcomeDataOf(joined)
+    if (!joined || !data) return undefined
+    const { floor } = data
     const meta = { ...NEW_META, floor, clock: floor, updatedAtMs: ports.clock.now() }
     const core = createCore(ports, joined.state.groupId, meta)
     const conversation = new Conversation(core)
     const { keyPackage, secrets } = input.own
     await core.serial.vital(async () => {
       await core.shelf.set(SHELF_KEYS.keyPackage, joinParts(keyPackage, secrets))
-      await conversation.#life.begin({ state: joined.state, floor })
+      await conversation.#life.begin(joined.state, data)
       conversation.#parts.speaker.owe()
     })
     return conversation
@@ -127,6 +128,11 @@ export class Conversation {
   /** What opens packets of the group's inbox: they are sealed for the first. */
   inboxKeys(): InboxKey[] {
     return this.#core.epochs.inboxKeys()
+  }
+
+  /** Lamport time up to which messages are from before this member joined. */
+  get floor(): number {
+    return this.#core.history.floor
   }
 
   /** How many messages are known of and missing. */
@@ -210,10 +216,11 @@ export class Conversation {
       const [keyPackage, secrets] = (record && splitParts(record, 2)) ?? []
       if (!keyPackage || !secrets) return false
       const joined = await join(this.#core.ports.mls, { welcome, own: { keyPackage, secrets } })
-      const floor = joined && floorOf(joined)
-      if (!joined || floor === undefined || !isOurs(this.#core, joined)) return false
+      const data = joined && welcomeDataOf(joined)
+      if (!joined || !data || !isOurs(this.#core, joined)) return false
       if (joined.state.epoch < headOf(this.#core).epoch) return false
-      await this.#life.begin({ state: joined.state, floor: Math.min(floor, this.#core.meta.floor) })
+      const floor = Math.min(data.floor, this.#core.meta.floor)
+      await this.#life.begin(joined.state, { ...data, floor })
       await this.#parts.talk.resendLost(true)
       return true
     })

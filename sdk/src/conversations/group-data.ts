@@ -1,6 +1,7 @@
 /** What a conversation keeps in its group context, in welcomes, and beside commits. */
 import { concatBytes, equalBytes } from '@mainframe/protocol'
 import { MAX_MEMBERS } from '../mls/trees.ts'
+import { MAX_FORMER } from './limits.ts'
 import { compareBytes } from './order.ts'
 import { readerOf, u16, u48 } from './reader.ts'
 
@@ -34,7 +35,36 @@ export function decodeGroupData(bytes: Uint8Array): GroupData | undefined {
   return reader.finish(isAscending ? { address, admins } : undefined)
 }
 
-/** A Lamport time below which new members look for nothing: in welcomes, and signed with commits. */
+/** What new members read in their welcome. */
+export interface WelcomeData {
+  /** Lamport time up to which messages are from before they joined. */
+  floor: number
+  /** Former members, whose messages may still come: inbox and signature keys. */
+  former: readonly { inboxKey: Uint8Array; signatureKey: Uint8Array }[]
+}
+
+export function encodeWelcomeData({ floor, former }: WelcomeData): Uint8Array {
+  const people = former.slice(0, MAX_FORMER)
+  return concatBytes(
+    encodeFloor(floor),
+    Uint8Array.of(people.length),
+    ...people.flatMap(({ inboxKey, signatureKey }) => [inboxKey, signatureKey]),
+  )
+}
+
+export function decodeWelcomeData(bytes: Uint8Array): WelcomeData | undefined {
+  const floor = decodeFloor(bytes.subarray(0, FLOOR_BYTES))
+  const reader = readerOf(bytes.subarray(FLOOR_BYTES))
+  const count = reader.u8()
+  if (floor === undefined || count > MAX_FORMER) return undefined
+  const former = Array.from({ length: count }, () => ({
+    inboxKey: reader.bytes(KEY_BYTES),
+    signatureKey: reader.bytes(KEY_BYTES),
+  }))
+  return reader.finish({ floor, former })
+}
+
+/** A Lamport time, as it is signed with every commit: time goes on from there. */
 export function encodeFloor(lamport: number): Uint8Array {
   return concatBytes(Uint8Array.of(VERSION), u48(lamport))
 }

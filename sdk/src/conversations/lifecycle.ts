@@ -5,7 +5,7 @@ import { peek } from '../mls/process.ts'
 import type { MlsState } from '../mls/state.ts'
 import { exponential } from '../random.ts'
 import { type Core, groupOf, headOf, memberViews, othersOf, tell, writeMeta } from './core.ts'
-import { decodeFloor, decodeGroupData } from './group-data.ts'
+import { decodeGroupData, decodeWelcomeData, type WelcomeData } from './group-data.ts'
 import { History } from './history.ts'
 import { MAX_ADDED, UPDATE_MESSAGES, UPDATE_MS } from './limits.ts'
 import { loadHistory } from './load.ts'
@@ -26,8 +26,9 @@ export class Lifecycle {
   }
 
   /** The first epoch, of a new conversation or by a welcome. */
-  async begin({ state, floor }: { state: MlsState; floor: number }): Promise<void> {
+  async begin(state: MlsState, { floor, former }: WelcomeData): Promise<void> {
     const { epochs, people, ports, history } = this.#core
+    await people.remember(former, 0, () => false)
     await people.remember(members(state), floor, (name) => name === this.#core.self)
     if (history.size === 0) this.#core.history = new History(floor)
     history.advance(floor)
@@ -181,9 +182,9 @@ export class Lifecycle {
   }
 }
 
-/** The Lamport time that a welcome names; `undefined` when it is no welcome into a conversation. */
-export function floorOf({ state, welcomeData }: Joined): number | undefined {
-  return decodeGroupData(groupData(state)) && decodeFloor(welcomeData)
+/** What a welcome says; `undefined` when it does not lead into a conversation. */
+export function welcomeDataOf({ state, welcomeData }: Joined): WelcomeData | undefined {
+  return decodeGroupData(groupData(state)) && decodeWelcomeData(welcomeData)
 }
 
 /** Whether a further welcome is from a member we know, into the group we know. */

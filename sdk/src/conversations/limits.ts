@@ -20,6 +20,9 @@ export const MAX_LAMPORT = 2 ** 48 - 1
 /** Most members that one commit adds. */
 export const MAX_ADDED = 32
 
+/** Most former members that a welcome names. */
+export const MAX_FORMER = 32
+
 /** Epochs before the newest one whose keys are kept, so that rivals and latecomers can be read. */
 export const KEPT_EPOCHS = 5
 /** How long an epoch's keys are kept once a newer one is there. */

@@ -1,6 +1,7 @@
 /** Everybody who was ever a member: keys that signatures are checked with, and since when they read. */
 import { concatBytes, equalBytes } from '@mainframe/protocol'
 import type { GroupMember } from '../mls/group.ts'
+import { bytesOf } from './message.ts'
 import { nameOf, readerOf, u48 } from './reader.ts'
 import { SHELF_KEYS, type Shelf } from './shelf.ts'
 
@@ -40,8 +41,28 @@ export class People {
     return this.#people.get(name)
   }
 
+  /** Those who are no members, the latest first, with the key that they had last. */
+  former(members: readonly GroupMember[]): { inboxKey: Uint8Array; signatureKey: Uint8Array }[] {
+    const present = new Set(members.map(({ inboxKey }) => nameOf(inboxKey)))
+    return [...this.#people]
+      .filter(([name]) => !present.has(name))
+      .reverse()
+      .flatMap(
+        ([
+          name,
+          {
+            signatureKeys: [signatureKey],
+          },
+        ]) => (signatureKey ? [{ inboxKey: bytesOf(name), signatureKey }] : []),
+      )
+  }
+
   /** Remembers members; `floor` is that of the ones who are new. */
-  async remember(members: readonly GroupMember[], floor: number, isNew: (name: string) => boolean) {
+  async remember(
+    members: readonly Pick<GroupMember, 'inboxKey' | 'signatureKey'>[],
+    floor: number,
+    isNew: (name: string) => boolean,
+  ) {
     for (const { inboxKey, signatureKey } of members) {
       const name = nameOf(inboxKey)
       const known = this.#people.get(name)

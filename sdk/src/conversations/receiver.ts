@@ -94,7 +94,7 @@ async function parkUnopened(
   // Either a commit is missing here, or its sender lacks one: both sides show what they have.
   const oldest = core.epochs.chain.at(-1)?.epoch ?? 0
   parts.shows.want(Math.max(0, Math.min(oldest, number - 1)))
-  parts.speaker.owe()
+  parts.speaker.complain()
   return 'parked'
 }
 
@@ -170,6 +170,7 @@ async function receiveSync(
   parts.recovery.update()
   const floor = people.get(name)?.floor ?? 0
   const heads = history.heads(MAX_HEADS).filter(({ lamport }) => lamport > floor)
-  if (wantsAnswer || !keepsUp(history, statement, heads)) parts.speaker.owe()
+  if (wantsAnswer) parts.speaker.owe()
+  else if (!keepsUp(history, statement, heads)) parts.speaker.answer(name, statement)
   return outcome
 }

@@ -57,7 +57,7 @@ export class Recovery {
     const { times, random } = this.#core.ports
     const meanMs = Math.min(times.askMs * 2 ** rounds, times.lastRetryMs)
     // At least half of it, so that answers have time to come.
-    return Math.max(1, meanMs / 2 + exponential(meanMs / 2, 4 * meanMs, random))
+    return Math.ceil(meanMs / 2) + 1 + exponential(meanMs / 2, 4 * meanMs, random)
   }
 
   async #ask(): Promise<void> {

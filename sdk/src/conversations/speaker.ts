@@ -4,6 +4,7 @@ import type { Core } from './core.ts'
 import { headOf, othersOf, publish } from './core.ts'
 import { keepsUp, reached } from './deliveries.ts'
 import { MAX_HEADS } from './limits.ts'
+import type { Statement } from './payloads.ts'
 
 /** How long others are reminded of own messages, as long as relays hold them. */
 const REMIND_MS = 14 * 24 * 3_600_000
@@ -14,6 +15,7 @@ export class Speaker {
   readonly #core: Core
   #stopOwed: (() => void) | undefined
   #stopRetry: (() => void) | undefined
+  readonly #answered = new Map<string, string>()
   #round = 0
 
   constructor(core: Core) {
@@ -26,7 +28,19 @@ export class Speaker {
     if (this.#stopOwed) return
     const { syncMs } = ports.times
     const waitMs = exponential(syncMs, 8 * syncMs, ports.random)
-    this.#stopOwed = serial.later(waitMs, () => this.say())
+    this.#stopOwed = serial.later(waitMs, () => this.say(false))
+  }
+
+  /**
+   * A member lacks something by its statement. It is told once: an answer to every statement would be
+   * answered in turn.
+   */
+  answer(name: string, statement: Statement): void {
+    const { heads, lacking } = this.#core.history.statement()
+    const told = JSON.stringify([statement, heads, lacking])
+    if (this.#answered.get(name) === told) return
+    this.#answered.set(name, told)
+    this.owe()
   }
 
   /** A message of ours said it. */
@@ -43,11 +57,16 @@ export class Speaker {
     this.#plan()
   }
 
-  async say(): Promise<void> {
+  /** Something here cannot be read yet: says so now and then, less and less often. */
+  complain(): void {
+    this.#plan()
+  }
+
+  /** Says what is here; `wantsAnswer` asks everybody to do the same. */
+  async say(wantsAnswer: boolean): Promise<void> {
     this.spoke()
     if (!this.#core.epochs.head) return
     const statement = this.#core.history.statement()
-    const wantsAnswer = this.#laggards() !== 'none' || this.#core.parked.size > 0
     await publish(this.#core, { kind: 'sync', wantsAnswer, statement })
     this.#plan()
   }
@@ -62,7 +81,7 @@ export class Speaker {
       this.#stopRetry = undefined
       if (this.#isDone()) return
       this.#round++
-      await this.say()
+      await this.say(true)
     })
   }
 

@@ -53,6 +53,8 @@ export function isOpen({ members, data }: Group, request: Request): boolean {
 /** What one commit does. */
 export interface Plan {
   add: Uint8Array[]
+  /** Inbox keys of those who are added. */
+  newcomers: Uint8Array[]
   /** Leaves. */
   remove: number[]
   /** The group's data afterwards, when it changes. */
@@ -60,41 +62,45 @@ export interface Plan {
   requests: Request[]
 }
 
-/** The changes that open requests ask for, as far as one commit by `self` can do them. */
+/**
+ * The changes that open requests ask for, as far as one commit by `self` can do them. New group data
+ * and removals never share a commit (ts-mls seals the path for the old data then): an admin who is to
+ * go loses the role first.
+ */
 export function planCommit(
   group: Group,
   requests: readonly Request[],
   self: Uint8Array,
 ): Plan | undefined {
+  const open = requests.filter((request) => isOpen(group, request) && !removes(request, self))
   const admins = new Map(group.data.admins.map((key) => [nameOf(key), key]))
-  const added = new Set<string>()
-  const removed = new Set<string>()
-  const plan: Plan = { add: [], remove: [], groupData: undefined, requests: [] }
-  for (const request of requests) {
-    if (!isOpen(group, request) || removes(request, self)) continue
+  const added = new Map<string, Uint8Array>()
+  const removed = new Map<string, number>()
+  for (const request of open) {
     const { wish } = request
     const key = subjectOf(request)
     const name = nameOf(key)
-    if (wish.op === 'add') {
-      if (added.has(name) || added.size >= MAX_ADDED) continue
-      added.add(name)
-      plan.add.push(wish.keyPackage)
+    if (wish.op === 'add' && added.size < MAX_ADDED && !added.has(name)) {
+      added.set(name, wish.keyPackage)
       if (wish.role === 'admin') admins.set(name, key)
-    } else if (wish.op === 'role') {
-      if (removed.has(name)) continue
+    } else if (wish.op === 'role' && !removed.has(name)) {
       if (wish.role === 'admin') admins.set(name, key)
       else admins.delete(name)
-    } else {
-      if (!removed.has(name)) plan.remove.push(leafOf(group, key))
-      removed.add(name)
+    } else if (wish.op === 'remove' || wish.op === 'leave') {
+      removed.set(name, leafOf(group, key))
       admins.delete(name)
     }
-    plan.requests.push(request)
   }
-  if (plan.requests.length === 0 || admins.size === 0) return undefined
+  if (open.length === 0 || admins.size === 0) return undefined
   const groupData = encodeGroupData({ address: group.data.address, admins: [...admins.values()] })
-  const changed = !equalBytes(groupData, encodeGroupData(group.data))
-  return { ...plan, groupData: changed ? groupData : undefined }
+  const isChanged = !equalBytes(groupData, encodeGroupData(group.data))
+  return {
+    add: [...added.values()],
+    newcomers: open.flatMap(({ newcomer }) => (newcomer ? [newcomer] : [])),
+    remove: isChanged ? [] : [...removed.values()],
+    groupData: isChanged ? groupData : undefined,
+    requests: open,
+  }
 }
 
 function removes({ wish, from }: Request, key: Uint8Array): boolean {

@@ -1,11 +1,11 @@
 /** Requests for changes of the group, and who commits them when. */
 import { MainframeError } from '@mainframe/protocol'
-import { epochAuthenticator } from '../mls/group.ts'
+import { epochAuthenticator, members } from '../mls/group.ts'
 import { readKeyPackage } from '../mls/key-packages.ts'
 import { randomBytes } from '../random.ts'
 import { type Core, count, groupOf, headOf, publish, publishBytes } from './core.ts'
 import type { Epoch } from './epochs.ts'
-import { encodeFloor } from './group-data.ts'
+import { encodeFloor, encodeWelcomeData } from './group-data.ts'
 import { MAX_REQUESTS, MAX_REQUESTS_BY_ONE, REQUEST_LIFE_MS } from './limits.ts'
 import { bytesOf } from './message.ts'
 import { decodeWish, encodeWish, type Wish } from './payloads.ts'
@@ -172,13 +172,14 @@ export class Stewardship {
 
   /** Commits a plan, or without one renews own keys; false when MLS refuses it. */
   async commit(plan?: Plan): Promise<boolean> {
-    const { epochs, history, ports } = this.#core
+    const { epochs, history, people, ports } = this.#core
     const floor = history.clock
-    const added = (plan?.requests ?? []).flatMap(({ newcomer }) => (newcomer ? [newcomer] : []))
+    const former = people.former(members(headOf(this.#core).state))
+    const added = plan?.newcomers ?? []
     const changes = {
       ...(plan && { add: plan.add, remove: plan.remove }),
       ...(plan?.groupData && { groupData: plan.groupData }),
-      welcomeData: encodeFloor(floor),
+      welcomeData: encodeWelcomeData({ floor, former }),
       authenticatedData: encodeFloor(floor),
     }
     try {

@@ -84,31 +84,54 @@ async function processMember(
   if (sender === undefined) return { kind: 'foreign' }
   if (sender === ownLeaf(state)) return { kind: 'own' }
   if (message.contentType === 'proposal') return { kind: 'proposal' }
-  let proposals: readonly ProposalWithSender[] = []
-  const result = await processPrivateMessage(
-    state.inner,
-    message,
-    emptyPskIndex,
-    mls.impl,
-    (incoming) => {
-      if (incoming.kind === 'commit') proposals = incoming.proposals
-      return 'accept'
-    },
-  )
+  const seen: { proposals: readonly ProposalWithSender[] } = { proposals: [] }
+  const summarised = () =>
+    summarise(seen.proposals, {
+      committer: sender,
+      isRejoin: false,
+      authenticatedData: message.authenticatedData,
+    })
+  const result = await readPrivate(mls, state, message, seen)
+  // What the commit consumed is not zeroed: a rival commit on the same state must stay readable.
+  if (!result) {
+    const summary = summarised()
+    const isRemoved = summary.removed.includes(ownLeaf(state))
+    return isRemoved ? { kind: 'removed', summary } : { kind: 'invalid' }
+  }
   if (result.kind === 'applicationMessage') {
     wipeConsumed(result.consumed)
     return { kind: 'message', state: wrapState(result.newState), sender, text: result.message }
   }
-  // What the commit consumed is not zeroed: a rival commit on the same state must stay readable.
-  const summary = summarise(proposals, {
-    committer: sender,
-    isRejoin: false,
-    authenticatedData: message.authenticatedData,
-  })
   if (result.newState.groupActiveState.kind === 'removedFromGroup') {
-    return { kind: 'removed', summary }
+    return { kind: 'removed', summary: summarised() }
   }
-  return { kind: 'commit', state: wrapState(result.newState), summary }
+  return { kind: 'commit', state: wrapState(result.newState), summary: summarised() }
+}
+
+/**
+ * `undefined` when it fails. The proposals of a commit are known by then if they were valid and it is
+ * signed: ts-mls does not see that it removes the reader when a new member takes the same leaf.
+ */
+async function readPrivate(
+  mls: Mls,
+  state: MlsState,
+  message: PrivateMessage,
+  seen: { proposals: readonly ProposalWithSender[] },
+) {
+  try {
+    return await processPrivateMessage(
+      state.inner,
+      message,
+      emptyPskIndex,
+      mls.impl,
+      (incoming) => {
+        if (incoming.kind === 'commit') seen.proposals = incoming.proposals
+        return 'accept'
+      },
+    )
+  } catch {
+    return undefined
+  }
 }
 
 async function senderOf(

@@ -169,7 +169,9 @@ export class ConversationNetwork {
   #send(from: Peer, to: Peer, bytes: Uint8Array): void {
     if (from !== to && (from.side !== to.side || this.isLost(from, to, bytes))) return
     if (from !== to && this.random() < this.faults.loss) return
-    this.clock.after(1 + this.random() * this.faults.delayMs, () => this.#deliver(to, bytes))
+    this.clock.after(1 + Math.floor(this.random() * this.faults.delayMs), () =>
+      this.#deliver(to, bytes),
+    )
   }
 
   /** Hands something over until it is acknowledged, as the layer below does. */
@@ -194,7 +196,7 @@ export class ConversationNetwork {
     const to = this.peers.filter(({ identity }) =>
       names.includes(Buffer.from(identity.inboxKey).toString('hex')),
     )
-    this.clock.after(5 + this.random() * this.faults.delayMs, () => {
+    this.clock.after(5 + Math.floor(this.random() * this.faults.delayMs), () => {
       for (const peer of to) this.#track(this.#welcome(peer, event.bytes))
       from.conversation?.welcomeCarried(event.id).catch(() => {})
     })
