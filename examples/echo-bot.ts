@@ -1,13 +1,17 @@
-/** A bot that accepts everybody and says back what it hears; `docs/messenger.md` explains it. */
 import { fileStore, Mainframe } from '@mainframe/sdk'
 
+const {
+  MAINFRAME_NETWORK = 'local',
+  MAINFRAME_ACCOUNT = '',
+  BOT_FOLDER = 'data/echo-bot',
+} = process.env
 const client = await Mainframe.open({
-  network: process.env['MAINFRAME_NETWORK'] ?? 'local', // a profile: `local`, a URL, or JSON
-  account: process.env['MAINFRAME_ACCOUNT'] ?? '', // private key of an account that is used for this only
-  store: fileStore(process.env['MAINFRAME_STORE'] ?? 'data/echo-bot'),
+  network: MAINFRAME_NETWORK, // `local` for `npm start` on this machine, a URL, or JSON
+  account: MAINFRAME_ACCOUNT, // private key of an account that is used for this only
+  store: fileStore(BOT_FOLDER),
 })
 const messenger = await client.messenger()
-console.log(messenger.code)
+console.log(messenger.code) // mf1…: what others ask with
 
 for await (const event of messenger.events()) {
   if (event.type === 'contact' && event.contact.state === 'asked') {
@@ -16,5 +20,7 @@ for await (const event of messenger.events()) {
   if (event.type === 'message' && !event.message.isOwn && event.message.kind === 0) {
     const text = new TextDecoder().decode(event.message.body)
     await event.conversation.send(`You said: ${text}`)
+    if (text === 'bye') break
   }
 }
+await client.close()

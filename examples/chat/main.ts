@@ -72,6 +72,7 @@ async function run(self: string, folder: string): Promise<void> {
       chat.say(error instanceof Error ? error.message : String(error))
     })
   }
+  process.stdin.destroy() // an open pipe would keep the process alive
   await client.close()
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it, type TestContext } from 'node:test'
@@ -18,6 +18,7 @@ import { checkTypes, runModule } from './support/typescript.ts'
 const SURROUNDINGS: Record<string, string> = {
   'docs/errors.md':
     'declare function send(): Promise<void>\ndeclare function topUp(): Promise<void>',
+  'docs/messenger.md': '',
   'docs/sdk.md': '',
   'docs/testing.md': '',
 }
@@ -40,6 +41,11 @@ describe('the examples in TypeScript', () => {
       ['wrong.ts', "import { Mainframe } from '@mainframe/sdk'\nMainframe.shut()"],
     ])
     assert.match(checkTypes(wrong).join(), /shut/, 'the check finds faults')
+  })
+
+  it('of docs/messenger.md is the bot that another test runs', async () => {
+    const bot = await readFile(join(ROOT, 'examples/echo-bot.ts'), 'utf8')
+    assert.equal(exampleOf('docs/messenger.md').trim(), bot.trim())
   })
 
   it('of docs/errors.md tops up when that helps, and hands every other error on', async () => {
