@@ -54,7 +54,7 @@ async function assemble(
   const signerSecretKey = await readOrCreateSecret(store, VOUCHER_SECRET, newSecret)
   const { token, mostBaseUnitsPerUnit: leastBase } = settings.medium
   const { budgetBasePerDay: limitBase } = settings
-  const budget = new Budget({ store, clock, token, limitBase, leastBase })
+  const budget = new Budget({ store, clock, deployment, token, limitBase, leastBase })
   const channels: ChannelContext = { chain, account, store, signerSecretKey, budget }
   const experience = createExperience()
   const { refreshMs } = settings.profile

@@ -1,9 +1,8 @@
-/** What a client may sign away in a day, counted durably before it is signed. */
-import { type Hex, MainframeError } from '@mainframe/protocol'
+/** What a client may sign away in a day. The records of its channels hold what it has. */
+import { type Deployment, type Hex, MainframeError } from '@mainframe/protocol'
 import type { Clock } from '../clock.ts'
-import { maybe, money, object, whole } from '../readers.ts'
 import type { Store } from '../store/store.ts'
-import { readJson, writeJson } from '../store/values.ts'
+import { readChannels, tokenOf } from './channel-records.ts'
 
 /** What was signed away today (UTC), in base units of what is paid with. */
 export interface DaySpending {
@@ -22,6 +21,8 @@ export interface DaySpending {
 export interface BudgetOptions {
   store: Store
   clock: Clock
+  deployment: Pick<Deployment, 'token'>
+  /** What the client pays with. */
   token: Hex
   limitBase?: bigint | undefined
   /** With less than this nothing can be paid. */
@@ -29,11 +30,6 @@ export interface BudgetOptions {
 }
 
 const DAY_MS = 86_400_000
-const read = object({ day: whole, signedBase: money })
-const parse = maybe((value, path) => {
-  const { day, signedBase } = read(value, path)
-  return { day, signedBase: BigInt(signedBase) }
-})
 
 interface Count {
   /** Days since the Unix epoch. */
@@ -43,33 +39,31 @@ interface Count {
 
 export class Budget {
   readonly #options: BudgetOptions
-  readonly #key: string
-  #count: Count | undefined
-  /** One amount after the other: two at a time would each find room. */
-  #last: Promise<unknown> = Promise.resolve()
+  #known: Count | undefined
+  #reading: Promise<Count> | undefined
 
   constructor(options: BudgetOptions) {
     this.#options = options
-    this.#key = `budget.${options.token.slice(2)}`
   }
 
   /** Throws `STORE_CORRUPT`. */
   async today(): Promise<DaySpending> {
-    const { token, limitBase } = this.#options
-    const { day, signedBase } = await this.#read()
-    const left = limitBase === undefined ? undefined : limitBase - signedBase
-    const remainingBase = left !== undefined && left < 0n ? 0n : left
-    return { token, signedBase, limitBase, remainingBase, resetsAtMs: (day + 1) * DAY_MS }
+    return this.#spending(await this.#current())
   }
 
   /**
-   * Counts what is about to be signed; durable when it resolves. Throws `PAYMENT_BUDGET`, and counts
-   * nothing then.
+   * Counts what is about to be signed, and says on which day: the channel's record is to be written with
+   * both before a voucher leaves. Throws `PAYMENT_BUDGET`, and counts nothing then.
    */
-  async spend(amountBase: bigint): Promise<void> {
-    const spent = this.#last.then(() => this.#spend(amountBase))
-    this.#last = spent.catch(() => {})
-    await spent
+  async count(amountBase: bigint): Promise<number> {
+    const count = await this.#current()
+    if (amountBase <= 0n) return count.day
+    // nothing is awaited from here on: two at a time would each find room
+    const today = this.#spending(count)
+    const { remainingBase } = today
+    if (remainingBase !== undefined && amountBase > remainingBase) throw spentOf(today)
+    count.signedBase += amountBase
+    return count.day
   }
 
   /** Throws `PAYMENT_BUDGET` when nothing can be paid any more today. */
@@ -79,23 +73,42 @@ export class Budget {
     if (remainingBase !== undefined && remainingBase < this.#options.leastBase) throw spentOf(today)
   }
 
-  async #spend(amountBase: bigint): Promise<void> {
-    const today = await this.today()
-    const { remainingBase } = today
-    if (remainingBase !== undefined && amountBase > remainingBase) throw spentOf(today)
-    const { day, signedBase } = await this.#read()
-    const count = { day, signedBase: signedBase + amountBase }
-    await writeJson(this.#options.store, this.#key, { day, signedBase: `${count.signedBase}` })
-    this.#count = count
+  #spending({ day, signedBase }: Count): DaySpending {
+    const { token, limitBase } = this.#options
+    const left = limitBase === undefined ? undefined : limitBase - signedBase
+    const remainingBase = left !== undefined && left < 0n ? 0n : left
+    return { token, signedBase, limitBase, remainingBase, resetsAtMs: (day + 1) * DAY_MS }
   }
 
-  async #read(): Promise<Count> {
-    const { store, clock } = this.#options
-    const day = Math.floor(clock.now() / DAY_MS)
-    this.#count ??= (await readJson(store, this.#key, parse)) ?? { day, signedBase: 0n }
+  async #current(): Promise<Count> {
+    const known = this.#known ?? (await this.#read())
+    this.#known ??= known // whoever was first counts already
+    const day = this.#dayNow()
     // a clock that is set back begins no new day
-    if (day > this.#count.day) this.#count = { day, signedBase: 0n }
-    return this.#count
+    if (day > this.#known.day) this.#known = { day, signedBase: 0n }
+    return this.#known
+  }
+
+  /** What was signed on the newest day that a record knows, or has been signed today: nothing yet. */
+  #read(): Promise<Count> {
+    this.#reading ??= this.#sum().finally(() => {
+      this.#reading = undefined
+    })
+    return this.#reading
+  }
+
+  async #sum(): Promise<Count> {
+    const { store, deployment, token } = this.#options
+    const all = await readChannels(store)
+    const records = all.filter((record) => tokenOf(record, deployment) === token)
+    const days = records.map(({ day }) => day ?? 0)
+    const day = Math.max(this.#dayNow(), ...days)
+    const ofDay = records.filter((record) => record.day === day)
+    return { day, signedBase: ofDay.reduce((sum, { dayBase = 0n }) => sum + dayBase, 0n) }
+  }
+
+  #dayNow(): number {
+    return Math.floor(this.#options.clock.now() / DAY_MS)
   }
 }
 

@@ -18,7 +18,13 @@ import type { Chain, ChannelSlot } from '../chain/chain.ts'
 import type { Relay } from '../directory/relay.ts'
 import type { Store } from '../store/store.ts'
 import type { Budget } from './budget.ts'
-import { type ChannelRecord, readChannels, tokenOf, writeChannel } from './channel-records.ts'
+import {
+  type ChannelRecord,
+  readChannels,
+  signedOn,
+  tokenOf,
+  writeChannel,
+} from './channel-records.ts'
 import { deposit } from './deposit.ts'
 import { domainOf } from './quote-check.ts'
 
@@ -72,7 +78,9 @@ async function remembered(
   const known = (await readChannels(ctx.store)).find(({ channelId }) => channelId === id)
   // amounts of an earlier epoch are void; in this one they only grow, and what was claimed was signed
   const signedBase = known?.epoch === slot.epoch ? known.signedBase : 0n
+  const { day, dayBase } = known ?? {}
   const record: ChannelRecord = {
+    ...(day === undefined || dayBase === undefined ? {} : { day, dayBase }),
     channelId: id,
     nodeId: wish.relay.nodeId,
     payee: wish.relay.payee,
@@ -166,7 +174,7 @@ function payerChannel(
   facts: { wish: ChannelWish; terms: ChannelTerms; slot: ChannelSlot; record: ChannelRecord },
 ): PayerChannel {
   const { wish, terms, slot, record } = facts
-  let countedBase = record.signedBase
+  let current = record
   return {
     terms,
     channelId: fromHex(record.channelId),
@@ -178,9 +186,9 @@ function payerChannel(
     domainSeparator: domainSeparator(domainOf(chain.deployment)),
     signerSecretKey,
     record: async (signedBase) => {
-      if (signedBase > countedBase) await budget.spend(signedBase - countedBase)
-      countedBase = signedBase
-      await writeChannel(store, { ...record, signedBase })
+      const day = await budget.count(signedBase - current.signedBase)
+      current = signedOn(current, day, signedBase)
+      await writeChannel(store, current)
     },
   }
 }

@@ -66,8 +66,9 @@ describe('the client and a real chain', () => {
     const account = await Account.open(chain, toHex(secretKey))
     const store = memoryStore()
     const balance = async () => (await chain.funds(test.deployment.token, account.address)).wallet
-    const { token } = chain.deployment
-    const budget = new Budget({ store, clock: systemClock, token, leastBase: 1n })
+    const { deployment } = chain
+    const token = deployment.token.toLowerCase() as Hex
+    const budget = new Budget({ store, clock: systemClock, deployment, token, leastBase: 1n })
     const signerSecretKey = new Uint8Array(32).fill(9)
     return { chain, account, store, signerSecretKey, budget, mft: balance }
   }

@@ -65,7 +65,7 @@ export function fakeMoney(mft = 100n * 10n ** 18n): FakeMoney {
   } as unknown as Account
   const signerSecretKey = new Uint8Array(32).fill(5)
   const store = memoryStore()
-  const medium = { token: deployment.token, leastBase: BASE_PER_UNIT }
+  const medium = { deployment, token: deployment.token, leastBase: BASE_PER_UNIT }
   const budget = new Budget({ store, clock: systemClock, ...medium })
   money.context = { chain, account, store, signerSecretKey, budget }
   return money
