@@ -1,5 +1,5 @@
 /** The epochs of a conversation that can be read, those of rival branches too, and their keys. */
-import { createKeyPair, digest, equalBytes, utf8 } from '@mainframe/protocol'
+import { concatBytes, createKeyPair, digest, equalBytes, utf8 } from '@mainframe/protocol'
 import {
   type Changes,
   type Committed,
@@ -15,6 +15,7 @@ import { type Processed, peek, process } from '../mls/process.ts'
 import { decodeState, encodeRatchets, encodeTree, type MlsState, wipe } from '../mls/state.ts'
 import type { Mls } from '../mls/suites.ts'
 import { type Branch, bestBranch, chainOf } from './branches.ts'
+import { decodeFloor } from './group-data.ts'
 import { KEPT_COMMITS, KEPT_EPOCH_MS, KEPT_EPOCHS, MAX_RIVALS, MAX_SEEN } from './limits.ts'
 import { bytesOf } from './message.ts'
 import type { InboxKey } from './ports.ts'
@@ -25,18 +26,31 @@ import { joinParts, SHELF_KEYS, type Shelf, splitParts } from './shelf.ts'
 const INBOX_LABEL = 'mainframe/group-inbox'
 const EPOCH_LABEL = utf8('mainframe/epoch/1')
 const ID_BYTES = 16
-const NO_COMMIT = ''
+const KEY_BYTES = 32
 
 export interface Epoch extends Branch {
   state: MlsState
   readonly createdAtMs: number
   readonly inboxKey: InboxKey
+  /** Inbox keys of those who came in with it, and the Lamport time up to which they get nothing. */
+  readonly added: readonly Uint8Array[]
+  readonly floor: number
+}
+
+/** What a new epoch is written down with. */
+interface Facts {
+  parent: string | undefined
+  /** Hash of the commit, in hex. */
+  commitDigest: string
+  commitBytes?: Uint8Array
+  added: readonly Uint8Array[]
+  floor: number
+  nowMs: number
 }
 
 export type Opened =
   | { kind: 'message'; epoch: Epoch; sender: GroupMember; text: Uint8Array }
-  | { kind: 'commit'; epoch: Epoch; summary: Extract<Processed, { kind: 'commit' }>['summary'] }
-  | { kind: 'known-commit'; epoch: Epoch }
+  | { kind: 'commit' | 'known-commit'; epoch: Epoch }
   | { kind: 'removed' }
   | { kind: 'refused-commit'; why: CommitRefusal }
   /** Cannot be opened now; perhaps later. */
@@ -65,11 +79,11 @@ export class Epochs {
         await this.#shelf.get(key),
         await this.#shelf.get(SHELF_KEYS.tree(id)),
       ]
-      const parts = record && splitParts(record, 4)
+      const parts = record && splitParts(record, 6)
       if (!parts || !tree) continue
-      const [parent, digestBytes, created, ratchets] = parts
+      const [parent, digestBytes, created, floor, added, ratchets] = parts
       const state = ratchets && decodeState(this.#mls, { tree, ratchets })
-      if (!state || !parent || !digestBytes || !created) continue
+      if (!state || !parent || !digestBytes || !created || !floor || !added) continue
       this.#nodes.set(id, {
         id,
         parent: parent.length > 0 ? nameOf(parent) : undefined,
@@ -78,6 +92,8 @@ export class Epochs {
         createdAtMs: readerOf(created).u48(),
         state,
         inboxKey: await this.#inboxKey(state),
+        added: splitKeys(added),
+        floor: readerOf(floor).u48(),
       })
     }
   }
@@ -107,10 +123,13 @@ export class Epochs {
     return [...(this.#head ? [this.#head] : []), ...others].map(({ inboxKey }) => inboxKey)
   }
 
-  /** Starts, or starts over, with an epoch that follows from no other one. */
-  async begin(state: MlsState, nowMs: number): Promise<Epoch> {
-    for (const node of [...this.#nodes.values()]) await this.#drop(node)
-    return this.#add(state, { parent: undefined, commitBytes: undefined, nowMs })
+  /** An epoch that follows from no other one: that of a new group, or of a welcome. */
+  begin(
+    state: MlsState,
+    facts: { self: Uint8Array; floor: number; commitDigest: string; nowMs: number },
+  ): Promise<Epoch> {
+    const { self, ...others } = facts
+    return this.#add(state, { ...others, parent: undefined, added: [self] })
   }
 
   /** Seals for the newest epoch. Durable when it resolves. */
@@ -128,6 +147,8 @@ export class Epochs {
       node.parent ? bytesOf(node.parent) : new Uint8Array(),
       bytesOf(node.commitDigest),
       u48(node.createdAtMs),
+      u48(node.floor),
+      concatBytes(...node.added),
       encodeRatchets(node.state),
     )
     await this.#shelf.set(SHELF_KEYS.epoch(node.id), record)
@@ -136,14 +157,19 @@ export class Epochs {
   /** A commit on the newest epoch; `keep` makes the welcome durable before anything else. */
   async commit(
     changes: Changes,
-    nowMs: number,
+    facts: { added: readonly Uint8Array[]; floor: number; nowMs: number },
     keep: (committed: Committed) => Promise<void>,
   ): Promise<{ epoch: Epoch; bytes: Uint8Array }> {
     const head = this.#mustHead()
     const committed = await commit(this.#mls, head.state, changes)
     await keep(committed)
-    const facts = { parent: head.id, commitBytes: committed.commit, nowMs }
-    return { epoch: await this.#add(committed.state, facts), bytes: committed.commit }
+    const epoch = await this.#add(committed.state, {
+      ...facts,
+      parent: head.id,
+      commitDigest: nameOf(digest(committed.commit)),
+      commitBytes: committed.commit,
+    })
+    return { epoch, bytes: committed.commit }
   }
 
   /**
@@ -203,9 +229,16 @@ export class Epochs {
       // A branch that has been overtaken removes nobody.
       return { kind: node.epoch + 1 < this.#mustHead().epoch ? 'invalid' : 'removed' }
     }
-    const facts = { parent: node.id, commitBytes: bytes, nowMs }
-    const epoch = await this.#add(processed.state, facts)
-    return { kind: 'commit', epoch, summary: processed.summary }
+    const { added, authenticatedData } = processed.summary
+    const epoch = await this.#add(processed.state, {
+      parent: node.id,
+      commitDigest: nameOf(digest(bytes)),
+      commitBytes: bytes,
+      added: added.map(({ inboxKey }) => inboxKey),
+      floor: decodeFloor(authenticatedData) ?? 0,
+      nowMs,
+    })
+    return { kind: 'commit', epoch }
   }
 
   /** Whether bytes are a commit that is known: such come again for a reason. */
@@ -226,20 +259,19 @@ export class Epochs {
       .sort((a, b) => Number(chain.has(b)) - Number(chain.has(a)))
   }
 
-  async #add(
-    state: MlsState,
-    facts: { parent: string | undefined; commitBytes: Uint8Array | undefined; nowMs: number },
-  ): Promise<Epoch> {
-    const { parent, commitBytes, nowMs } = facts
+  async #add(state: MlsState, facts: Facts): Promise<Epoch> {
+    const { parent, commitDigest, commitBytes, added, floor, nowMs } = facts
     const hash = digest(EPOCH_LABEL, state.groupId, epochAuthenticator(state))
     const node: Epoch = {
       id: nameOf(hash.subarray(0, ID_BYTES)),
       parent,
       epoch: state.epoch,
-      commitDigest: commitBytes ? nameOf(digest(commitBytes)) : NO_COMMIT,
+      commitDigest,
       createdAtMs: nowMs,
       state,
       inboxKey: await this.#inboxKey(state),
+      added,
+      floor,
     }
     await this.#shelf.set(SHELF_KEYS.tree(node.id), encodeTree(state))
     if (commitBytes) await this.#shelf.set(SHELF_KEYS.commit(node.epoch, node.id), commitBytes)
@@ -349,4 +381,10 @@ export class Epochs {
 
 function viewOf(state: MlsState) {
   return { members: members(state), groupData: groupData(state) }
+}
+
+function splitKeys(bytes: Uint8Array): Uint8Array[] {
+  return Array.from({ length: bytes.length / KEY_BYTES }, (_, i) =>
+    bytes.slice(i * KEY_BYTES, (i + 1) * KEY_BYTES),
+  )
 }
