@@ -49,6 +49,9 @@ export class Lifecycle {
     if (core.meta.ended) return
     await core.epochs.load()
     core.epochs.choose((id) => this.#witnesses(id))
+    // A crash may have come between an epoch and what follows from it.
+    for (const { state } of core.epochs.chain) await core.people.remember(members(state))
+    await this.#setFloors()
     await core.parked.load((bytes) => peek(bytes)?.epoch)
     await this.#parts.stewardship.load()
     await core.epochs.prune(core.ports.clock.now())
