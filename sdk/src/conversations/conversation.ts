@@ -21,7 +21,7 @@ import type { Role } from './payloads.ts'
 import type { ConversationPorts, InboxKey, MemberView, MessageView } from './ports.ts'
 import { type Parts, receive } from './receiver.ts'
 import { Recovery } from './recovery.ts'
-import { joinParts, SHELF_KEYS, shelfOf, splitParts } from './shelf.ts'
+import { conversationIds, joinParts, SHELF_KEYS, shelfOf, splitParts } from './shelf.ts'
 import { Shows } from './shows.ts'
 import { Speaker } from './speaker.ts'
 import { Stewardship } from './stewardship.ts'
@@ -82,6 +82,11 @@ export class Conversation {
       conversation.#parts.speaker.owe()
     })
     return conversation
+  }
+
+  /** Ids of the conversations in a store, those that have ended too. */
+  static list(store: ConversationPorts['store']): Promise<Uint8Array[]> {
+    return conversationIds(store)
   }
 
   /** A conversation that is in the store. Throws `STORE_CORRUPT` when it is not, or is damaged. */

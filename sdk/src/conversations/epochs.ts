@@ -1,52 +1,34 @@
 /** The epochs of a conversation that can be read, those of rival branches too, and their keys. */
-import { concatBytes, createKeyPair, digest, equalBytes, utf8 } from '@mainframe/protocol'
+import { digest, equalBytes } from '@mainframe/protocol'
 import {
   type Changes,
   type Committed,
   commit,
   encrypt,
-  epochAuthenticator,
-  exportSecret,
   type GroupMember,
   groupData,
   members,
 } from '../mls/group.ts'
 import { type Processed, peek, process } from '../mls/process.ts'
-import { decodeState, encodeRatchets, encodeTree, type MlsState, wipe } from '../mls/state.ts'
+import { type MlsState, wipe } from '../mls/state.ts'
 import type { Mls } from '../mls/suites.ts'
-import { type Branch, bestBranch, chainOf } from './branches.ts'
+import { bestBranch, chainOf } from './branches.ts'
+import {
+  type Epoch,
+  type EpochFacts,
+  epochOfCommit,
+  eraseEpoch,
+  makeEpoch,
+  readEpochs,
+  writeEpoch,
+  writeRatchets,
+} from './epoch.ts'
 import { decodeFloor } from './group-data.ts'
 import { KEPT_COMMITS, KEPT_EPOCH_MS, KEPT_EPOCHS, MAX_RIVALS, MAX_SEEN } from './limits.ts'
-import { bytesOf } from './message.ts'
 import type { InboxKey } from './ports.ts'
-import { nameOf, readerOf, u48 } from './reader.ts'
+import { nameOf } from './reader.ts'
 import { type CommitRefusal, judgeCommit } from './rules.ts'
-import { joinParts, SHELF_KEYS, type Shelf, splitParts } from './shelf.ts'
-
-const INBOX_LABEL = 'mainframe/group-inbox'
-const EPOCH_LABEL = utf8('mainframe/epoch/1')
-const ID_BYTES = 16
-const KEY_BYTES = 32
-
-export interface Epoch extends Branch {
-  state: MlsState
-  readonly createdAtMs: number
-  readonly inboxKey: InboxKey
-  /** Inbox keys of those who came in with it, and the Lamport time up to which they get nothing. */
-  readonly added: readonly Uint8Array[]
-  readonly floor: number
-}
-
-/** What a new epoch is written down with. */
-interface Facts {
-  parent: string | undefined
-  /** Hash of the commit, in hex. */
-  commitDigest: string
-  commitBytes?: Uint8Array
-  added: readonly Uint8Array[]
-  floor: number
-  nowMs: number
-}
+import { SHELF_KEYS, type Shelf } from './shelf.ts'
 
 export type Opened =
   | { kind: 'message'; epoch: Epoch; sender: GroupMember; text: Uint8Array }
@@ -71,31 +53,9 @@ export class Epochs {
     this.#shelf = shelf
   }
 
-  /** Reads what is stored. Values that cannot be read are as good as lost. */
+  /** Reads what is stored. */
   async load(): Promise<void> {
-    for (const key of await this.#shelf.list(SHELF_KEYS.epochs)) {
-      const id = key.slice(SHELF_KEYS.epochs.length)
-      const [record, tree] = [
-        await this.#shelf.get(key),
-        await this.#shelf.get(SHELF_KEYS.tree(id)),
-      ]
-      const parts = record && splitParts(record, 6)
-      if (!parts || !tree) continue
-      const [parent, digestBytes, created, floor, added, ratchets] = parts
-      const state = ratchets && decodeState(this.#mls, { tree, ratchets })
-      if (!state || !parent || !digestBytes || !created || !floor || !added) continue
-      this.#nodes.set(id, {
-        id,
-        parent: parent.length > 0 ? nameOf(parent) : undefined,
-        epoch: state.epoch,
-        commitDigest: nameOf(digestBytes),
-        createdAtMs: readerOf(created).u48(),
-        state,
-        inboxKey: await this.#inboxKey(state),
-        added: splitKeys(added),
-        floor: readerOf(floor).u48(),
-      })
-    }
+    for (const node of await readEpochs(this.#mls, this.#shelf)) this.#nodes.set(node.id, node)
   }
 
   get head(): Epoch | undefined {
@@ -142,16 +102,8 @@ export class Epochs {
   }
 
   /** Writes down how far an epoch's keys were used. */
-  async persist(node: Epoch): Promise<void> {
-    const record = joinParts(
-      node.parent ? bytesOf(node.parent) : new Uint8Array(),
-      bytesOf(node.commitDigest),
-      u48(node.createdAtMs),
-      u48(node.floor),
-      concatBytes(...node.added),
-      encodeRatchets(node.state),
-    )
-    await this.#shelf.set(SHELF_KEYS.epoch(node.id), record)
+  persist(node: Epoch): Promise<void> {
+    return writeRatchets(this.#shelf, node)
   }
 
   /** A commit on the newest epoch; `keep` makes the welcome durable before anything else. */
@@ -163,13 +115,9 @@ export class Epochs {
     const head = this.#mustHead()
     const committed = await commit(this.#mls, head.state, changes)
     await keep(committed)
-    const epoch = await this.#add(committed.state, {
-      ...facts,
-      parent: head.id,
-      commitDigest: nameOf(digest(committed.commit)),
-      commitBytes: committed.commit,
-    })
-    return { epoch, bytes: committed.commit }
+    const { state, commit: bytes } = committed
+    const all = { ...facts, parent: head.id, commitDigest: nameOf(digest(bytes)) }
+    return { epoch: await this.#add(state, all, bytes), bytes }
   }
 
   /**
@@ -230,15 +178,14 @@ export class Epochs {
       return { kind: node.epoch + 1 < this.#mustHead().epoch ? 'invalid' : 'removed' }
     }
     const { added, authenticatedData } = processed.summary
-    const epoch = await this.#add(processed.state, {
+    const facts = {
       parent: node.id,
       commitDigest: nameOf(digest(bytes)),
-      commitBytes: bytes,
       added: added.map(({ inboxKey }) => inboxKey),
       floor: decodeFloor(authenticatedData) ?? 0,
       nowMs,
-    })
-    return { kind: 'commit', epoch }
+    }
+    return { kind: 'commit', epoch: await this.#add(processed.state, facts, bytes) }
   }
 
   /** Whether bytes are a commit that is known: such come again for a reason. */
@@ -259,23 +206,9 @@ export class Epochs {
       .sort((a, b) => Number(chain.has(b)) - Number(chain.has(a)))
   }
 
-  async #add(state: MlsState, facts: Facts): Promise<Epoch> {
-    const { parent, commitDigest, commitBytes, added, floor, nowMs } = facts
-    const hash = digest(EPOCH_LABEL, state.groupId, epochAuthenticator(state))
-    const node: Epoch = {
-      id: nameOf(hash.subarray(0, ID_BYTES)),
-      parent,
-      epoch: state.epoch,
-      commitDigest,
-      createdAtMs: nowMs,
-      state,
-      inboxKey: await this.#inboxKey(state),
-      added,
-      floor,
-    }
-    await this.#shelf.set(SHELF_KEYS.tree(node.id), encodeTree(state))
-    if (commitBytes) await this.#shelf.set(SHELF_KEYS.commit(node.epoch, node.id), commitBytes)
-    await this.persist(node)
+  async #add(state: MlsState, facts: EpochFacts, commitBytes?: Uint8Array): Promise<Epoch> {
+    const node = await makeEpoch(this.#mls, state, facts)
+    await writeEpoch(this.#shelf, node, commitBytes)
     this.#nodes.set(node.id, node)
     return node
   }
@@ -334,8 +267,7 @@ export class Epochs {
 
   async #drop(node: Epoch): Promise<void> {
     this.#nodes.delete(node.id)
-    await this.#shelf.delete(SHELF_KEYS.epoch(node.id))
-    await this.#shelf.delete(SHELF_KEYS.tree(node.id))
+    await eraseEpoch(this.#shelf, node.id)
     wipe(
       node.state,
       [...this.#nodes.values()].map(({ state }) => state),
@@ -357,20 +289,11 @@ export class Epochs {
     const limit = SHELF_KEYS.commit(epoch + 1, '')
     const out: { id: string; bytes: Uint8Array }[] = []
     for (const key of keys.filter((name) => name >= limit)) {
-      const id = key.slice(-2 * ID_BYTES)
+      const id = epochOfCommit(key)
       const bytes = rivals.has(id) ? undefined : await this.#shelf.get(key)
       if (bytes && out.length < most) out.push({ id, bytes })
     }
     return out
-  }
-
-  async #inboxKey(state: MlsState): Promise<InboxKey> {
-    const secret = await exportSecret(this.#mls, state, {
-      label: INBOX_LABEL,
-      context: state.groupId,
-      length: 32,
-    })
-    return { ...createKeyPair(secret), epoch: state.epoch }
   }
 
   #mustHead(): Epoch {
@@ -381,10 +304,4 @@ export class Epochs {
 
 function viewOf(state: MlsState) {
   return { members: members(state), groupData: groupData(state) }
-}
-
-function splitKeys(bytes: Uint8Array): Uint8Array[] {
-  return Array.from({ length: bytes.length / KEY_BYTES }, (_, i) =>
-    bytes.slice(i * KEY_BYTES, (i + 1) * KEY_BYTES),
-  )
 }

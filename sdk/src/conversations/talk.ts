@@ -213,6 +213,6 @@ function audienceOf(core: Core, id: string): string[] {
 }
 
 /** What is stored of an own message on its way: whether it was accepted, and since when it waits. */
-export function outgoingRecord(isAccepted: boolean, sinceMs: number): Uint8Array {
+function outgoingRecord(isAccepted: boolean, sinceMs: number): Uint8Array {
   return Uint8Array.of(isAccepted ? 1 : 0, ...u48(sinceMs))
 }
