@@ -108,7 +108,10 @@ export class Stewardship {
       const isDone = doneIn !== undefined && chain.has(doneIn)
       if (isDone) continue
       pending.doneIn = isOpen(group, pending) ? undefined : headOf(this.#core).id
-      if (pending.doneIn !== doneIn) await this.#write(pending)
+      if (pending.doneIn === doneIn) continue
+      await this.#write(pending)
+      const isOwn = nameOf(pending.from) === this.#core.self
+      if (isOwn && pending.doneIn === undefined) this.#planReminder(pending, 0)
     }
     this.plan()
   }
@@ -212,12 +215,12 @@ export class Stewardship {
   #planReminder(pending: Pending, round: number): void {
     const { ports, serial, epochs } = this.#core
     const waitMs = Math.min(ports.times.retryMs * 2 ** round, ports.times.lastRetryMs)
+    pending.stop?.()
     pending.stop = serial.later(waitMs, async () => {
       if (!this.#pending.has(pending.id) || !epochs.head) return
-      if (pending.doneIn === undefined && isOpen(groupOf(this.#core), pending)) {
-        await this.#say(pending)
-        this.plan()
-      }
+      if (pending.doneIn !== undefined) return
+      await this.#say(pending)
+      this.plan()
       this.#planReminder(pending, round + 1)
     })
   }
