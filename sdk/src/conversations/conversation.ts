@@ -1,28 +1,27 @@
 /** A conversation: an MLS group of two or of many, with a history that its members keep together. */
 import { MainframeError } from '@mainframe/protocol'
 import { createGroup } from '../mls/group.ts'
-import { join } from '../mls/join.ts'
 import type { OwnKeyPackage } from '../mls/key-packages.ts'
 import { randomBytes } from '../random.ts'
 import {
   type Core,
   createCore,
   groupOf,
-  headOf,
   memberViews,
   NEW_META,
   publish,
   readMeta,
   writeMeta,
 } from './core.ts'
+import { enter, isOurs } from './enter.ts'
 import { encodeGroupData } from './group-data.ts'
-import { isOurs, Lifecycle, welcomeDataOf } from './lifecycle.ts'
+import { Lifecycle } from './lifecycle.ts'
 import { CONVERSATION_ID_BYTES, MAX_WHISPER_BYTES } from './limits.ts'
 import type { Role } from './payloads.ts'
 import type { ConversationPorts, InboxKey, MemberView, MessageView } from './ports.ts'
 import { type Parts, receive } from './receiver.ts'
 import { Recovery } from './recovery.ts'
-import { joinParts, SHELF_KEYS, shelfOf, splitParts } from './shelf.ts'
+import { conversationIds, joinParts, SHELF_KEYS, shelfOf, splitParts } from './shelf.ts'
 import { Shows } from './shows.ts'
 import { Speaker } from './speaker.ts'
 import { Stewardship } from './stewardship.ts'
@@ -58,7 +57,9 @@ export class Conversation {
     const groupData = encodeGroupData(data)
     const state = await createGroup(ports.mls, { groupId: id, own, groupData })
     const conversation = new Conversation(core)
-    await core.serial.vital(() => conversation.#life.begin(state, { floor: 0, former: [] }))
+    await core.serial.vital(() =>
+      conversation.#life.begin(state, { floor: 0, former: [], commitDigest: '' }),
+    )
     return conversation
   }
 
@@ -67,20 +68,25 @@ export class Conversation {
     ports: ConversationPorts,
     input: { welcome: Uint8Array; own: OwnKeyPackage },
   ): Promise<Conversation | undefined> {
-    const joined = await join(ports.mls, input)
-    const data = joined && welcomeDataOf(joined)
-    if (!joined || !data) return undefined
+    const entered = await enter(ports.mls, input)
+    if (!entered) return undefined
+    const { state, data } = entered
     const { floor } = data
     const meta = { ...NEW_META, floor, clock: floor, updatedAtMs: ports.clock.now() }
-    const core = createCore(ports, joined.state.groupId, meta)
+    const core = createCore(ports, state.groupId, meta)
     const conversation = new Conversation(core)
     const { keyPackage, secrets } = input.own
     await core.serial.vital(async () => {
       await core.shelf.set(SHELF_KEYS.keyPackage, joinParts(keyPackage, secrets))
-      await conversation.#life.begin(joined.state, data)
+      await conversation.#life.begin(state, data)
       conversation.#parts.speaker.owe()
     })
     return conversation
+  }
+
+  /** Ids of the conversations in a store, those that have ended too. */
+  static list(store: ConversationPorts['store']): Promise<Uint8Array[]> {
+    return conversationIds(store)
   }
 
   /** A conversation that is in the store. Throws `STORE_CORRUPT` when it is not, or is damaged. */
@@ -215,13 +221,10 @@ export class Conversation {
       const record = await this.#core.shelf.get(SHELF_KEYS.keyPackage)
       const [keyPackage, secrets] = (record && splitParts(record, 2)) ?? []
       if (!keyPackage || !secrets) return false
-      const joined = await join(this.#core.ports.mls, { welcome, own: { keyPackage, secrets } })
-      const data = joined && welcomeDataOf(joined)
-      if (!joined || !data || !isOurs(this.#core, joined)) return false
-      if (joined.state.epoch < headOf(this.#core).epoch) return false
-      const floor = Math.min(data.floor, this.#core.meta.floor)
-      await this.#life.begin(joined.state, { ...data, floor })
-      await this.#parts.talk.resendLost(true)
+      const own = { keyPackage, secrets }
+      const entered = await enter(this.#core.ports.mls, { welcome, own })
+      if (!entered || !isOurs(this.#core, entered.state)) return false
+      await this.#life.begin(entered.state, entered.data)
       return true
     })
   }

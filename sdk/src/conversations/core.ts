@@ -1,7 +1,8 @@
 /** What the parts of one conversation share. */
 import { digest, utf8 } from '@mainframe/protocol'
 import { groupData, members } from '../mls/group.ts'
-import { type Epoch, Epochs } from './epochs.ts'
+import type { Epoch } from './epoch.ts'
+import { Epochs } from './epochs.ts'
 import { decodeGroupData } from './group-data.ts'
 import { History } from './history.ts'
 import { MAX_SEEN } from './limits.ts'

@@ -1,42 +1,38 @@
 /** The epochs of a conversation that can be read, those of rival branches too, and their keys. */
-import { createKeyPair, digest, equalBytes, utf8 } from '@mainframe/protocol'
+import { digest, equalBytes } from '@mainframe/protocol'
 import {
   type Changes,
   type Committed,
   commit,
   encrypt,
-  epochAuthenticator,
-  exportSecret,
   type GroupMember,
   groupData,
   members,
 } from '../mls/group.ts'
 import { type Processed, peek, process } from '../mls/process.ts'
-import { decodeState, encodeRatchets, encodeTree, type MlsState, wipe } from '../mls/state.ts'
+import { type MlsState, wipe } from '../mls/state.ts'
 import type { Mls } from '../mls/suites.ts'
-import { type Branch, bestBranch, chainOf } from './branches.ts'
+import { bestBranch, chainOf } from './branches.ts'
+import {
+  type Epoch,
+  type EpochFacts,
+  epochOfCommit,
+  eraseEpoch,
+  makeEpoch,
+  readEpochs,
+  writeEpoch,
+  writeRatchets,
+} from './epoch.ts'
+import { decodeFloor } from './group-data.ts'
 import { KEPT_COMMITS, KEPT_EPOCH_MS, KEPT_EPOCHS, MAX_RIVALS, MAX_SEEN } from './limits.ts'
-import { bytesOf } from './message.ts'
 import type { InboxKey } from './ports.ts'
-import { nameOf, readerOf, u48 } from './reader.ts'
+import { nameOf } from './reader.ts'
 import { type CommitRefusal, judgeCommit } from './rules.ts'
-import { joinParts, SHELF_KEYS, type Shelf, splitParts } from './shelf.ts'
-
-const INBOX_LABEL = 'mainframe/group-inbox'
-const EPOCH_LABEL = utf8('mainframe/epoch/1')
-const ID_BYTES = 16
-const NO_COMMIT = ''
-
-export interface Epoch extends Branch {
-  state: MlsState
-  readonly createdAtMs: number
-  readonly inboxKey: InboxKey
-}
+import { SHELF_KEYS, type Shelf } from './shelf.ts'
 
 export type Opened =
   | { kind: 'message'; epoch: Epoch; sender: GroupMember; text: Uint8Array }
-  | { kind: 'commit'; epoch: Epoch; summary: Extract<Processed, { kind: 'commit' }>['summary'] }
-  | { kind: 'known-commit'; epoch: Epoch }
+  | { kind: 'commit' | 'known-commit'; epoch: Epoch }
   | { kind: 'removed' }
   | { kind: 'refused-commit'; why: CommitRefusal }
   /** Cannot be opened now; perhaps later. */
@@ -57,29 +53,9 @@ export class Epochs {
     this.#shelf = shelf
   }
 
-  /** Reads what is stored. Values that cannot be read are as good as lost. */
+  /** Reads what is stored. */
   async load(): Promise<void> {
-    for (const key of await this.#shelf.list(SHELF_KEYS.epochs)) {
-      const id = key.slice(SHELF_KEYS.epochs.length)
-      const [record, tree] = [
-        await this.#shelf.get(key),
-        await this.#shelf.get(SHELF_KEYS.tree(id)),
-      ]
-      const parts = record && splitParts(record, 4)
-      if (!parts || !tree) continue
-      const [parent, digestBytes, created, ratchets] = parts
-      const state = ratchets && decodeState(this.#mls, { tree, ratchets })
-      if (!state || !parent || !digestBytes || !created) continue
-      this.#nodes.set(id, {
-        id,
-        parent: parent.length > 0 ? nameOf(parent) : undefined,
-        epoch: state.epoch,
-        commitDigest: nameOf(digestBytes),
-        createdAtMs: readerOf(created).u48(),
-        state,
-        inboxKey: await this.#inboxKey(state),
-      })
-    }
+    for (const node of await readEpochs(this.#mls, this.#shelf)) this.#nodes.set(node.id, node)
   }
 
   get head(): Epoch | undefined {
@@ -107,10 +83,13 @@ export class Epochs {
     return [...(this.#head ? [this.#head] : []), ...others].map(({ inboxKey }) => inboxKey)
   }
 
-  /** Starts, or starts over, with an epoch that follows from no other one. */
-  async begin(state: MlsState, nowMs: number): Promise<Epoch> {
-    for (const node of [...this.#nodes.values()]) await this.#drop(node)
-    return this.#add(state, { parent: undefined, commitBytes: undefined, nowMs })
+  /** An epoch that follows from no other one: that of a new group, or of a welcome. */
+  begin(
+    state: MlsState,
+    facts: { self: Uint8Array; floor: number; commitDigest: string; nowMs: number },
+  ): Promise<Epoch> {
+    const { self, ...others } = facts
+    return this.#add(state, { ...others, parent: undefined, added: [self] })
   }
 
   /** Seals for the newest epoch. Durable when it resolves. */
@@ -123,27 +102,22 @@ export class Epochs {
   }
 
   /** Writes down how far an epoch's keys were used. */
-  async persist(node: Epoch): Promise<void> {
-    const record = joinParts(
-      node.parent ? bytesOf(node.parent) : new Uint8Array(),
-      bytesOf(node.commitDigest),
-      u48(node.createdAtMs),
-      encodeRatchets(node.state),
-    )
-    await this.#shelf.set(SHELF_KEYS.epoch(node.id), record)
+  persist(node: Epoch): Promise<void> {
+    return writeRatchets(this.#shelf, node)
   }
 
   /** A commit on the newest epoch; `keep` makes the welcome durable before anything else. */
   async commit(
     changes: Changes,
-    nowMs: number,
+    facts: { added: readonly Uint8Array[]; floor: number; nowMs: number },
     keep: (committed: Committed) => Promise<void>,
   ): Promise<{ epoch: Epoch; bytes: Uint8Array }> {
     const head = this.#mustHead()
     const committed = await commit(this.#mls, head.state, changes)
     await keep(committed)
-    const facts = { parent: head.id, commitBytes: committed.commit, nowMs }
-    return { epoch: await this.#add(committed.state, facts), bytes: committed.commit }
+    const { state, commit: bytes } = committed
+    const all = { ...facts, parent: head.id, commitDigest: nameOf(digest(bytes)) }
+    return { epoch: await this.#add(state, all, bytes), bytes }
   }
 
   /**
@@ -203,9 +177,15 @@ export class Epochs {
       // A branch that has been overtaken removes nobody.
       return { kind: node.epoch + 1 < this.#mustHead().epoch ? 'invalid' : 'removed' }
     }
-    const facts = { parent: node.id, commitBytes: bytes, nowMs }
-    const epoch = await this.#add(processed.state, facts)
-    return { kind: 'commit', epoch, summary: processed.summary }
+    const { added, authenticatedData } = processed.summary
+    const facts = {
+      parent: node.id,
+      commitDigest: nameOf(digest(bytes)),
+      added: added.map(({ inboxKey }) => inboxKey),
+      floor: decodeFloor(authenticatedData) ?? 0,
+      nowMs,
+    }
+    return { kind: 'commit', epoch: await this.#add(processed.state, facts, bytes) }
   }
 
   /** Whether bytes are a commit that is known: such come again for a reason. */
@@ -226,24 +206,9 @@ export class Epochs {
       .sort((a, b) => Number(chain.has(b)) - Number(chain.has(a)))
   }
 
-  async #add(
-    state: MlsState,
-    facts: { parent: string | undefined; commitBytes: Uint8Array | undefined; nowMs: number },
-  ): Promise<Epoch> {
-    const { parent, commitBytes, nowMs } = facts
-    const hash = digest(EPOCH_LABEL, state.groupId, epochAuthenticator(state))
-    const node: Epoch = {
-      id: nameOf(hash.subarray(0, ID_BYTES)),
-      parent,
-      epoch: state.epoch,
-      commitDigest: commitBytes ? nameOf(digest(commitBytes)) : NO_COMMIT,
-      createdAtMs: nowMs,
-      state,
-      inboxKey: await this.#inboxKey(state),
-    }
-    await this.#shelf.set(SHELF_KEYS.tree(node.id), encodeTree(state))
-    if (commitBytes) await this.#shelf.set(SHELF_KEYS.commit(node.epoch, node.id), commitBytes)
-    await this.persist(node)
+  async #add(state: MlsState, facts: EpochFacts, commitBytes?: Uint8Array): Promise<Epoch> {
+    const node = await makeEpoch(this.#mls, state, facts)
+    await writeEpoch(this.#shelf, node, commitBytes)
     this.#nodes.set(node.id, node)
     return node
   }
@@ -302,8 +267,7 @@ export class Epochs {
 
   async #drop(node: Epoch): Promise<void> {
     this.#nodes.delete(node.id)
-    await this.#shelf.delete(SHELF_KEYS.epoch(node.id))
-    await this.#shelf.delete(SHELF_KEYS.tree(node.id))
+    await eraseEpoch(this.#shelf, node.id)
     wipe(
       node.state,
       [...this.#nodes.values()].map(({ state }) => state),
@@ -325,20 +289,11 @@ export class Epochs {
     const limit = SHELF_KEYS.commit(epoch + 1, '')
     const out: { id: string; bytes: Uint8Array }[] = []
     for (const key of keys.filter((name) => name >= limit)) {
-      const id = key.slice(-2 * ID_BYTES)
+      const id = epochOfCommit(key)
       const bytes = rivals.has(id) ? undefined : await this.#shelf.get(key)
       if (bytes && out.length < most) out.push({ id, bytes })
     }
     return out
-  }
-
-  async #inboxKey(state: MlsState): Promise<InboxKey> {
-    const secret = await exportSecret(this.#mls, state, {
-      label: INBOX_LABEL,
-      context: state.groupId,
-      length: 32,
-    })
-    return { ...createKeyPair(secret), epoch: state.epoch }
   }
 
   #mustHead(): Epoch {

@@ -35,6 +35,24 @@ export function decodeGroupData(bytes: Uint8Array): GroupData | undefined {
   return reader.finish(isAscending ? { address, admins } : undefined)
 }
 
+/** What is carried to new members: the MLS welcome, and a hash by which rival commits are compared. */
+export interface CarriedWelcome {
+  /** BLAKE2b-256 of the commit. */
+  commitDigest: Uint8Array
+  welcome: Uint8Array
+}
+
+export function encodeWelcome({ commitDigest, welcome }: CarriedWelcome): Uint8Array {
+  return concatBytes(Uint8Array.of(VERSION), commitDigest, welcome)
+}
+
+export function decodeWelcome(bytes: Uint8Array): CarriedWelcome | undefined {
+  const reader = readerOf(bytes)
+  const version = reader.u8()
+  const commitDigest = reader.bytes(KEY_BYTES)
+  return reader.finish(version === VERSION ? { commitDigest, welcome: reader.rest() } : undefined)
+}
+
 /** What new members read in their welcome. */
 export interface WelcomeData {
   /** Lamport time up to which messages are from before they joined. */

@@ -1,18 +1,17 @@
 /** How a conversation goes from epoch to epoch, from its beginning to its end. */
-import { groupData, members } from '../mls/group.ts'
-import type { Joined } from '../mls/join.ts'
+import { members } from '../mls/group.ts'
 import { peek } from '../mls/process.ts'
 import type { MlsState } from '../mls/state.ts'
 import { exponential } from '../random.ts'
 import { type Core, groupOf, headOf, memberViews, othersOf, tell, writeMeta } from './core.ts'
-import { decodeGroupData, decodeWelcomeData, type WelcomeData } from './group-data.ts'
+import type { Epoch } from './epoch.ts'
+import type { WelcomeData } from './group-data.ts'
 import { History } from './history.ts'
 import { MAX_ADDED, UPDATE_MESSAGES, UPDATE_MS } from './limits.ts'
-import { loadHistory } from './load.ts'
+import { loadHistory, loadOutgoing } from './load.ts'
 import { nameOf } from './reader.ts'
 import { type Parts, receiveBody } from './receiver.ts'
 import { SHELF_KEYS, splitParts } from './shelf.ts'
-import type { OwnCommit } from './stewardship.ts'
 
 export class Lifecycle {
   readonly #core: Core
@@ -25,15 +24,18 @@ export class Lifecycle {
     this.#parts = parts
   }
 
-  /** The first epoch, of a new conversation or by a welcome. */
-  async begin(state: MlsState, { floor, former }: WelcomeData): Promise<void> {
-    const { epochs, people, ports, history } = this.#core
-    await people.remember(former, 0, () => false)
-    await people.remember(members(state), floor, (name) => name === this.#core.self)
-    if (history.size === 0) this.#core.history = new History(floor)
+  /** An epoch to begin with, of a new conversation or by a welcome. */
+  async begin(
+    state: MlsState,
+    { floor, former, commitDigest }: WelcomeData & { commitDigest: string },
+  ): Promise<void> {
+    const { epochs, people, ports, history, meta } = this.#core
+    await people.remember(former)
+    await people.remember(members(state))
+    const facts = { self: ports.identity.inboxKey, floor, commitDigest, nowMs: ports.clock.now() }
+    await epochs.begin(state, facts)
     history.advance(floor)
-    await epochs.begin(state, ports.clock.now())
-    await writeMeta(this.#core, { floor, clock: Math.max(floor, this.#core.meta.clock) })
+    await writeMeta(this.#core, { clock: Math.max(floor, meta.clock) })
     await this.rechoose()
   }
 
@@ -41,11 +43,15 @@ export class Lifecycle {
   async load(): Promise<void> {
     const core = this.#core
     await loadHistory(core)
+    await loadOutgoing(core)
     core.history.advance(core.meta.clock)
     await core.people.load()
     if (core.meta.ended) return
     await core.epochs.load()
     core.epochs.choose((id) => this.#witnesses(id))
+    // A crash may have come between an epoch and what follows from it.
+    for (const { state } of core.epochs.chain) await core.people.remember(members(state))
+    await this.#setFloors()
     await core.parked.load((bytes) => peek(bytes)?.epoch)
     await this.#parts.stewardship.load()
     await core.epochs.prune(core.ports.clock.now())
@@ -62,15 +68,30 @@ export class Lifecycle {
   }
 
   /** A new epoch is known, made here or by somebody else. */
-  async adopt({ epoch, added, floor }: OwnCommit): Promise<void> {
+  async adopt(epoch: Epoch): Promise<void> {
     const core = this.#core
-    const names = new Set(added.map(nameOf))
-    await core.people.remember(members(epoch.state), floor, (name) => names.has(name))
-    core.history.advance(floor)
-    if (floor > core.meta.clock) await writeMeta(core, { clock: floor })
+    await core.people.remember(members(epoch.state))
+    core.history.advance(epoch.floor)
+    if (epoch.floor > core.meta.clock) await writeMeta(core, { clock: epoch.floor })
     this.#parts.shows.saw(epoch.id)
     await this.rechoose()
     await this.#openParked()
+  }
+
+  /** Since when members read is a matter of the branch that counts; our own beginning too. */
+  async #setFloors(): Promise<void> {
+    const core = this.#core
+    const chain = core.epochs.chain.reverse()
+    for (const { added, floor } of chain) {
+      for (const inboxKey of added) await core.people.setFloor(inboxKey, floor)
+    }
+    const [first] = chain
+    if (!first || first.parent || first.floor === core.meta.floor) return
+    await writeMeta(core, { floor: first.floor })
+    const { clock } = core.history
+    core.history = new History(first.floor)
+    core.history.advance(clock)
+    await loadHistory(core)
   }
 
   /** Another epoch counts now, perhaps. */
@@ -79,6 +100,7 @@ export class Lifecycle {
     const change = core.epochs.choose((id) => this.#witnesses(id))
     if (!change) return
     const { before } = change
+    await this.#setFloors()
     tell(core.ports, { type: 'members', members: memberViews(core) })
     if (before && !core.epochs.chain.includes(before)) this.#planResend()
     await core.epochs.prune(core.ports.clock.now())
@@ -180,18 +202,4 @@ export class Lifecycle {
     await this.#parts.stewardship.commit()
     await writeMeta(this.#core, { updatedAtMs: nowMs })
   }
-}
-
-/** What a welcome says; `undefined` when it does not lead into a conversation. */
-export function welcomeDataOf({ state, welcomeData }: Joined): WelcomeData | undefined {
-  return decodeGroupData(groupData(state)) && decodeWelcomeData(welcomeData)
-}
-
-/** Whether a further welcome is from a member we know, into the group we know. */
-export function isOurs(core: Core, { state, welcomer }: Joined): boolean {
-  const data = decodeGroupData(groupData(state))
-  const person = core.people.get(nameOf(welcomer.inboxKey))
-  const isKnown = person?.signatureKeys.some((key) => nameOf(key) === nameOf(welcomer.signatureKey))
-  const address = nameOf(groupOf(core).data.address)
-  return isKnown === true && data !== undefined && nameOf(data.address) === address
 }

@@ -6,7 +6,7 @@ import { SHELF_KEYS } from './shelf.ts'
 
 /** Reads every message once. Two versions of one can be left by a crash: the higher one counts. */
 export async function loadHistory(core: Core): Promise<void> {
-  const { shelf, history, outgoing, ports, id } = core
+  const { shelf, history, ports, id } = core
   for (const key of (await shelf.list(SHELF_KEYS.messages)).sort()) {
     const bytes = await shelf.get(key)
     const message = bytes && decodeMessage(id, bytes)
@@ -15,6 +15,10 @@ export async function loadHistory(core: Core): Promise<void> {
     history.add(message, ports.clock.now())
     if (before) await shelf.delete(SHELF_KEYS.message(before.lamport, before.id))
   }
+}
+
+/** Own messages that not everybody has. */
+export async function loadOutgoing({ shelf, history, outgoing }: Core): Promise<void> {
   for (const key of await shelf.list(SHELF_KEYS.outgoings)) {
     const name = key.slice(SHELF_KEYS.outgoings.length)
     const record = await shelf.get(key)

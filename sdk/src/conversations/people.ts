@@ -57,27 +57,27 @@ export class People {
       )
   }
 
-  /** Remembers members; `floor` is that of the ones who are new. */
-  async remember(
-    members: readonly Pick<GroupMember, 'inboxKey' | 'signatureKey'>[],
-    floor: number,
-    isNew: (name: string) => boolean,
-  ) {
+  /** Remembers whose signatures are whose. */
+  async remember(members: readonly Pick<GroupMember, 'inboxKey' | 'signatureKey'>[]) {
     for (const { inboxKey, signatureKey } of members) {
       const name = nameOf(inboxKey)
       const known = this.#people.get(name)
-      const knowsKey = known?.signatureKeys.some((key) => equalBytes(key, signatureKey))
-      if (known && knowsKey && !isNew(name)) continue
-      const keys = (known?.signatureKeys ?? []).filter((key) => !equalBytes(key, signatureKey))
-      const person = {
-        floor: !known || isNew(name) ? floor : known.floor,
-        signatureKeys: [signatureKey, ...keys].slice(0, MAX_KEYS),
-      }
-      this.#people.set(name, person)
-      await this.#shelf.set(
-        SHELF_KEYS.person(name),
-        concatBytes(u48(person.floor), ...person.signatureKeys),
-      )
+      if (known?.signatureKeys.some((key) => equalBytes(key, signatureKey))) continue
+      const signatureKeys = [signatureKey, ...(known?.signatureKeys ?? [])].slice(0, MAX_KEYS)
+      await this.#write(name, { floor: known?.floor ?? 0, signatureKeys })
     }
+  }
+
+  /** Somebody came in with the branch that counts. */
+  async setFloor(inboxKey: Uint8Array, floor: number): Promise<void> {
+    const name = nameOf(inboxKey)
+    const known = this.#people.get(name)
+    if (known && known.floor !== floor) await this.#write(name, { ...known, floor })
+  }
+
+  async #write(name: string, person: Person): Promise<void> {
+    const { floor, signatureKeys } = person
+    await this.#shelf.set(SHELF_KEYS.person(name), concatBytes(u48(floor), ...signatureKeys))
+    this.#people.set(name, person)
   }
 }

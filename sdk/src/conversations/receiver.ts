@@ -3,15 +3,15 @@
 import { sharedEpoch } from './branches.ts'
 import { type Core, count, groupOf, isFirst, tell } from './core.ts'
 import { keepsUp } from './deliveries.ts'
-import type { Epoch, Opened } from './epochs.ts'
-import { decodeFloor } from './group-data.ts'
+import type { Epoch } from './epoch.ts'
+import type { Opened } from './epochs.ts'
 import { MAX_HEADS } from './limits.ts'
 import { decodePayload, type Payload } from './payloads.ts'
 import { nameOf } from './reader.ts'
 import type { Recovery } from './recovery.ts'
 import type { Shows } from './shows.ts'
 import type { Speaker } from './speaker.ts'
-import type { OwnCommit, Stewardship } from './stewardship.ts'
+import type { Stewardship } from './stewardship.ts'
 import type { Talk } from './talk.ts'
 import { decodeWire } from './wire.ts'
 
@@ -23,7 +23,7 @@ export interface Parts {
   talk: Talk
   stewardship: Stewardship
   /** A new epoch is known. */
-  adopt: (commit: OwnCommit) => Promise<void>
+  adopt: (epoch: Epoch) => Promise<void>
   /** Witnesses have changed: another branch may count now. */
   rechoose: () => Promise<void>
   end: (reason: 'removed' | 'left') => Promise<void>
@@ -59,12 +59,9 @@ export async function receiveBody(
       if (core.epochs.get(opened.epoch.id)) await core.epochs.persist(opened.epoch)
       return outcome
     }
-    case 'commit': {
-      const floor = decodeFloor(opened.summary.authenticatedData) ?? 0
-      const added = opened.summary.added.map(({ inboxKey }) => inboxKey)
-      await parts.adopt({ epoch: opened.epoch, added, floor })
+    case 'commit':
+      await parts.adopt(opened.epoch)
       return 'commit'
-    }
     case 'known-commit':
       showWhatFollows(core, parts, opened.epoch)
       parts.shows.saw(opened.epoch.id)

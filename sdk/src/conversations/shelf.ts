@@ -1,6 +1,7 @@
 /** One conversation's part of the store, and what stands there under which key. */
 import { concatBytes } from '@mainframe/protocol'
 import type { Store } from '../store/store.ts'
+import { bytesOf } from './message.ts'
 import { nameOf, readerOf, u32, u48 } from './reader.ts'
 
 export interface Shelf {
@@ -12,7 +13,15 @@ export interface Shelf {
 }
 
 /** Keys of conversations begin so; the id follows. */
-export const CONVERSATION_PREFIX = 'c.'
+const CONVERSATION_PREFIX = 'c.'
+
+/** Ids of the conversations in a store, those that have ended too. */
+export async function conversationIds(store: Pick<Store, 'list'>): Promise<Uint8Array[]> {
+  const end = `.${SHELF_KEYS.meta}`
+  return (await store.list(CONVERSATION_PREFIX))
+    .filter((key) => key.endsWith(end))
+    .map((key) => bytesOf(key.slice(CONVERSATION_PREFIX.length, -end.length)))
+}
 
 export function shelfOf(
   store: Pick<Store, 'get' | 'set' | 'delete' | 'list'>,

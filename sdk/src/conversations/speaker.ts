@@ -1,7 +1,7 @@
 /** When a member says what it has: after it got something, when it was asked, and while others lag. */
 import { exponential } from '../random.ts'
 import type { Core } from './core.ts'
-import { headOf, othersOf, publish } from './core.ts'
+import { othersOf, publish } from './core.ts'
 import { keepsUp, reached } from './deliveries.ts'
 import { MAX_HEADS } from './limits.ts'
 import type { Statement } from './payloads.ts'
@@ -108,10 +108,15 @@ export class Speaker {
 
   /** Which of our messages a member has by what it said; true when that is news. */
   credit(name: string): string[] {
-    const { outgoing, statements, history } = this.#core
+    const { outgoing, people, statements, history } = this.#core
     const statement = statements.get(name)
-    if (!statement || !headOf(this.#core)) return []
-    const open = new Set([...outgoing].filter(([, { to }]) => !to.has(name)).map(([id]) => id))
+    if (!statement) return []
+    const floor = people.get(name)?.floor ?? 0
+    const open = new Set(
+      [...outgoing]
+        .filter(([id, { to }]) => !to.has(name) && (history.get(id)?.lamport ?? 0) > floor)
+        .map(([id]) => id),
+    )
     const found = [...reached(history, statement, open)]
     for (const id of found) outgoing.get(id)?.to.add(name)
     return found

@@ -1,11 +1,11 @@
 /** Requests for changes of the group, and who commits them when. */
-import { MainframeError } from '@mainframe/protocol'
-import { epochAuthenticator, members } from '../mls/group.ts'
+import { digest, MainframeError } from '@mainframe/protocol'
+import { type Committed, epochAuthenticator, members } from '../mls/group.ts'
 import { readKeyPackage } from '../mls/key-packages.ts'
 import { randomBytes } from '../random.ts'
 import { type Core, count, groupOf, headOf, publish, publishBytes } from './core.ts'
-import type { Epoch } from './epochs.ts'
-import { encodeFloor, encodeWelcomeData } from './group-data.ts'
+import type { Epoch } from './epoch.ts'
+import { encodeFloor, encodeWelcome, encodeWelcomeData } from './group-data.ts'
 import { MAX_REQUESTS, MAX_REQUESTS_BY_ONE, REQUEST_LIFE_MS } from './limits.ts'
 import { bytesOf } from './message.ts'
 import { decodeWish, encodeWish, type Wish } from './payloads.ts'
@@ -21,20 +21,13 @@ interface Pending extends Request {
   stop?: () => void
 }
 
-/** An epoch that this client has made, with whom it brings in. */
-export interface OwnCommit {
-  epoch: Epoch
-  added: Uint8Array[]
-  floor: number
-}
-
 export class Stewardship {
   readonly #core: Core
-  readonly #adopt: (commit: OwnCommit) => Promise<void>
+  readonly #adopt: (epoch: Epoch) => Promise<void>
   readonly #pending = new Map<string, Pending>()
   #stopCommit: (() => void) | undefined
 
-  constructor(core: Core, adopt: (commit: OwnCommit) => Promise<void>) {
+  constructor(core: Core, adopt: (epoch: Epoch) => Promise<void>) {
     this.#core = core
     this.#adopt = adopt
   }
@@ -115,7 +108,10 @@ export class Stewardship {
       const isDone = doneIn !== undefined && chain.has(doneIn)
       if (isDone) continue
       pending.doneIn = isOpen(group, pending) ? undefined : headOf(this.#core).id
-      if (pending.doneIn !== doneIn) await this.#write(pending)
+      if (pending.doneIn === doneIn) continue
+      await this.#write(pending)
+      const isOwn = nameOf(pending.from) === this.#core.self
+      if (isOwn && pending.doneIn === undefined) this.#planReminder(pending, 0)
     }
     this.plan()
   }
@@ -183,11 +179,12 @@ export class Stewardship {
       authenticatedData: encodeFloor(floor),
     }
     try {
-      const { epoch, bytes } = await epochs.commit(changes, ports.clock.now(), ({ welcome }) =>
-        welcome ? this.#keepWelcome(welcome, added) : Promise.resolve(),
-      )
+      const facts = { added, floor, nowMs: ports.clock.now() }
+      const { epoch, bytes } = await epochs.commit(changes, facts, async (committed) => {
+        if (committed.welcome) await this.#keepWelcome(committed, added)
+      })
       void publishBytes(this.#core, bytes)
-      await this.#adopt({ epoch, added, floor })
+      await this.#adopt(epoch)
       return true
     } catch (error) {
       if (error instanceof MainframeError && error.code === 'VALIDATION_FAILED') return false
@@ -195,9 +192,13 @@ export class Stewardship {
     }
   }
 
-  async #keepWelcome(welcome: Uint8Array, added: readonly Uint8Array[]): Promise<void> {
+  async #keepWelcome(
+    { welcome = new Uint8Array(), commit }: Committed,
+    added: readonly Uint8Array[],
+  ): Promise<void> {
     const id = nameOf(randomBytes(16))
-    await this.#core.shelf.set(SHELF_KEYS.welcome(id), joinParts(welcome, ...added))
+    const bytes = encodeWelcome({ commitDigest: digest(commit), welcome })
+    await this.#core.shelf.set(SHELF_KEYS.welcome(id), joinParts(bytes, ...added))
   }
 
   async #pendingOf(request: Request, sinceMs: number): Promise<Pending | undefined> {
@@ -214,12 +215,12 @@ export class Stewardship {
   #planReminder(pending: Pending, round: number): void {
     const { ports, serial, epochs } = this.#core
     const waitMs = Math.min(ports.times.retryMs * 2 ** round, ports.times.lastRetryMs)
+    pending.stop?.()
     pending.stop = serial.later(waitMs, async () => {
       if (!this.#pending.has(pending.id) || !epochs.head) return
-      if (pending.doneIn === undefined && isOpen(groupOf(this.#core), pending)) {
-        await this.#say(pending)
-        this.plan()
-      }
+      if (pending.doneIn !== undefined) return
+      await this.#say(pending)
+      this.plan()
       this.#planReminder(pending, round + 1)
     })
   }

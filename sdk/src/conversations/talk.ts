@@ -61,13 +61,12 @@ export class Talk {
   }
 
   /** Own messages whose epoch is in a branch that was given up are sent again under the same ids. */
-  async resendLost(isStartedAnew = false): Promise<void> {
+  async resendLost(): Promise<void> {
     const { epochs, history, outgoing, ports, id } = this.#core
     const chain = new Set(epochs.chain.map((epoch) => epoch.id))
     for (const ref of [...outgoing.keys()]) {
       const entry = history.get(ref)
-      if (!entry || chain.has(entry.epochId)) continue
-      if (!isStartedAnew && !epochs.get(entry.epochId)) continue
+      if (!entry || chain.has(entry.epochId) || !epochs.get(entry.epochId)) continue
       const message = await this.read(ref)
       if (!message) continue
       // The parents stay, so that what followed it does not come before it.
@@ -214,6 +213,6 @@ function audienceOf(core: Core, id: string): string[] {
 }
 
 /** What is stored of an own message on its way: whether it was accepted, and since when it waits. */
-export function outgoingRecord(isAccepted: boolean, sinceMs: number): Uint8Array {
+function outgoingRecord(isAccepted: boolean, sinceMs: number): Uint8Array {
   return Uint8Array.of(isAccepted ? 1 : 0, ...u48(sinceMs))
 }

@@ -14,8 +14,8 @@ export const SIZE_UNIT = 1500
 export const MAX_WIRE_BYTES = 1_048_576
 
 /**
- * The size class of so many bytes: 1, 2, 3, 4, 6, 8, 12, 16, … units, so that a length shows up to a
- * third. Throws `MESSAGE_TOO_LONG`.
+ * The size class of so many bytes: 1, 2, 3, 4, 6, 8, 12, 16, … units: up to a half more than are
+ * needed. Throws `MESSAGE_TOO_LONG`.
  */
 export function sizeClass(length: number): number {
   const units = Math.ceil(length / SIZE_UNIT)

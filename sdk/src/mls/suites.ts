@@ -1,4 +1,5 @@
 /** Which MLS this is: ciphersuite, limits, and whom to believe. The folder `mls` alone imports ts-mls. */
+import { sha256, sha512 } from '@noble/hashes/sha2.js'
 import {
   type CiphersuiteImpl,
   type ClientState,
@@ -7,14 +8,15 @@ import {
   getCiphersuiteFromName,
   getCiphersuiteImpl,
 } from 'ts-mls'
+import { hashOf, kdfOf } from './hashing.ts'
 
 /**
  * Ciphersuites that can be chosen: `xwing` is X25519 with ML-KEM-768, so that what is recorded today
- * stays closed to a quantum computer; `x25519` is the suite 1 of RFC 9420, smaller and quicker.
+ * stays closed to a quantum computer; `x25519` is suite 3 of RFC 9420, smaller and quicker.
  */
 export const SUITES = {
   xwing: 'MLS_256_XWING_CHACHA20POLY1305_SHA512_Ed25519',
-  x25519: 'MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519',
+  x25519: 'MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519',
 } as const
 
 export type SuiteName = keyof typeof SUITES
@@ -50,9 +52,11 @@ export async function openMls(options: {
   authenticate: Authenticate
 }): Promise<Mls> {
   const { suite = 'xwing', authenticate } = options
+  const hash = suite === 'xwing' ? sha512 : sha256
+  const impl = await getCiphersuiteImpl(getCiphersuiteFromName(SUITES[suite]))
   return {
     suite,
-    impl: await getCiphersuiteImpl(getCiphersuiteFromName(SUITES[suite])),
+    impl: { ...impl, kdf: kdfOf(hash), hash: hashOf(hash) },
     config: {
       // One epoch back, the least that ts-mls does right; states drop it at once (state.ts).
       keyRetentionConfig: {
