@@ -246,9 +246,10 @@ export class Contacts {
     const conversation = await this.#conversations.join(
       { kind: 'pair', peer: record.inboxKey },
       { welcome, own },
-      ({ welcomer }) => {
-        signatureKey = welcomer.signatureKey
-        return equalBytes(welcomer.inboxKey, from)
+      ({ members }) => {
+        const peer = members.find(({ inboxKey }) => equalBytes(inboxKey, from))
+        signatureKey = peer?.signatureKey
+        return peer !== undefined && members.length === 2
       },
     )
     if (!conversation || !signatureKey) return 'bad-welcome'

@@ -1,7 +1,8 @@
 /** All conversations of a messenger: made, joined, opened again. */
 import { fromHex, type Hex, MainframeError, toHex } from '@mainframe/protocol'
 import { Conversation } from '../conversations/conversation.ts'
-import { join } from '../mls/join.ts'
+import { enter } from '../conversations/enter.ts'
+import { type GroupMember, members } from '../mls/group.ts'
 import { createKeyPackage, type OwnKeyPackage } from '../mls/key-packages.ts'
 import { readJson, writeJson } from '../store/values.ts'
 import type { MessengerParts } from './messenger-parts.ts'
@@ -67,12 +68,12 @@ export class Conversations {
     isWanted: (joined: JoinedView) => boolean,
   ): Promise<OpenConversation | undefined> {
     this.#assertRoom()
-    const joined = await join(this.#parts.mls, { welcome, own })
-    if (!joined) return undefined
-    const id = toHex(joined.state.groupId).slice(2)
-    const { inboxKey, signatureKey } = joined.welcomer
-    if (this.#open.has(id) || !isWanted({ id, welcomer: { inboxKey, signatureKey } }))
-      return undefined
+    // looked at before anything is written: it could lead into a conversation that we have
+    const entered = await enter(this.#parts.mls, { welcome, own })
+    if (!entered) return undefined
+    const id = toHex(entered.state.groupId).slice(2)
+    const view = { id, members: members(entered.state) }
+    if (this.#open.has(id) || !isWanted(view)) return undefined
     const handle = this.#handle(record)
     const engine = await Conversation.join(handle.ports, { welcome, own })
     if (!engine) return undefined
@@ -116,7 +117,7 @@ export class Conversations {
 export interface JoinedView {
   /** 32 hex digits. */
   id: string
-  welcomer: { inboxKey: Uint8Array; signatureKey: Uint8Array }
+  members: readonly GroupMember[]
 }
 
 function parseRecord(value: unknown): ConversationRecord | undefined {
