@@ -6,8 +6,8 @@ export interface ReceivedMessage {
   /** The sender's random id, 16 bytes in hex. */
   id: string
   /**
-   * Contact code for an answer, **as the sender claims**: messages are not authenticated until the
-   * end-to-end layer with MLS is there, so anybody could have written any code here.
+   * Contact code for an answer, **as the sender claims**: anybody could have written any code here.
+   * Who writes is known in conversations (docs/messenger.md).
    */
   from: string
   bytes: Uint8Array

@@ -15,8 +15,10 @@ import { STORE_KEY, type Store } from './store.ts'
  * Keys, or what they begin with up to a dot, of values that must not be put back. The key that signs vouchers: amounts only grow, and whoever has
  * forgotten the newest would sign less than was signed before. A client without the key makes another,
  * and with it channels of its own; the records of the old ones are put back, so that they can be closed.
+ * Conversations: whoever goes back to an older state of MLS would encrypt another message with a key that was
+ * used already. Contacts are put back, and ask each other anew.
  */
-const LEFT_OUT: readonly string[] = ['voucher-secret']
+const LEFT_OUT: readonly string[] = ['voucher-secret', 'c.', 'talk.']
 /** Stands in a store from the beginning of a restoration to its end. */
 const RESTORING = 'restoring'
 const MAGIC = 'mainframe backup 1\n'
