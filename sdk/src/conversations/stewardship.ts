@@ -170,7 +170,10 @@ export class Stewardship {
   async commit(plan?: Plan): Promise<boolean> {
     const { epochs, history, people, ports } = this.#core
     const floor = history.clock
-    const former = people.former(members(headOf(this.#core).state))
+    const stay = members(headOf(this.#core).state).filter(
+      ({ leaf }) => !plan?.remove.includes(leaf),
+    )
+    const former = people.former(stay)
     const added = plan?.newcomers ?? []
     const changes = {
       ...(plan && { add: plan.add, remove: plan.remove }),
