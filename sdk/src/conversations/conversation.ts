@@ -57,9 +57,7 @@ export class Conversation {
     const groupData = encodeGroupData(data)
     const state = await createGroup(ports.mls, { groupId: id, own, groupData })
     const conversation = new Conversation(core)
-    await core.serial.vital(() =>
-      conversation.#life.begin(state, { floor: 0, former: [], commitDigest: '' }),
-    )
+    await core.serial.vital(() => conversation.#life.begin(state, { floor: 0, former: [] }))
     return conversation
   }
 

@@ -125,16 +125,16 @@ export function count(core: Core, outcome: string): void {
   core.counts.set(outcome, (core.counts.get(outcome) ?? 0) + 1)
 }
 
-/** Whether bytes come for the first time, as far as is remembered. */
-export function isFirst(core: Core, bytes: Uint8Array): boolean {
-  const name = nameOf(digest(bytes).subarray(0, 16))
-  if (core.seen.has(name)) return false
-  core.seen.add(name)
-  if (core.seen.size > MAX_SEEN) {
-    const [oldest] = core.seen
-    if (oldest !== undefined) core.seen.delete(oldest)
-  }
-  return true
+/** Whether bytes were dealt with, as far as is remembered. */
+export function isSeen(core: Core, bytes: Uint8Array): boolean {
+  return core.seen.has(nameOf(digest(bytes).subarray(0, 16)))
+}
+
+/** Remembers that bytes were dealt with. */
+export function remember(core: Core, bytes: Uint8Array): void {
+  core.seen.add(nameOf(digest(bytes).subarray(0, 16)))
+  const [oldest] = core.seen
+  if (core.seen.size > MAX_SEEN && oldest !== undefined) core.seen.delete(oldest)
 }
 
 /** The newest epoch. Only for conversations that have not ended. */

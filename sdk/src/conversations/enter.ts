@@ -18,7 +18,7 @@ import { nameOf } from './reader.ts'
 /** A conversation as a new member finds it. */
 export interface Entered {
   state: MlsState
-  data: WelcomeData & { commitDigest: string }
+  data: WelcomeData & { commit: Uint8Array }
 }
 
 /** What a welcome leads into; `undefined` when it is not valid, or not for this key package. */
@@ -30,7 +30,7 @@ export async function enter(
   const joined = carried && (await join(mls, { welcome: carried.welcome, own: input.own }))
   const data = joined && decodeWelcomeData(joined.welcomeData)
   if (!carried || !data || !decodeGroupData(groupData(joined.state))) return undefined
-  return { state: joined.state, data: { ...data, commitDigest: nameOf(carried.commitDigest) } }
+  return { state: joined.state, data: { ...data, commit: carried.commit } }
 }
 
 /**

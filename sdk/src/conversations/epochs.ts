@@ -83,13 +83,15 @@ export class Epochs {
     return [...(this.#head ? [this.#head] : []), ...others].map(({ inboxKey }) => inboxKey)
   }
 
-  /** An epoch that follows from no other one: that of a new group, or of a welcome. */
+  /** An epoch that follows from no other one: that of a new group, or of a welcome and its commit. */
   begin(
     state: MlsState,
-    facts: { self: Uint8Array; floor: number; commitDigest: string; nowMs: number },
+    { self, floor, nowMs }: { self: Uint8Array; floor: number; nowMs: number },
+    commitBytes?: Uint8Array,
   ): Promise<Epoch> {
-    const { self, ...others } = facts
-    return this.#add(state, { ...others, parent: undefined, added: [self] })
+    const commitDigest = commitBytes ? nameOf(digest(commitBytes)) : ''
+    const facts = { parent: undefined, commitDigest, added: [self], floor, nowMs }
+    return this.#add(state, facts, commitBytes)
   }
 
   /** Seals for the newest epoch. Durable when it resolves. */

@@ -3,7 +3,7 @@ import { concatBytes, equalBytes } from '@mainframe/protocol'
 import { MAX_MEMBERS } from '../mls/trees.ts'
 import { MAX_FORMER } from './limits.ts'
 import { compareBytes } from './order.ts'
-import { readerOf, u16, u48 } from './reader.ts'
+import { readerOf, u16, u32, u48 } from './reader.ts'
 
 const VERSION = 1
 const KEY_BYTES = 32
@@ -35,22 +35,25 @@ export function decodeGroupData(bytes: Uint8Array): GroupData | undefined {
   return reader.finish(isAscending ? { address, admins } : undefined)
 }
 
-/** What is carried to new members: the MLS welcome, and a hash by which rival commits are compared. */
+/**
+ * What is carried to new members: the MLS welcome, and the commit that made it. They cannot read that,
+ * but may be the only ones left to show it to others when rivals are compared.
+ */
 export interface CarriedWelcome {
-  /** BLAKE2b-256 of the commit. */
-  commitDigest: Uint8Array
+  commit: Uint8Array
   welcome: Uint8Array
 }
 
-export function encodeWelcome({ commitDigest, welcome }: CarriedWelcome): Uint8Array {
-  return concatBytes(Uint8Array.of(VERSION), commitDigest, welcome)
+export function encodeWelcome({ commit, welcome }: CarriedWelcome): Uint8Array {
+  return concatBytes(Uint8Array.of(VERSION), u32(commit.length), commit, welcome)
 }
 
 export function decodeWelcome(bytes: Uint8Array): CarriedWelcome | undefined {
   const reader = readerOf(bytes)
   const version = reader.u8()
-  const commitDigest = reader.bytes(KEY_BYTES)
-  return reader.finish(version === VERSION ? { commitDigest, welcome: reader.rest() } : undefined)
+  const commit = reader.bytes(reader.u32())
+  const welcome = reader.rest()
+  return reader.finish(version === VERSION ? { commit, welcome } : undefined)
 }
 
 /** What new members read in their welcome. */

@@ -27,16 +27,17 @@ export class Lifecycle {
   /** An epoch to begin with, of a new conversation or by a welcome. */
   async begin(
     state: MlsState,
-    { floor, former, commitDigest }: WelcomeData & { commitDigest: string },
+    { floor, former, commit }: WelcomeData & { commit?: Uint8Array },
   ): Promise<void> {
     const { epochs, people, ports, history, meta } = this.#core
     await people.remember(former)
     await people.remember(members(state))
-    const facts = { self: ports.identity.inboxKey, floor, commitDigest, nowMs: ports.clock.now() }
-    await epochs.begin(state, facts)
+    const facts = { self: ports.identity.inboxKey, floor, nowMs: ports.clock.now() }
+    await epochs.begin(state, facts, commit)
     history.advance(floor)
     await writeMeta(this.#core, { clock: Math.max(floor, meta.clock) })
     await this.rechoose()
+    await this.#openParked()
   }
 
   /** Everything from the store; what was under way goes on. */
@@ -136,7 +137,7 @@ export class Lifecycle {
     const { epochs, parked } = this.#core
     if (parked.size === 0 || !epochs.head) return
     await parked.take(epochs.numbers, async (bytes) => {
-      if (epochs.head) await receiveBody(this.#core, this.#parts, bytes, false)
+      if (epochs.head) await receiveBody(this.#core, this.#parts, bytes)
     })
     await parked.forget(Math.min(...epochs.numbers))
   }

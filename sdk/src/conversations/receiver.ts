@@ -1,7 +1,7 @@
 /** What comes in: opened, checked, made durable, and handed to whom it concerns. */
 
 import { sharedEpoch } from './branches.ts'
-import { type Core, count, groupOf, isFirst, tell } from './core.ts'
+import { type Core, count, groupOf, isSeen, remember, tell } from './core.ts'
 import { keepsUp } from './deliveries.ts'
 import type { Epoch } from './epoch.ts'
 import type { Opened } from './epochs.ts'
@@ -40,17 +40,18 @@ async function receiveWire(core: Core, parts: Parts, bytes: Uint8Array): Promise
   if (!core.epochs.head) return 'ended'
   const body = decodeWire(bytes)
   if (!body) return 'malformed'
-  return receiveBody(core, parts, body, !isFirst(core, body))
+  return receiveBody(core, parts, body)
 }
 
 /** Opens an MLS message; also one that was parked. */
-export async function receiveBody(
-  core: Core,
-  parts: Parts,
-  body: Uint8Array,
-  isAgain: boolean,
-): Promise<string> {
-  if (isAgain && !core.epochs.isCommit(body)) return 'duplicate'
+export async function receiveBody(core: Core, parts: Parts, body: Uint8Array): Promise<string> {
+  if (isSeen(core, body) && !core.epochs.isCommit(body)) return 'duplicate'
+  const outcome = await openBody(core, parts, body)
+  if (outcome !== 'parked') remember(core, body)
+  return outcome
+}
+
+async function openBody(core: Core, parts: Parts, body: Uint8Array): Promise<string> {
   const opened = await core.epochs.open(body, core.ports.clock.now())
   switch (opened.kind) {
     case 'message': {

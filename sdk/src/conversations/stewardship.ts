@@ -1,5 +1,5 @@
 /** Requests for changes of the group, and who commits them when. */
-import { digest, MainframeError } from '@mainframe/protocol'
+import { MainframeError } from '@mainframe/protocol'
 import { type Committed, epochAuthenticator, members } from '../mls/group.ts'
 import { readKeyPackage } from '../mls/key-packages.ts'
 import { randomBytes } from '../random.ts'
@@ -170,7 +170,10 @@ export class Stewardship {
   async commit(plan?: Plan): Promise<boolean> {
     const { epochs, history, people, ports } = this.#core
     const floor = history.clock
-    const former = people.former(members(headOf(this.#core).state))
+    const stay = members(headOf(this.#core).state).filter(
+      ({ leaf }) => !plan?.remove.includes(leaf),
+    )
+    const former = people.former(stay)
     const added = plan?.newcomers ?? []
     const changes = {
       ...(plan && { add: plan.add, remove: plan.remove }),
@@ -197,7 +200,7 @@ export class Stewardship {
     added: readonly Uint8Array[],
   ): Promise<void> {
     const id = nameOf(randomBytes(16))
-    const bytes = encodeWelcome({ commitDigest: digest(commit), welcome })
+    const bytes = encodeWelcome({ commit, welcome })
     await this.#core.shelf.set(SHELF_KEYS.welcome(id), joinParts(bytes, ...added))
   }
 

@@ -151,7 +151,7 @@ describe('random conversations', () => {
     mls = await trustingMls()
   })
 
-  it(`end alike, in ${SCENARIOS} scenarios`, async () => {
+  it(`end alike, in ${SCENARIOS} scenarios`, async (test) => {
     const failed: string[] = []
     for (let seed = FIRST_SEED; seed < FIRST_SEED + SCENARIOS; seed++) {
       try {
@@ -159,6 +159,7 @@ describe('random conversations', () => {
       } catch (error) {
         failed.push(`SCENARIO_SEED=${seed}: ${error}`)
       }
+      if (seed % 100 === 0) test.diagnostic(`${seed} scenarios, ${failed.length} failed`)
     }
     assert.deepEqual(failed, [])
   })
