@@ -12,6 +12,7 @@ const client = await Mainframe.open({
 })
 const messenger = await client.messenger()
 console.log(messenger.code) // mf1…: what others ask with
+process.once('SIGINT', () => void client.close()) // ends the loop below; everything is kept
 
 for await (const event of messenger.events()) {
   if (event.type === 'contact' && event.contact.state === 'asked') {
@@ -20,7 +21,5 @@ for await (const event of messenger.events()) {
   if (event.type === 'message' && !event.message.isOwn && event.message.kind === 0) {
     const text = new TextDecoder().decode(event.message.body)
     await event.conversation.send(`You said: ${text}`)
-    if (text === 'bye') break
   }
 }
-await client.close()

@@ -36,6 +36,11 @@ class Example {
     await until(`"${text}" is printed, in\n${this.output}`, () => this.output.includes(text))
   }
 
+  /** Ctrl-C. */
+  interrupt(): void {
+    this.#child.kill('SIGINT')
+  }
+
   /** What a power cut does. */
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL')
@@ -79,14 +84,15 @@ describe('Private conversations on a network', () => {
       'the bot answers',
       (async () => {
         for await (const event of events) {
-          if (event.type === 'conversation') await event.conversation.send('bye')
+          if (event.type === 'conversation') await event.conversation.send('hello')
           if (event.type !== 'message' || event.message.isOwn) continue
           heard.push(new TextDecoder().decode(event.message.body))
           break
         }
       })(),
     )
-    assert.deepEqual(heard, ['You said: bye'])
+    assert.deepEqual(heard, ['You said: hello'])
+    bot.interrupt()
     assert.equal(await bot.ended, 0)
   })
 
