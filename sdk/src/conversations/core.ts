@@ -1,5 +1,5 @@
 /** What the parts of one conversation share. */
-import { digest, utf8 } from '@mainframe/protocol'
+import { digest, MainframeError, utf8 } from '@mainframe/protocol'
 import { groupData, members } from '../mls/group.ts'
 import type { Epoch } from './epoch.ts'
 import { Epochs } from './epochs.ts'
@@ -140,7 +140,7 @@ export function remember(core: Core, bytes: Uint8Array): void {
 /** The newest epoch. Only for conversations that have not ended. */
 export function headOf(core: Core): Epoch {
   const { head } = core.epochs
-  if (!head) throw new TypeError('The conversation has ended')
+  if (!head) throw new MainframeError('INTERNAL', 'The conversation has ended; open another one')
   return head
 }
 

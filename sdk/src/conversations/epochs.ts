@@ -1,5 +1,5 @@
 /** The epochs of a conversation that can be read, those of rival branches too, and their keys. */
-import { digest, equalBytes } from '@mainframe/protocol'
+import { digest, equalBytes, MainframeError } from '@mainframe/protocol'
 import {
   type Changes,
   type Committed,
@@ -304,7 +304,8 @@ export class Epochs {
   }
 
   #mustHead(): Epoch {
-    if (!this.#head) throw new TypeError('A conversation without an epoch')
+    if (!this.#head)
+      throw new MainframeError('INTERNAL', 'The conversation has ended; open another one')
     return this.#head
   }
 }
