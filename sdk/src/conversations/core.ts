@@ -140,7 +140,7 @@ export function remember(core: Core, bytes: Uint8Array): void {
 /** The newest epoch. Only for conversations that have not ended. */
 export function headOf(core: Core): Epoch {
   const { head } = core.epochs
-  if (!head) throw new MainframeError('VALIDATION_FAILED', 'The conversation has ended')
+  if (!head) throw new MainframeError('INTERNAL', 'The conversation has ended; open another one')
   return head
 }
 

@@ -39,7 +39,7 @@ export type Opened =
   | { kind: 'unopened'; number: number }
   /** Older than everything that is kept. */
   | { kind: 'too-old'; number: number }
-  | { kind: 'malformed' | 'wrong-group' | 'own' | 'invalid' | 'proposal' }
+  | { kind: 'malformed' | 'wrong-group' | 'own' | 'invalid' | 'proposal' | 'overtaken' }
 
 export class Epochs {
   readonly #mls: Mls
@@ -124,9 +124,13 @@ export class Epochs {
 
   /**
    * Reads bytes with every epoch of their number. A message's keys are used up in memory only: what
-   * it says has to be durable before `persist` makes that durable too.
+   * it says has to be durable before `persist` makes that durable too. `heard` is the number of the
+   * newest epoch of which something came that could not be opened.
    */
-  async open(bytes: Uint8Array, nowMs: number): Promise<Opened> {
+  async open(
+    bytes: Uint8Array,
+    { nowMs, heard }: { nowMs: number; heard: number },
+  ): Promise<Opened> {
     const peeked = peek(bytes)
     const head = this.#mustHead()
     if (!peeked) return { kind: 'malformed' }
@@ -137,7 +141,7 @@ export class Epochs {
     const candidates = this.#candidates(number)
     for (const node of candidates) {
       const processed = await process(this.#mls, node.state, bytes)
-      if (processed.kind !== 'foreign') return this.#take(node, processed, bytes, nowMs)
+      if (processed.kind !== 'foreign') return this.#take(node, processed, bytes, { nowMs, heard })
     }
     const oldest = Math.min(...[...this.#nodes.values()].map(({ epoch }) => epoch))
     return number < oldest ? { kind: 'too-old', number } : { kind: 'unopened', number }
@@ -147,7 +151,7 @@ export class Epochs {
     node: Epoch,
     processed: Processed,
     bytes: Uint8Array,
-    nowMs: number,
+    times: { nowMs: number; heard: number },
   ): Promise<Opened> {
     if (processed.kind === 'message') {
       const sender = members(node.state).find(({ leaf }) => leaf === processed.sender)
@@ -156,7 +160,7 @@ export class Epochs {
       return { kind: 'message', epoch: node, sender, text: processed.text }
     }
     if (processed.kind === 'commit' || processed.kind === 'removed') {
-      return this.#takeCommit(node, processed, bytes, nowMs)
+      return this.#takeCommit(node, processed, bytes, times)
     }
     const { kind } = processed
     return { kind: kind === 'wrong-epoch' || kind === 'foreign' ? 'invalid' : kind }
@@ -166,7 +170,7 @@ export class Epochs {
     node: Epoch,
     processed: Extract<Processed, { kind: 'commit' | 'removed' }>,
     bytes: Uint8Array,
-    nowMs: number,
+    { nowMs, heard }: { nowMs: number; heard: number },
   ): Promise<Opened> {
     const after = processed.kind === 'commit' ? viewOf(processed.state) : undefined
     const why = judgeCommit(processed.summary, viewOf(node.state), after)
@@ -176,8 +180,9 @@ export class Epochs {
       return { kind: 'refused-commit', why }
     }
     if (processed.kind === 'removed') {
-      // A branch that has been overtaken removes nobody.
-      return { kind: node.epoch + 1 < this.#mustHead().epoch ? 'invalid' : 'removed' }
+      // A branch that has been overtaken removes nobody, as long as it is not heard of further on.
+      const { epoch } = this.#mustHead()
+      return { kind: node.epoch + 1 < epoch && heard <= epoch ? 'overtaken' : 'removed' }
     }
     const { added, authenticatedData } = processed.summary
     const facts = {
@@ -299,7 +304,8 @@ export class Epochs {
   }
 
   #mustHead(): Epoch {
-    if (!this.#head) throw new MainframeError('INTERNAL', 'A conversation without an epoch')
+    if (!this.#head)
+      throw new MainframeError('INTERNAL', 'The conversation has ended; open another one')
     return this.#head
   }
 }

@@ -105,6 +105,8 @@ export class Lifecycle {
     tell(core.ports, { type: 'members', members: memberViews(core) })
     if (before && !core.epochs.chain.includes(before)) this.#planResend()
     await core.epochs.prune(core.ports.clock.now())
+    // No rival of the epoch in which one joined can win any more, so no second welcome comes.
+    if (core.epochs.chain.at(-1)?.parent) await core.shelf.delete(SHELF_KEYS.keyPackage)
     tell(core.ports, { type: 'inbox-keys', keys: core.epochs.inboxKeys() })
     await this.#parts.talk.settleAll()
     await this.#parts.stewardship.onEpoch()
@@ -173,6 +175,10 @@ export class Lifecycle {
     const core = this.#core
     await writeMeta(core, { ended: reason })
     await core.epochs.end()
+    const { keyPackage, commits, parkeds, requests, welcomes } = SHELF_KEYS
+    for (const prefix of [keyPackage, commits, parkeds, requests, welcomes]) {
+      for (const key of await core.shelf.list(prefix)) await core.shelf.delete(key)
+    }
     tell(core.ports, { type: 'inbox-keys', keys: [] })
     tell(core.ports, { type: 'ended', reason })
   }

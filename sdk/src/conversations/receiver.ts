@@ -47,12 +47,13 @@ async function receiveWire(core: Core, parts: Parts, bytes: Uint8Array): Promise
 export async function receiveBody(core: Core, parts: Parts, body: Uint8Array): Promise<string> {
   if (isSeen(core, body) && !core.epochs.isCommit(body)) return 'duplicate'
   const outcome = await openBody(core, parts, body)
-  if (outcome !== 'parked') remember(core, body)
+  if (outcome !== 'parked' && outcome !== 'overtaken') remember(core, body)
   return outcome
 }
 
 async function openBody(core: Core, parts: Parts, body: Uint8Array): Promise<string> {
-  const opened = await core.epochs.open(body, core.ports.clock.now())
+  const times = { nowMs: core.ports.clock.now(), heard: core.parked.newest }
+  const opened = await core.epochs.open(body, times)
   switch (opened.kind) {
     case 'message': {
       const outcome = await receivePayload(core, parts, opened)

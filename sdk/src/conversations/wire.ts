@@ -6,7 +6,7 @@ const WIRE_VERSION = 1
 const HEAD_BYTES = 6
 
 /** What can be published in a conversation. */
-export const WIRE_KINDS = { mls: 1 } as const
+const WIRE_KINDS = { mls: 1 } as const
 
 /** Size classes are multiples of this, in bytes: what surely fits one packet. */
 export const SIZE_UNIT = 1500

@@ -147,6 +147,11 @@ describe('a conversation', () => {
     await network.pass(5000)
     assert.equal(last.active.ended, 'removed')
     assert.deepEqual(last.active.inboxKeys(), [])
+    const left = (await last.store.list('c.')).map((key) => key.slice(35, 37))
+    assert.deepEqual(
+      [...new Set(left)].sort(),
+      ['m.', 'me', 'o.', 'p.'].filter((key) => left.includes(key)),
+    )
     const from = network.wire.length
     await first.active.send(utf8('after'))
     await network.pass(10_000)
