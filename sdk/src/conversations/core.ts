@@ -6,6 +6,7 @@ import { Epochs } from './epochs.ts'
 import { decodeGroupData } from './group-data.ts'
 import { History } from './history.ts'
 import { MAX_SEEN } from './limits.ts'
+import { Opener } from './opener.ts'
 import { Parked } from './parked.ts'
 import { encodePayload, type Payload, type Statement } from './payloads.ts'
 import { People } from './people.ts'
@@ -45,6 +46,7 @@ export interface Core {
   readonly shelf: Shelf
   readonly serial: Serial
   readonly epochs: Epochs
+  readonly opener: Opener
   readonly people: People
   readonly parked: Parked
   readonly outgoing: Map<string, Outgoing>
@@ -69,6 +71,7 @@ export const NEW_META: Meta = {
 
 export function createCore(ports: ConversationPorts, id: Uint8Array, meta: Meta): Core {
   const shelf = shelfOf(ports.store, id)
+  const epochs = new Epochs(ports.mls, shelf)
   const trouble = (error: unknown) => tell(ports, { type: 'trouble', error })
   return {
     ports,
@@ -76,7 +79,8 @@ export function createCore(ports: ConversationPorts, id: Uint8Array, meta: Meta)
     self: nameOf(ports.identity.inboxKey),
     shelf,
     serial: new Serial(ports.clock, trouble),
-    epochs: new Epochs(ports.mls, shelf),
+    epochs,
+    opener: new Opener(ports.mls, epochs),
     people: new People(shelf),
     parked: new Parked(shelf),
     outgoing: new Map(),

@@ -1,15 +1,6 @@
 /** The epochs of a conversation that can be read, those of rival branches too, and their keys. */
-import { digest, equalBytes, MainframeError } from '@mainframe/protocol'
-import {
-  type Changes,
-  type Committed,
-  commit,
-  encrypt,
-  type GroupMember,
-  groupData,
-  members,
-} from '../mls/group.ts'
-import { type Processed, peek, process } from '../mls/process.ts'
+import { digest, MainframeError } from '@mainframe/protocol'
+import { type Changes, type Committed, commit, encrypt } from '../mls/group.ts'
 import { type MlsState, wipe } from '../mls/state.ts'
 import type { Mls } from '../mls/suites.ts'
 import { bestBranch, chainOf } from './branches.ts'
@@ -23,29 +14,15 @@ import {
   writeEpoch,
   writeRatchets,
 } from './epoch.ts'
-import { decodeFloor } from './group-data.ts'
-import { KEPT_COMMITS, KEPT_EPOCH_MS, KEPT_EPOCHS, MAX_RIVALS, MAX_SEEN } from './limits.ts'
+import { KEPT_COMMITS, KEPT_EPOCH_MS, KEPT_EPOCHS, MAX_RIVALS } from './limits.ts'
 import type { InboxKey } from './ports.ts'
 import { nameOf } from './reader.ts'
-import { type CommitRefusal, judgeCommit } from './rules.ts'
 import { SHELF_KEYS, type Shelf } from './shelf.ts'
-
-export type Opened =
-  | { kind: 'message'; epoch: Epoch; sender: GroupMember; text: Uint8Array }
-  | { kind: 'commit' | 'known-commit'; epoch: Epoch }
-  | { kind: 'removed' }
-  | { kind: 'refused-commit'; why: CommitRefusal }
-  /** Cannot be opened now; perhaps later. */
-  | { kind: 'unopened'; number: number }
-  /** Older than everything that is kept. */
-  | { kind: 'too-old'; number: number }
-  | { kind: 'malformed' | 'wrong-group' | 'own' | 'invalid' | 'proposal' | 'overtaken' }
 
 export class Epochs {
   readonly #mls: Mls
   readonly #shelf: Shelf
   readonly #nodes = new Map<string, Epoch>()
-  readonly #refused = new Set<string>()
   #head: Epoch | undefined
 
   constructor(mls: Mls, shelf: Shelf) {
@@ -91,12 +68,12 @@ export class Epochs {
   ): Promise<Epoch> {
     const commitDigest = commitBytes ? nameOf(digest(commitBytes)) : ''
     const facts = { parent: undefined, commitDigest, added: [self], floor, nowMs }
-    return this.#add(state, facts, commitBytes)
+    return this.add(state, facts, commitBytes)
   }
 
   /** Seals for the newest epoch. Durable when it resolves. */
   async encrypt(text: Uint8Array): Promise<Uint8Array> {
-    const head = this.#mustHead()
+    const head = this.mustHead()
     const { state, bytes } = await encrypt(this.#mls, head.state, text)
     head.state = state
     await this.persist(head)
@@ -114,106 +91,29 @@ export class Epochs {
     facts: { added: readonly Uint8Array[]; floor: number; nowMs: number },
     keep: (committed: Committed) => Promise<void>,
   ): Promise<{ epoch: Epoch; bytes: Uint8Array }> {
-    const head = this.#mustHead()
+    const head = this.mustHead()
     const committed = await commit(this.#mls, head.state, changes)
     await keep(committed)
     const { state, commit: bytes } = committed
     const all = { ...facts, parent: head.id, commitDigest: nameOf(digest(bytes)) }
-    return { epoch: await this.#add(state, all, bytes), bytes }
+    return { epoch: await this.add(state, all, bytes), bytes }
   }
 
-  /**
-   * Reads bytes with every epoch of their number. A message's keys are used up in memory only: what
-   * it says has to be durable before `persist` makes that durable too. `heard` is the number of the
-   * newest epoch of which something came that could not be opened.
-   */
-  async open(
-    bytes: Uint8Array,
-    { nowMs, heard }: { nowMs: number; heard: number },
-  ): Promise<Opened> {
-    const peeked = peek(bytes)
-    const head = this.#mustHead()
-    if (!peeked) return { kind: 'malformed' }
-    if (!equalBytes(peeked.groupId, head.state.groupId)) return { kind: 'wrong-group' }
-    const known = this.#knownCommit(nameOf(digest(bytes)))
-    if (known) return known
-    const number = peeked.epoch
-    const candidates = this.#candidates(number)
-    for (const node of candidates) {
-      const processed = await process(this.#mls, node.state, bytes)
-      if (processed.kind !== 'foreign') return this.#take(node, processed, bytes, { nowMs, heard })
-    }
-    const oldest = Math.min(...[...this.#nodes.values()].map(({ epoch }) => epoch))
-    return number < oldest ? { kind: 'too-old', number } : { kind: 'unopened', number }
+  /** The epoch that a commit of that hash began. */
+  begunBy(commitDigest: string): Epoch | undefined {
+    return [...this.#nodes.values()].find((node) => node.commitDigest === commitDigest)
   }
 
-  async #take(
-    node: Epoch,
-    processed: Processed,
-    bytes: Uint8Array,
-    times: { nowMs: number; heard: number },
-  ): Promise<Opened> {
-    if (processed.kind === 'message') {
-      const sender = members(node.state).find(({ leaf }) => leaf === processed.sender)
-      if (!sender) return { kind: 'invalid' }
-      node.state = processed.state
-      return { kind: 'message', epoch: node, sender, text: processed.text }
-    }
-    if (processed.kind === 'commit' || processed.kind === 'removed') {
-      return this.#takeCommit(node, processed, bytes, times)
-    }
-    const { kind } = processed
-    return { kind: kind === 'wrong-epoch' || kind === 'foreign' ? 'invalid' : kind }
-  }
-
-  async #takeCommit(
-    node: Epoch,
-    processed: Extract<Processed, { kind: 'commit' | 'removed' }>,
-    bytes: Uint8Array,
-    { nowMs, heard }: { nowMs: number; heard: number },
-  ): Promise<Opened> {
-    const after = processed.kind === 'commit' ? viewOf(processed.state) : undefined
-    const why = judgeCommit(processed.summary, viewOf(node.state), after)
-    if (why) {
-      if (this.#refused.size >= MAX_SEEN) this.#refused.clear()
-      this.#refused.add(nameOf(digest(bytes)))
-      return { kind: 'refused-commit', why }
-    }
-    if (processed.kind === 'removed') {
-      // A branch that has been overtaken removes nobody, as long as it is not heard of further on.
-      const { epoch } = this.#mustHead()
-      return { kind: node.epoch + 1 < epoch && heard <= epoch ? 'overtaken' : 'removed' }
-    }
-    const { added, authenticatedData } = processed.summary
-    const facts = {
-      parent: node.id,
-      commitDigest: nameOf(digest(bytes)),
-      added: added.map(({ inboxKey }) => inboxKey),
-      floor: decodeFloor(authenticatedData) ?? 0,
-      nowMs,
-    }
-    return { kind: 'commit', epoch: await this.#add(processed.state, facts, bytes) }
-  }
-
-  /** Whether bytes are a commit that is known: such come again for a reason. */
-  isCommit(bytes: Uint8Array): boolean {
-    return this.#knownCommit(nameOf(digest(bytes)))?.kind === 'known-commit'
-  }
-
-  #knownCommit(name: string): Opened | undefined {
-    if (this.#refused.has(name)) return { kind: 'invalid' }
-    const node = [...this.#nodes.values()].find(({ commitDigest }) => commitDigest === name)
-    return node && { kind: 'known-commit', epoch: node }
-  }
-
-  #candidates(number: number): Epoch[] {
+  /** Epochs of a number, that of the branch that counts first. */
+  numbered(number: number): Epoch[] {
     const chain = new Set(this.chain)
     return [...this.#nodes.values()]
       .filter(({ epoch }) => epoch === number)
       .sort((a, b) => Number(chain.has(b)) - Number(chain.has(a)))
   }
 
-  async #add(state: MlsState, facts: EpochFacts, commitBytes?: Uint8Array): Promise<Epoch> {
+  /** Writes down an epoch that follows from a commit. */
+  async add(state: MlsState, facts: EpochFacts, commitBytes?: Uint8Array): Promise<Epoch> {
     const node = await makeEpoch(this.#mls, state, facts)
     await writeEpoch(this.#shelf, node, commitBytes)
     this.#nodes.set(node.id, node)
@@ -240,7 +140,7 @@ export class Epochs {
 
   /** Erases epochs that are too far back, too old, or too many; whether there were any. */
   async prune(nowMs: number): Promise<boolean> {
-    const head = this.#mustHead()
+    const head = this.mustHead()
     const chain = this.chain
     const inChain = new Set(chain)
     const old = chain.filter((_, back) => {
@@ -303,13 +203,10 @@ export class Epochs {
     return out
   }
 
-  #mustHead(): Epoch {
+  /** The newest epoch. Throws `INTERNAL` after the end. */
+  mustHead(): Epoch {
     if (!this.#head)
       throw new MainframeError('INTERNAL', 'The conversation has ended; open another one')
     return this.#head
   }
-}
-
-function viewOf(state: MlsState) {
-  return { members: members(state), groupData: groupData(state) }
 }

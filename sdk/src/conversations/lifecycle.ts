@@ -57,6 +57,8 @@ export class Lifecycle {
     await this.#parts.stewardship.load()
     await core.epochs.prune(core.ports.clock.now())
     await this.#openParked()
+    // What was parked may have been the commit that removes this member.
+    if (!core.epochs.head) return
     await this.#parts.stewardship.onEpoch()
     await this.#parts.talk.resume()
     await this.#tellWelcomes()

@@ -4,8 +4,8 @@ import { sharedEpoch } from './branches.ts'
 import { type Core, count, groupOf, isSeen, remember, tell } from './core.ts'
 import { keepsUp } from './deliveries.ts'
 import type { Epoch } from './epoch.ts'
-import type { Opened } from './epochs.ts'
 import { MAX_HEADS } from './limits.ts'
+import type { Opened } from './opener.ts'
 import { decodePayload, type Payload } from './payloads.ts'
 import { nameOf } from './reader.ts'
 import type { Recovery } from './recovery.ts'
@@ -45,7 +45,7 @@ async function receiveWire(core: Core, parts: Parts, bytes: Uint8Array): Promise
 
 /** Opens an MLS message; also one that was parked. */
 export async function receiveBody(core: Core, parts: Parts, body: Uint8Array): Promise<string> {
-  if (isSeen(core, body) && !core.epochs.isCommit(body)) return 'duplicate'
+  if (isSeen(core, body) && !core.opener.isCommit(body)) return 'duplicate'
   const outcome = await openBody(core, parts, body)
   if (outcome !== 'parked' && outcome !== 'overtaken') remember(core, body)
   return outcome
@@ -53,7 +53,7 @@ export async function receiveBody(core: Core, parts: Parts, body: Uint8Array): P
 
 async function openBody(core: Core, parts: Parts, body: Uint8Array): Promise<string> {
   const times = { nowMs: core.ports.clock.now(), heard: core.parked.newest }
-  const opened = await core.epochs.open(body, times)
+  const opened = await core.opener.open(body, times)
   switch (opened.kind) {
     case 'message': {
       const outcome = await receivePayload(core, parts, opened)
