@@ -15,6 +15,8 @@ export interface BringUpOptions {
   count: number
   /** How to start a relay, by its place from 0; as usual unless given. */
   launch?: (index: number) => Launch
+  /** Relays also listen on WebSocket, for browsers. */
+  webSocket?: boolean | undefined
 }
 
 export interface LocalNetwork {
@@ -33,13 +35,13 @@ const POLL_MS = 100
  * stop. Throws `INTERNAL` with what a process said last, `NETWORK_TIMEOUT`.
  */
 export async function bringUp(options: BringUpOptions): Promise<LocalNetwork> {
-  const { folder, shutdown, count, launch = () => ({}) } = options
+  const { folder, shutdown, count, launch, webSocket } = options
   const chain = await startChain({ folder, port: 0, shutdown })
   const starting = startIndexer({ chain, folder, port: 0, shutdown })
   if (count > FEW_RELAYS) await starting
   const [indexer, relays] = await Promise.all([
     starting,
-    startRelays({ chain, folder, count, shutdown, launch }),
+    startRelays({ chain, folder, count, shutdown, launch, webSocket }),
   ])
   await waitUntilListed(indexer, count)
   return { chain, indexer, relays }

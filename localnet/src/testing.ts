@@ -12,6 +12,8 @@ import { Shutdown } from './shutdown.ts'
 export interface TestNetworkOptions {
   /** Relays to start: 5 unless given, an entry relay and three hops among them; each takes about 100 MiB. */
   relays?: number
+  /** Whether relays listen on WebSocket too, so that clients in browsers reach them; false unless given. */
+  webSocket?: boolean
 }
 
 export interface TestNetwork {
@@ -35,12 +37,13 @@ const MFT = 10n ** 18n
  */
 export async function startTestNetwork({
   relays: count = 5,
+  webSocket,
 }: TestNetworkOptions = {}): Promise<TestNetwork> {
   const folder = await mkdtemp(join(tmpdir(), 'mainframe-test-'))
   const shutdown = new Shutdown()
   shutdown.add(() => rm(folder, { recursive: true }))
   try {
-    const { chain, indexer, relays } = await bringUp({ folder, shutdown, count })
+    const { chain, indexer, relays } = await bringUp({ folder, shutdown, count, webSocket })
     const { rpcUrl, deployment } = chain
     const network = { rpcUrl, deployment, indexers: [indexer.url] }
     const createAccount = async (mft = 10n * MFT) => {

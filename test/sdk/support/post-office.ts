@@ -1,11 +1,12 @@
 /** A network in memory for messengers: letters to inboxes, and groups that hear what is sealed for them. */
 import { createKeyPair, equalBytes, type KeyPair, toHex } from '@mainframe/protocol'
-import { systemClock } from '../../../sdk/src/clock.ts'
+import { type Clock, systemClock } from '../../../sdk/src/clock.ts'
 import { CONVERSATION_TIMES } from '../../../sdk/src/conversations/limits.ts'
 import type { Carrier, GroupListening, Received } from '../../../sdk/src/messenger/carrier.ts'
 import type { LetterOutcome } from '../../../sdk/src/messenger/contacts.ts'
 import type { MessengerEvent } from '../../../sdk/src/messenger/events.ts'
 import { Messenger } from '../../../sdk/src/messenger/messenger.ts'
+import type { SuiteName } from '../../../sdk/src/mls/suites.ts'
 import { systemRandom } from '../../../sdk/src/random.ts'
 import { memoryStore } from '../../../sdk/src/store/memory-store.ts'
 import type { Store } from '../../../sdk/src/store/store.ts'
@@ -96,11 +97,13 @@ export class Person {
   readonly office: PostOffice
   store: Store = memoryStore()
   readonly events: MessengerEvent[] = []
+  readonly #options: { suite: SuiteName; clock: Clock }
   #messenger: Messenger | undefined
   #wake = Promise.withResolvers<void>()
 
-  constructor(office: PostOffice) {
+  constructor(office: PostOffice, options: { suite?: SuiteName; clock?: Clock } = {}) {
     this.office = office
+    this.#options = { suite: 'x25519', clock: systemClock, ...options }
   }
 
   get messenger(): Messenger {
@@ -112,10 +115,9 @@ export class Person {
     this.#messenger = await Messenger.open({
       carrier: this.office.carrier(this.keyPair),
       store: this.store,
-      clock: systemClock,
       random: systemRandom,
       times: TIMES,
-      suite: 'x25519',
+      ...this.#options,
     })
     this.#messenger.on((event) => {
       this.events.push(event)
