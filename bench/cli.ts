@@ -55,6 +55,10 @@ const BENCHES = {
         tell,
       }),
   },
+  sdk: {
+    what: 'the client: messages, groups, latency on 8 relays, its size, a browser (minutes)',
+    run: async () => (await import('./sdk.ts')).benchSdk(tell),
+  },
 } as const
 type BenchName = keyof typeof BENCHES
 

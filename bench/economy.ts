@@ -145,7 +145,9 @@ async function settle(
     const statuses = await untilQuiet(relays)
     await claimAll(relays)
     const { deposited, relaysNet, nets } = await readConservation(chain, relays, users)
-    const rows = (await Promise.all(clients.map((client) => client.spending()))).flat()
+    const rows = (await Promise.all(clients.map((client) => client.spending()))).flatMap(
+      ({ channels }) => channels,
+    )
     if (rows.some(({ signedBase, claimedBase }) => signedBase !== claimedBase)) continue
     const unsigned = rows.reduce((sum, { remainingBase }) => sum + remainingBase, 0n)
     return { money: { deposited, relaysNet, nets, unsigned }, statuses }

@@ -14,7 +14,10 @@ export interface Grant {
 }
 
 /** Sends every grant from the treasury and resolves when all are mined. */
-export async function fundAccounts(chain: Chain, grants: readonly Grant[]): Promise<void> {
+export async function fundAccounts(
+  chain: Pick<Chain, 'provider' | 'treasury' | 'deployment'>,
+  grants: readonly Grant[],
+): Promise<void> {
   const { provider, treasury, deployment } = chain
   const send = (transaction: Record<string, string>) =>
     provider.send('eth_sendTransaction', [{ from: treasury, ...transaction }]) as Promise<Hex>

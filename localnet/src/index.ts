@@ -1,5 +1,6 @@
 /** The local network as a library, for end-to-end tests and benches. */
 export { fundAccounts, type Grant } from './accounts.ts'
+export { bringUp } from './bring-up.ts'
 export { type Chain, localProvider, startChain } from './chain.ts'
 export { claimAll } from './claims.ts'
 export { type Indexer, startIndexer } from './indexer.ts'

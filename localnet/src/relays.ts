@@ -51,7 +51,7 @@ interface PreparedRelay {
   keys: RelayKeys
   operatorSecret: Uint8Array
   operator: Hex
-  port: number
+  listen: readonly string[]
   index: number
 }
 
@@ -62,7 +62,9 @@ export interface RelaysOptions {
   shutdown: Shutdown
   onProgress?: (text: string) => void
   /** By the relay's place, from 0. */
-  launch?: (index: number) => Launch
+  launch?: ((index: number) => Launch) | undefined
+  /** Also listen on WebSocket, for browsers. */
+  webSocket?: boolean | undefined
 }
 
 /** Resolves when every relay is linked to those it needs. */
@@ -102,10 +104,15 @@ export function restartRelay(
   return { ...relay, service }
 }
 
-async function prepare({ folder, count }: RelaysOptions): Promise<PreparedRelay[]> {
-  const ports = await freePorts(count)
+async function prepare({
+  folder,
+  count,
+  webSocket = false,
+}: RelaysOptions): Promise<PreparedRelay[]> {
+  const forms = webSocket ? ['', '/ws'] : ['']
+  const ports = await freePorts(count * forms.length)
   return await Promise.all(
-    ports.map(async (port, index) => {
+    Array.from({ length: count }, async (_, index) => {
       const name = `relay-${index + 1}`
       const relayFolder = join(folder, name)
       await mkdir(relayFolder, { recursive: true, mode: 0o700 })
@@ -116,7 +123,7 @@ async function prepare({ folder, count }: RelaysOptions): Promise<PreparedRelay[
         keys: await createKeys(relayFolder),
         operatorSecret,
         operator: toHex(secretKeyAccount(operatorSecret)),
-        port,
+        listen: forms.map((form, i) => `/ip4/127.0.0.1/tcp/${ports[i * count + index]}${form}`),
         index,
       }
     }),
@@ -125,15 +132,14 @@ async function prepare({ folder, count }: RelaysOptions): Promise<PreparedRelay[
 
 async function register(relay: PreparedRelay, options: RelaysOptions): Promise<RelayProcess> {
   const { chain, shutdown } = options
-  const { name, folder, keys, operatorSecret, operator, port, index } = relay
-  const multiaddrs = [`/ip4/127.0.0.1/tcp/${port}`]
+  const { name, folder, keys, operatorSecret, operator, listen, index } = relay
   const { nodeId } = await registerRelay({
     rpc: new Rpc({ url: chain.rpcUrl }),
     deployment: chain.deployment,
     operatorSecret,
     keys,
     stakeBase: STAKE_BASE,
-    multiaddrs,
+    multiaddrs: listen,
     metadata: name,
     pollMs: POLL_INTERVAL_MS,
   })
@@ -141,7 +147,7 @@ async function register(relay: PreparedRelay, options: RelaysOptions): Promise<R
   const service = startProcess(name, folder, options.launch?.(index) ?? {})
   shutdown.add(() => service.stop())
   const { nodeKey, hotAccount: hot } = keys
-  return { nodeId, nodeKey, multiaddrs, hot, operator, folder, service }
+  return { nodeId, nodeKey, multiaddrs: listen, hot, operator, folder, service }
 }
 
 function startProcess(name: string, folder: string, launch: Launch): Service {
@@ -155,14 +161,14 @@ function startProcess(name: string, folder: string, launch: Launch): Service {
   })
 }
 
-function relayConfig({ folder, port, index }: PreparedRelay, chain: Chain) {
+function relayConfig({ folder, listen, index }: PreparedRelay, chain: Chain) {
   const percent = 100 + PRICE_STEP_PERCENT * ((index % PRICE_STEPS) - (PRICE_STEPS - 1) / 2)
   const priced = (units: number) => Math.round((units * percent) / 100)
   return {
     dataFolder: folder,
     rpcUrl: chain.rpcUrl,
     deploymentFile: chain.deploymentFile,
-    listen: [`/ip4/127.0.0.1/tcp/${port}`],
+    listen,
     confirmations: 1,
     pollIntervalMs: POLL_INTERVAL_MS,
     routeUnits: priced(PRICES.routeUnits),

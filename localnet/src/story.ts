@@ -5,6 +5,7 @@ import type { Mainframe, ReceivedMessage, Sent } from '@mainframe/sdk'
 import { type Chain, startChain } from './chain.ts'
 import { claimAll } from './claims.ts'
 import { type Indexer, startIndexer } from './indexer.ts'
+import { writeNetworkProfile } from './network-profile.ts'
 import { observeHeldPackets, traceMessages } from './observer.ts'
 import { createPeople, openClient, type Person } from './people.ts'
 import { fetchStatus, type RelayProcess, startRelays } from './relays.ts'
@@ -98,6 +99,8 @@ async function bringUpIndexer(world: World, options: StoryOptions): Promise<stri
   const { folder, indexerPort: port, shutdown } = options
   beginRelays(world, options)
   world.indexer = await startIndexer({ chain: world.chain, folder, port, shutdown })
+  const { chain, indexer } = world
+  await writeNetworkProfile({ chain, indexer, folder, shutdown })
   const { url } = world.indexer
   return `docs ${url}/docs, discovery ${url}/v1/discover`
 }

@@ -40,6 +40,7 @@ export {
   type DeploymentSource,
   parseDeployment,
 } from './deployment.ts'
+export { digest } from './digest.ts'
 export type {
   ApiChannel,
   ApiChannelAnswer,

@@ -3,16 +3,26 @@ import { type Balance, balance } from './actions/balance.ts'
 import { closeChannel } from './actions/close-channel.ts'
 import { type DiscoverParameters, type DiscoverResult, discover } from './actions/discover.ts'
 import { type Estimate, type EstimateParameters, estimate } from './actions/estimate.ts'
+import { type Health, health } from './actions/health.ts'
 import { messages } from './actions/messages.ts'
+import type { MessengerParameters } from './actions/messenger.ts'
 import { type OpenedChannel, openChannel } from './actions/open-channel.ts'
 import { type SendParameters, type Sent, send } from './actions/send.ts'
-import { type ChannelSpending, spending } from './actions/spending.ts'
+import { type Spending, spending } from './actions/spending.ts'
 import { sleep, systemClock } from './clock.ts'
-import { type ClientContext, closeContext, createContext } from './context.ts'
+import type { ClientContext } from './context.ts'
 import type { MessageHandler, ReceivedMessage } from './messages/deliveries.ts'
+import type { Messenger } from './messenger/messenger.ts'
+import { closeContext, createContext } from './opening.ts'
 import type { MainframeOptions } from './options.ts'
 import type { CloseOutcome } from './payments/close-channel.ts'
-import type { Store } from './store/store.ts'
+import { createBackup, restoreBackup } from './store/backup.ts'
+import {
+  changePassphrase,
+  type OpenedStore,
+  openStore,
+  type RestoreOptions,
+} from './store/opened-store.ts'
 
 /** How long {@link Mainframe.close} waits for acknowledgements that are about to leave. */
 const GRACE_MS = 2_000
@@ -33,10 +43,11 @@ export class Mainframe {
   /** The code that others send to, such as `mf1…`. */
   readonly contactCode: string
   readonly #context: ClientContext
-  readonly #store: Store
+  readonly #store: OpenedStore
   readonly #ended = new AbortController()
+  #messenger: Promise<Messenger> | undefined
 
-  private constructor(context: ClientContext, store: Store) {
+  private constructor(context: ClientContext, store: OpenedStore) {
     this.#context = context
     this.#store = store
     this.contactCode = encodeContactCode(context.keyPair.publicKey)
@@ -44,21 +55,34 @@ export class Mainframe {
 
   /**
    * Opens the store, checks the chain and the indexer's relays, and begins to receive. Throws
-   * `CONFIG_INVALID`, `STORE_LOCKED`, `CHAIN_MISMATCH`, `CHAIN_UNREACHABLE`, `INDEXER_UNREACHABLE`,
-   * `INDEXER_INVALID`, `NETWORK_NO_RELAY`.
+   * `CONFIG_INVALID`, `STORE_LOCKED`, `STORE_PASSPHRASE`, `CHAIN_MISMATCH`, `CHAIN_UNREACHABLE`,
+   * `INDEXER_UNREACHABLE`, `INDEXER_INVALID`, `NETWORK_NO_RELAY`.
    */
   static async open(options: MainframeOptions): Promise<Mainframe> {
-    const { store } = options
-    await store.open()
+    const store = await openStore(options)
     let context: ClientContext | undefined
     try {
-      context = await createContext(options)
+      context = await createContext({ ...options, store })
       await context.inbox.start()
       return new Mainframe(context, store)
     } catch (error) {
       if (context) await closeContext(context)
       await store.close()
       throw error
+    }
+  }
+
+  /**
+   * Puts a backup into an empty store, which {@link open} then takes. Two clients of one inbox would
+   * take each other's messages away: close the old one first. Throws `CODEC_INVALID`,
+   * `STORE_PASSPHRASE`, `STORE_CORRUPT`, `CONFIG_INVALID`.
+   */
+  static async restore(options: RestoreOptions): Promise<void> {
+    const store = await openStore(options)
+    try {
+      await restoreBackup(store, options.backup, options.backupPassphrase)
+    } finally {
+      await store.close()
     }
   }
 
@@ -110,16 +134,43 @@ export class Mainframe {
     return messages(this.#context, { signal: this.#ended.signal })
   }
 
+  /**
+   * Contacts and private conversations; opened at the first call, closed with the client. What is not
+   * for it goes on to {@link onMessage}. Throws `STORE_CORRUPT`.
+   */
+  messenger(parameters: MessengerParameters = {}): Promise<Messenger> {
+    this.#messenger ??= this.#openMessenger(parameters)
+    return this.#messenger
+  }
+
   balance(): Promise<Balance> {
     return balance(this.#context)
   }
 
-  spending(): Promise<ChannelSpending[]> {
+  /** What does not work, and why; asks the chain and the store. Never rejects. */
+  health(): Promise<Health> {
+    return health(this.#context)
+  }
+
+  spending(): Promise<Spending> {
     return spending(this.#context)
   }
 
   closeChannel(): Promise<CloseOutcome[]> {
     return closeChannel(this.#context)
+  }
+
+  /**
+   * The store in one encrypted file, but for the key that signs vouchers: a client that is restored
+   * opens channels of its own. Throws `CONFIG_INVALID` for an empty passphrase.
+   */
+  async backup(passphrase: string): Promise<Uint8Array> {
+    return await createBackup(this.#store, passphrase)
+  }
+
+  /** From now on another passphrase opens the store. Throws `CONFIG_INVALID` where there is none yet. */
+  async changePassphrase(passphrase: string): Promise<void> {
+    await changePassphrase(this.#store, passphrase)
   }
 
   /**
@@ -129,11 +180,18 @@ export class Mainframe {
   async close(): Promise<void> {
     if (this.#ended.signal.aborted) return
     this.#ended.abort()
+    await (await this.#messenger?.catch(() => undefined))?.close()
     const { outbox } = this.#context
     for (let waited = 0; !outbox.hasAnswered && waited < GRACE_MS; waited += GRACE_STEP_MS) {
       await sleep(systemClock, GRACE_STEP_MS)
     }
     await closeContext(this.#context)
     await this.#store.close()
+  }
+
+  async #openMessenger(parameters: MessengerParameters): Promise<Messenger> {
+    // loaded only now: who sends bytes alone needs neither MLS nor its key encapsulation
+    const { openMessenger } = await import('./actions/messenger.ts')
+    return await openMessenger(this.#context, parameters)
   }
 }

@@ -1,6 +1,5 @@
 /** What a client may be told, and what it does when it is not. */
 import {
-  type Deployment,
   HOLD_CLASSES,
   type HoldClass,
   MAX_DELAY_MS,
@@ -12,97 +11,30 @@ import type { Clock } from './clock.ts'
 import type { Fetch } from './directory/indexer-api.ts'
 import type { RetryTimes } from './messages/retry.ts'
 import type { Connect } from './network/host.ts'
+import type { NetworkOptions } from './network-profile.ts'
 import { type Medium, type PayWith, resolveMedium } from './payments/medium.ts'
+import { PROFILES, type Profile, type ProfileName } from './profiles.ts'
 import type { Random } from './random.ts'
 import type { Store } from './store/store.ts'
-
-/** How patient a client is, and how much it hides in time. All values in milliseconds. */
-export interface Profile {
-  /** Mean of the exponential delay at each hop. */
-  delayMs: number
-  /** Mean of the exponential wait before an acknowledgement: a prompt one names the recipient. */
-  ackDelayMs: number
-  /** Wait for an acknowledgement, besides what the delays above explain. */
-  retryMs: number
-  /** The longest wait between retries. */
-  lastRetryMs: number
-  /** Silence after which an incomplete message is reported, besides the delays. */
-  quietMs: number
-  /** Age at which the directory is fetched anew before it is used. */
-  refreshMs: number
-  /** How often the chain is asked for a receipt. */
-  pollMs: number
-  /** Attempts at one relay before another is taken, and the wait after the first of them. */
-  tries: number
-  firstWaitMs: number
-  /** How long a relay that does not answer is left alone. */
-  restMs: number
-  /** Wait before a relay is asked again whether it sees the deposit, and for how long. */
-  fundRetryMs: number
-  confirmMs: number
-  /** How often the subscriptions are looked after. */
-  inboxCheckMs: number
-}
-
-/** For a development chain, where there is nobody to hide from: everything at once. */
-const LOCAL: Profile = {
-  delayMs: 0,
-  ackDelayMs: 0,
-  retryMs: 2_000,
-  lastRetryMs: 30_000,
-  quietMs: 600,
-  refreshMs: 2_000,
-  pollMs: 100,
-  tries: 3,
-  firstWaitMs: 150,
-  restMs: 20_000,
-  fundRetryMs: 150,
-  confirmMs: 60_000,
-  inboxCheckMs: 2_000,
-}
-
-/** For public networks: an observer who sees a delivery must wait for its acknowledgement. */
-const STANDARD: Profile = {
-  delayMs: 2_000,
-  ackDelayMs: 30_000,
-  retryMs: 10_000,
-  lastRetryMs: 3_600_000,
-  quietMs: 5_000,
-  refreshMs: 60_000,
-  pollMs: 2_000,
-  tries: 5,
-  firstWaitMs: 1_000,
-  restMs: 10 * 60_000,
-  fundRetryMs: 5_000,
-  confirmMs: 30 * 60_000,
-  inboxCheckMs: 60_000,
-}
-
-/** Named sets of defaults. */
-export const PROFILES = { local: LOCAL, standard: STANDARD } as const
-export type ProfileName = keyof typeof PROFILES
 
 /** Hardhat's and anvil's chain id. */
 const DEVELOPMENT_CHAIN_ID = 31_337
 
-/** Where the network is. */
-export interface NetworkOptions {
-  /** JSON-RPC endpoint of the chain. It may hold a key: no error repeats it. */
-  rpcUrl: string
-  deployment: Deployment
-  /** Base URLs of indexers; the next one is asked when one does not answer or lies. */
-  indexers: readonly string[]
-}
-
 export interface MainframeOptions {
-  network: NetworkOptions
+  /**
+   * Where the network is: as options, or as a profile by its name (`local`), the URL where it can be
+   * fetched, or its JSON text; the network of `npm start` on this machine unless given.
+   */
+  network?: NetworkOptions | string
   /** A private key in 0x-hex, or a signer of ethers. Use an account that serves for this only. */
   account: string | Signer
   /** Keys, signed amounts and cursors; the client opens and closes it. */
   store: Store
+  /** Encrypts everything in the store; the first one that a new store is opened with is kept. */
+  passphrase?: string
   /** `local` on a development chain, otherwise `standard`. */
   profile?: ProfileName
-  /** FORWARD layers of a packet, 0 to 3; 3 unless given. */
+  /** FORWARD layers of a packet, 0 to 3; the profile's unless given. */
   hops?: number
   /** For how long relays hold a packet for a recipient who is away; a day unless given. */
   holdClass?: HoldClass
@@ -117,6 +49,11 @@ export interface MainframeOptions {
    * as much as that may cost in `payWith`.
    */
   depositBase?: bigint
+  /**
+   * The most that may be signed away to relays in a day (UTC), in base units of what is paid with, also
+   * over restarts; no limit unless given. A day's budget should hold some windows of a relay.
+   */
+  budgetBasePerDay?: bigint
   /** The largest minimum deposit of a relay that is accepted; a hundred times as much unless given. */
   mostDepositBase?: bigint
   /** The longest notice of a channel that is accepted, in seconds; 7 days unless given. */
@@ -139,6 +76,9 @@ export interface MainframeOptions {
   connect?: Connect
 }
 
+/** The options of a client whose network is known. */
+export type ClientOptions = MainframeOptions & { network: NetworkOptions }
+
 /** All of it with defaults in place. */
 export interface Settings {
   profile: Profile
@@ -149,6 +89,7 @@ export interface Settings {
   times: RetryTimes
   medium: Medium
   depositBase: bigint
+  budgetBasePerDay: bigint | undefined
   limits: { mostDepositBase: bigint; mostNoticeSeconds: number }
   subscriptions: number
 }
@@ -159,10 +100,10 @@ const MAX_SUBSCRIPTIONS = 8
 const MAX_ACK_DELAY_MS = 3_600_000
 
 /** Throws `CONFIG_INVALID` for a value out of its documented bounds. */
-export function resolveOptions(options: MainframeOptions): Settings {
-  const { network, hops = 3, holdClass = '1d', subscriptions = 2 } = options
-  const isLocal = network.deployment.chainId === DEVELOPMENT_CHAIN_ID
-  const profile = PROFILES[options.profile ?? (isLocal ? 'local' : 'standard')]
+export function resolveOptions(options: ClientOptions): Settings {
+  const { network, holdClass = '1d', subscriptions = 2 } = options
+  const profile = profileOf(options)
+  const { hops = profile.hops } = options
   const { delayMs = profile.delayMs, ackDelayMs = profile.ackDelayMs } = options
   if (network.indexers.length === 0) throw invalid('Configure at least one indexer')
   assertHops(hops)
@@ -174,6 +115,10 @@ export function resolveOptions(options: MainframeOptions): Settings {
   const mftBase = UNITS_PER_MFT * medium.mostBaseUnitsPerUnit
   const { depositBase = mftBase, mostDepositBase = 100n * mftBase } = options
   const { mostNoticeSeconds = 7 * 86_400 } = options
+  const { budgetBasePerDay } = options
+  if (budgetBasePerDay !== undefined && budgetBasePerDay < 0n) {
+    throw invalid('budgetBasePerDay is at least 0')
+  }
   if (depositBase <= 0n) throw invalid('depositBase is at least 1 base unit')
   return {
     profile,
@@ -184,9 +129,17 @@ export function resolveOptions(options: MainframeOptions): Settings {
     times: retryTimes(profile, delayMs, ackDelayMs),
     medium,
     depositBase,
+    budgetBasePerDay,
     limits: { mostDepositBase, mostNoticeSeconds },
     subscriptions,
   }
+}
+
+function profileOf({ network, profile }: ClientOptions): Profile {
+  const isLocal = network.deployment.chainId === DEVELOPMENT_CHAIN_ID
+  const name = profile ?? (isLocal ? 'local' : 'standard')
+  if (Object.hasOwn(PROFILES, name)) return PROFILES[name]
+  throw invalid(`profile is one of ${Object.keys(PROFILES).join(', ')}`)
 }
 
 /** Exponential waits are seldom longer than three times their mean: so long nobody has to worry. */

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, describe, it } from 'node:test'
+import { after, before, describe, it, type TestContext } from 'node:test'
+import { startTestNetwork, type TestNetwork } from '@mainframe/localnet/testing'
 import { MainframeError } from '@mainframe/protocol'
 import { loadSettings } from '../../node/src/config.ts'
+import { processesNaming } from '../e2e/support/command.ts'
 import { decode, Mailbox } from '../e2e/support/mailbox.ts'
-import { goOnLine, invite, startNetwork, type TestNetwork } from '../e2e/support/network.ts'
 import { within } from '../e2e/support/waiting.ts'
 import { blocksOf, documents, ROOT, readDocument } from './support/documents.ts'
 import { checkTypes, runModule } from './support/typescript.ts'
@@ -17,7 +18,9 @@ import { checkTypes, runModule } from './support/typescript.ts'
 const SURROUNDINGS: Record<string, string> = {
   'docs/errors.md':
     'declare function send(): Promise<void>\ndeclare function topUp(): Promise<void>',
+  'docs/messenger.md': '',
   'docs/sdk.md': '',
+  'docs/testing.md': '',
 }
 
 const pages = documents.filter((path) => blocksOf(path, 'ts').length > 0)
@@ -40,6 +43,11 @@ describe('the examples in TypeScript', () => {
     assert.match(checkTypes(wrong).join(), /shut/, 'the check finds faults')
   })
 
+  it('of docs/messenger.md is the bot that another test runs', async () => {
+    const bot = await readFile(join(ROOT, 'examples/echo-bot.ts'), 'utf8')
+    assert.equal(exampleOf('docs/messenger.md').trim(), bot.trim())
+  })
+
   it('of docs/errors.md tops up when that helps, and hands every other error on', async () => {
     const run = async (error: Error) => {
       const calls: string[] = []
@@ -58,23 +66,36 @@ describe('the examples in TypeScript', () => {
   })
 })
 
-describe('the examples of docs/sdk.md', () => {
+describe('the examples of docs/sdk.md and docs/testing.md', () => {
   let network: TestNetwork
+  let folder: string
   before(async () => {
-    network = await startNetwork(5)
+    folder = await mkdtemp(join(tmpdir(), 'mainframe-docs-'))
+    network = await startTestNetwork({ relays: 5 })
   })
-  after(() => network?.shutdown.stop())
+  after(async () => {
+    await network?.stop()
+    await rm(folder, { recursive: true })
+    assert.deepEqual(await processesNaming('mainframe-test-'), [], 'nothing is left running')
+  })
+
+  /** What an example prints. */
+  async function printed(t: TestContext, name: string, example: string): Promise<unknown[][]> {
+    const log = t.mock.method(console, 'log', () => {})
+    await within('the example ends', runModule(name, example))
+    log.mock.restore()
+    return log.mock.calls.map((call) => call.arguments)
+  }
 
   it('send a message on a local network, with its addresses in place of the examples', async (t) => {
-    const [alice, bobHimself] = await invite(network, ['Alice', 'Bob'])
-    const bob = await goOnLine(bobHimself, network)
+    const bob = await network.open()
     const mailbox = new Mailbox(bob)
-    const { rpcUrl, deployment } = network.chain
+    const { rpcUrl, deployment, indexers } = network.network
     const places: [string, string][] = [
       ["'http://127.0.0.1:8545'", JSON.stringify(rpcUrl)],
-      ["'http://127.0.0.1:8420'", JSON.stringify(network.indexer.url)],
-      ["account: '0x…'", `account: ${JSON.stringify(alice.accountSecret)}`],
-      ["'data/alice'", JSON.stringify(alice.storeFolder)],
+      ["'http://127.0.0.1:8420'", JSON.stringify(indexers[0])],
+      ["account: '0x…'", `account: ${JSON.stringify(await network.createAccount())}`],
+      ["'data/alice'", JSON.stringify(join(folder, 'alice'))],
       ["send('mf1…'", `send(${JSON.stringify(bob.contactCode)}`],
     ]
     const given = exampleOf('docs/sdk.md').replace(
@@ -86,18 +107,20 @@ describe('the examples of docs/sdk.md', () => {
       return text.replace(place, real)
     }, given)
     assert.doesNotMatch(example, /…'/, 'nothing is left to be filled in')
-
-    const log = t.mock.method(console, 'log', () => {})
-    await within('the example ends', runModule('sdk.ts', example))
-    log.mock.restore()
+    const lines = await printed(t, 'sdk.ts', example)
     assert.deepEqual(
       mailbox.messages.map(({ bytes }) => decode(bytes)),
       ['hello'],
     )
-    assert.deepEqual(
-      log.mock.calls.map((call) => call.arguments),
-      [[mailbox.messages[0]?.from]],
-    )
+    assert.deepEqual(lines, [[mailbox.messages[0]?.from]])
+  })
+
+  it('let two clients talk in a test, on the network that is there already', async (t) => {
+    Object.assign(globalThis, { shared: { ...network, stop: async () => {} } })
+    const start = 'await startTestNetwork({ relays: 5 })'
+    const example = exampleOf('docs/testing.md')
+    assert.ok(example.includes(start))
+    assert.deepEqual(await printed(t, 'testing.ts', example.replace(start, 'shared')), [['hello']])
   })
 })
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { localNetwork } from '@mainframe/sdk'
 import { freePorts } from '../../localnet/src/ports.ts'
 import { Command, type Finished, isListening, processesNaming } from './support/command.ts'
 import { assertReport, type JsonReport } from './support/report.ts'
@@ -128,6 +129,12 @@ describe('npm start', () => {
       assertReport(report, { relays: 4, bytes: bytes.length })
       for (const { tx } of report.relays) assert.equal(await receiptStatus(chainPort, tx), '0x1')
 
+      const profile = join(data(), 'network.json')
+      const { rpcUrl, indexers, deployment } = await localNetwork(profile)
+      const shown = [rpcUrl, ...indexers].map((url) => Number(new URL(url).port))
+      assert.deepEqual(shown, [chainPort, indexerPort])
+      assert.equal(deployment.chainId, 31_337)
+
       const listening = [chainPort, indexerPort, ...(await relayPorts(data(), 4))]
       for (const port of listening) assert.ok(await isListening(port), `port ${port} is served`)
       // A terminal sends the signal to the whole group, and npm passes its own on: two of them.
@@ -137,6 +144,7 @@ describe('npm start', () => {
       const { code, stderr } = await command.finished
       assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
       await assertNothingLeft(data(), listening)
+      assert.ok(!(await exists(profile)), 'no profile of a network that is gone')
     })
 
     it('ends every process when Ctrl-C comes while they start', async () => {

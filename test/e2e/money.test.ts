@@ -70,7 +70,7 @@ describe('the money of a network', () => {
 
   /** Alice's channel to a relay. */
   async function channelTo({ nodeId }: RelayProcess): Promise<ChannelSpending> {
-    const channels = await alice.spending()
+    const channels = (await alice.spending()).channels
     return channels.find((channel) => channel.nodeId === nodeId) ?? assert.fail('no such channel')
   }
 
@@ -78,7 +78,7 @@ describe('the money of a network', () => {
   async function claimUntilNothingIsLeft(client: Mainframe): Promise<void> {
     await until('all that was signed is claimed', async () => {
       await claimAll()
-      return (await client.spending()).every(isClaimed)
+      return (await client.spending()).channels.every(isClaimed)
     })
   }
 
@@ -98,7 +98,7 @@ describe('the money of a network', () => {
     await mallory.openChannel()
     const relay = relayOf(network, mallory.relays.entry)
     await until('the relay has seen the deposit', async () => {
-      const [row] = await mallory.spending()
+      const [row] = (await mallory.spending()).channels
       await claimEarnings(relay)
       return row !== undefined && row.claimedBase > 0n
     })
@@ -186,14 +186,14 @@ describe('the money of a network', () => {
   it('comes back to a payer who leaves relays that are away, but for what he signed', async () => {
     await spend(1_000)
     const before = (await alice.balance()).mftBase
-    const channels = await alice.spending()
+    const channels = (await alice.spending()).channels
     const away = network.relays.filter(({ nodeId }) => channels.some((c) => c.nodeId === nodeId))
     for (const relay of away) await relay.service.kill()
     const closing = await alice.closeChannel()
     assert.ok(closing.every(({ state }) => state === 'closing'))
     for (const relay of away) await revive(network, relay)
     await until('the relays claim by themselves', async () =>
-      (await alice.spending()).every(isClaimed),
+      (await alice.spending()).channels.every(isClaimed),
     )
     const unsigned = await unsignedOf(alice)
     await passTime(Math.max(...closing.map((close) => (close as Closing).closesAtSeconds)))
@@ -218,10 +218,13 @@ function isClaimed({ claimedBase, signedBase }: ChannelSpending): boolean {
 }
 
 async function unsignedOf(client: Mainframe): Promise<bigint> {
-  return (await client.spending()).reduce((sum, { remainingBase }) => sum + remainingBase, 0n)
+  return (await client.spending()).channels.reduce(
+    (sum, { remainingBase }) => sum + remainingBase,
+    0n,
+  )
 }
 
 async function signedBy(...clients: readonly Mainframe[]): Promise<bigint> {
-  const rows = await Promise.all(clients.map((client) => client.spending()))
+  const rows = await Promise.all(clients.map(async (client) => (await client.spending()).channels))
   return rows.flat().reduce((sum, { signedBase }) => sum + signedBase, 0n)
 }

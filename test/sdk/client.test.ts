@@ -5,12 +5,15 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { createKeyPair, encodeContactCode, MainframeError, toHex } from '@mainframe/protocol'
 import {
+  encryptedStore,
   MAX_MESSAGE_BYTES,
   Mainframe,
   type MainframeOptions,
   memoryStore,
   type Store,
 } from '@mainframe/sdk'
+import { type PublishParameters, publish } from '../../sdk/src/actions/publish.ts'
+import { closeContext, createContext } from '../../sdk/src/opening.ts'
 import { startChain, type TestChain } from '../helpers/chain.ts'
 import { logIndexer } from './support/log-indexer.ts'
 import { registerRelays } from './support/registered-relays.ts'
@@ -69,6 +72,8 @@ describe('Mainframe', () => {
       ['a delay before the event', { delayMs: -1 }],
       ['no subscription', { subscriptions: 0 }],
       ['a deposit of nothing', { depositBase: 0n }],
+      ['a budget below nothing', { budgetBasePerDay: -1n }],
+      ['a profile that there is not', { profile: 'slow' as 'fast' }],
     ] as const) {
       it(`refuses ${what}`, async () => {
         await assert.rejects(open(changes), { code: 'CONFIG_INVALID' })
@@ -76,8 +81,8 @@ describe('Mainframe', () => {
     }
 
     it('refuses to do without an indexer', async () => {
-      const options = await optionsOf()
-      const network = { ...options.network, indexers: [] }
+      const { rpcUrl, deployment } = chain
+      const network = { rpcUrl, deployment, indexers: [] }
       await assert.rejects(open({ network }), { code: 'CONFIG_INVALID', message: /indexer/ })
     })
 
@@ -115,6 +120,51 @@ describe('Mainframe', () => {
     })
   })
 
+  it('opens a store that has a passphrase with that one only', async () => {
+    const store = memoryStore()
+    const first = await open({ store, passphrase: 'sesame' })
+    await first.close()
+    await assert.rejects(open({ store }), { code: 'STORE_PASSPHRASE' })
+    const second = await open({ store, passphrase: 'sesame' })
+    assert.equal(second.contactCode, first.contactCode)
+    await second.close()
+    const names = await store.list('')
+    assert.ok(
+      names.every((name) => /^[0-9a-f.]+$|^vault$/.test(name)),
+      names.join(),
+    )
+  })
+
+  it('is the same inbox after a backup was put back, with a passphrase or without', async () => {
+    const inner = memoryStore()
+    const encrypted = (passphrase: string) => encryptedStore(inner, passphrase, { logN: 10 })
+    const old = await open({ store: encrypted('sesame') })
+    await assert.rejects(old.changePassphrase(''), { code: 'CONFIG_INVALID' })
+    await old.changePassphrase('open it')
+    const backup = await old.backup('of the backup')
+    await old.close()
+    await assert.rejects(open({ store: encrypted('sesame') }), { code: 'STORE_PASSPHRASE' })
+
+    const store = memoryStore()
+    await Mainframe.restore({ store, backup, backupPassphrase: 'of the backup' })
+    const restored = await open({ store })
+    assert.equal(restored.contactCode, old.contactCode)
+    await assert.rejects(restored.changePassphrase('sesame'), { code: 'CONFIG_INVALID' })
+    await restored.close()
+  })
+
+  it('tells by its health that no relay delivers, and that nothing may be spent', async () => {
+    const client = await open({ budgetBasePerDay: 0n, hops: 1 })
+    const { ok, reasons } = await client.health()
+    assert.equal(ok, false)
+    const parts = reasons.map(({ part, code }) => `${part} ${code}`)
+    assert.deepEqual(parts, ['subscriptions NETWORK_NO_RELAY', 'budget PAYMENT_BUDGET'])
+    const { today } = await client.spending()
+    assert.deepEqual([today.signedBase, today.limitBase, today.remainingBase], [0n, 0n, 0n])
+    const late = client.send(stranger, new Uint8Array(1))
+    await assert.rejects(late, { code: 'PAYMENT_BUDGET', retryable: true })
+  })
+
   describe('send', () => {
     it('refuses what cannot be sent, before anything is paid', async () => {
       const client = await open()
@@ -133,7 +183,28 @@ describe('Mainframe', () => {
       const aborted = AbortSignal.abort(new RangeError('no more'))
       const late = client.send(stranger, bytes, { hops: 1, signal: aborted })
       await assert.rejects(late, /no more/)
-      assert.deepEqual(await client.spending(), [])
+      assert.deepEqual((await client.spending()).channels, [])
+    })
+
+    it('publishes nothing to a group that cannot be one, before anything is paid', async () => {
+      const context = await createContext(await optionsOf())
+      const { publicKey } = createKeyPair()
+      const to = { address: new Uint8Array(32), publicKey }
+      const bytes = new Uint8Array(1)
+      const refuse = (changes: Partial<PublishParameters>, error: object) =>
+        assert.rejects(publish(context, { to, bytes, hops: 1, ...changes }), error)
+      const invalid = { code: 'VALIDATION_FAILED' }
+      await refuse({ to: { ...to, address: new Uint8Array(31) } }, invalid)
+      await refuse({ messageId: new Uint8Array(15) }, invalid)
+      await refuse({ bytes: new Uint8Array(MAX_MESSAGE_BYTES + 1) }, { code: 'MESSAGE_TOO_LONG' })
+      const unusable = { ...to, publicKey: new Uint8Array(32) }
+      await refuse({ to: unusable }, { code: 'CRYPTO_INVALID_KEY' })
+      await refuse({ hops: 3 }, { code: 'NETWORK_NO_RELAY' })
+      await refuse({ signal: AbortSignal.abort(new RangeError('no more')) }, /no more/)
+      const sent = await publish(context, { to, bytes, hops: 1, timeoutMs: 50 })
+      await assert.rejects(sent.accepted, { code: 'MESSAGE_UNDELIVERED' })
+      assert.equal(await sent.returned, false)
+      await closeContext(context)
     })
 
     it('gives a message up when it is told to, in time, or at the end', async () => {

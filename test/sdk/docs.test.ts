@@ -3,13 +3,18 @@ import { readFile } from 'node:fs/promises'
 import { before, describe, it } from 'node:test'
 import { MAX_MESSAGE_BYTES, PROFILES } from '@mainframe/sdk'
 import { MAX_AGE_MS } from '../../sdk/src/directory/check-listing.ts'
+import { groupLimits } from '../../sdk/src/messages/group.ts'
+import { MOST_KEYS } from '../../sdk/src/messages/keyring.ts'
 import {
   acknowledgementMessage,
   fragmentMessage,
   loopMessage,
   MAX_FRAGMENTS,
+  publicationMessage,
 } from '../../sdk/src/messages/payload.ts'
 import { reassemblyDefaults } from '../../sdk/src/messages/reassembly.ts'
+import { MOST_AT_REST, MOST_WHEN_BUSY } from '../../sdk/src/messages/unopened.ts'
+import { MOST_GROUPS } from '../../sdk/src/network/group-inboxes.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -28,12 +33,14 @@ describe('docs/sdk.md', () => {
       .filter(([cell]) => first.test(cell ?? ''))
 
   it('lists every value of the profiles as the source has it', () => {
-    const listed = rows(/^`\w+(?:Ms|tries)`$|^`tries`$/).filter((cells) => cells.length === 4)
+    const listed = rows(/^`(?:\w+Ms|tries|hops)`$/).filter((cells) => cells.length === 6)
     const names = listed.map(([name]) => name?.replaceAll('`', ''))
     assert.deepEqual(names, Object.keys(PROFILES.local))
-    for (const [name = '', local, standard] of listed) {
+    for (const [name = '', ...values] of listed) {
       const key = name.replaceAll('`', '') as keyof typeof PROFILES.local
-      assert.deepEqual([local, standard], [`${PROFILES.local[key]}`, `${PROFILES.standard[key]}`])
+      const { local, fast, standard, strong } = PROFILES
+      const expected = [local, fast, standard, strong].map((profile) => `${profile[key]}`)
+      assert.deepEqual(values.slice(0, 4), expected, key)
     }
   })
 
@@ -43,6 +50,12 @@ describe('docs/sdk.md', () => {
     assert.equal(value('fragments of a message'), `${MAX_FRAGMENTS}`)
     assert.equal(value('incomplete or unhandled messages'), `${reassemblyDefaults.messages}`)
     assert.equal(value('bytes of them'), `${reassemblyDefaults.bytes}`)
+    assert.equal(value('groups that a client listens to'), `${MOST_GROUPS}`)
+    assert.equal(value('keys of a group'), `${MOST_KEYS}`)
+    const { messages, bytes } = groupLimits
+    assert.equal(value('incomplete or unhandled messages of a group'), `${messages}, ${bytes}`)
+    const kept = value('packets of a group that no key opened')
+    assert.equal(kept, `${MOST_AT_REST}; ${MOST_WHEN_BUSY} while a message is dealt with`)
     const idle = value('an incomplete message is kept')
     assert.equal(idle, `${reassemblyDefaults.idleMs / HOUR_MS} h`)
     assert.equal(value('age of the directory'), `${MAX_AGE_MS / 60_000} min`)
@@ -61,6 +74,8 @@ describe('docs/sdk.md', () => {
     const answer = acknowledgementMessage(acknowledgement, new Uint8Array(16))
     assert.equal(example('acknowledgement of fragments'), hex(answer.payload))
     assert.equal(example('loop with token'), hex(loopMessage(messageId).payload))
+    const publication = publicationMessage({ messageId, bytes, index: 0 })
+    assert.equal(example('publication, the bytes'), hex(publication.payload))
   })
 
   it('names every call of the client', async () => {

@@ -115,7 +115,7 @@ describe('Clients and relays that pay in what they have', () => {
     assert.equal(sent.mostPriceBase, BigInt(sent.packets * sent.postageUnits) * COIN_RATE)
     assert.equal(await heard, 'paid in coin')
     await sent.delivered
-    const [channel, ...others] = await alice.spending()
+    const [channel, ...others] = (await alice.spending()).channels
     assert.ok(channel)
     assert.deepEqual(others, [])
     assert.equal(channel.token, COIN_TOKEN)
@@ -134,7 +134,7 @@ describe('Clients and relays that pay in what they have', () => {
     const sent = await bob.send(alice.contactCode, new TextEncoder().encode('paid in dollars'))
     assert.equal(await heard, 'paid in dollars')
     await sent.delivered
-    const [channel] = await bob.spending()
+    const [channel] = (await bob.spending()).channels
     assert.ok(channel)
     assert.deepEqual([channel.token, channel.nodeId], [dollar.address, await nodeIdOf(0)])
     const { medium } = await bob.balance()
@@ -158,7 +158,7 @@ describe('Clients and relays that pay in what they have', () => {
     assert.ok(BigInt(third.earnings[COIN_TOKEN]?.earnedBase ?? 0) > 0n, 'from the others')
     assert.equal(BigInt(third.earnedBase), 0n, 'and nothing in MFT')
     const { config } = relays[0] as TestRelay
-    const [{ signedBase: inDollars } = { signedBase: 0n }] = await bob.spending()
+    const [{ signedBase: inDollars } = { signedBase: 0n }] = (await bob.spending()).channels
     await until(async () => {
       const { earnings } = await statusOf(relays[0] as TestRelay)
       return BigInt(earnings[dollar.address]?.earnedBase ?? 0) === inDollars
@@ -166,11 +166,11 @@ describe('Clients and relays that pay in what they have', () => {
     const { claim } = await askRelay(config.dataFolder, '/claim', 'POST')
     const { paid } = claim as { paid: Record<Hex, string> }
     assert.equal(BigInt(paid[dollar.address] ?? 0), inDollars)
-    await until(async () => (await bob.spending())[0]?.claimedBase === inDollars)
+    await until(async () => (await bob.spending()).channels[0]?.claimedBase === inDollars)
   })
 
   it('get the rest of a deposit back in what it was made in', async () => {
-    const { signedBase = 0n } = (await bob.spending())[0] ?? {}
+    const { signedBase = 0n } = (await bob.spending()).channels[0] ?? {}
     const [closed] = await bob.closeChannel()
     assert.equal(closed?.state, 'closed', 'with the consent of its relay')
     assert.equal(await dollar.balanceOf(bob.account), DOLLARS - signedBase)
@@ -191,7 +191,7 @@ describe('Clients and relays that pay in what they have', () => {
     const report = (await askRelay(config.dataFolder, '/earnings')) as unknown as EarningsReport
     assert.equal(report.mft, chain.deployment.token)
     const earned = report.media.find(({ medium }) => medium === dollar.address)
-    const [{ signedBase } = { signedBase: 0n }] = await alice.spending()
+    const [{ signedBase } = { signedBase: 0n }] = (await alice.spending()).channels
     assert.ok(BigInt(earned?.total.earned ?? 0) > 0n && signedBase > 0n)
     assert.match(earningsText(report), new RegExp(`in base units of ${dollar.address}`))
   })

@@ -1,7 +1,7 @@
 import { COIN_TOKEN, type Hex } from '@mainframe/protocol'
 import type { ClientContext } from '../context.ts'
 import { mftOf } from '../payments/channel-records.ts'
-import { type ChannelTotals, spending, totalsOf } from './spending.ts'
+import { type ChannelTotals, channelSpending, totalsOf } from './spending.ts'
 
 /** What the paying account has of one token, in its base units. */
 export interface MediumBalance {
@@ -39,7 +39,7 @@ export async function balance({
   store,
   settings,
 }: Pick<ClientContext, 'chain' | 'account' | 'store' | 'settings'>): Promise<Balance> {
-  const rows = await spending({ chain, store })
+  const rows = await channelSpending({ chain, store })
   const fundsIn = async (token: Hex): Promise<MediumBalance> => {
     const { wallet: walletBase, vault: vaultBase } = await chain.funds(token, account.address)
     const channels = totalsOf(rows.filter((row) => row.token === token))

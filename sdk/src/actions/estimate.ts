@@ -40,18 +40,36 @@ export interface Estimate {
 
 /** Throws `MESSAGE_TOO_LONG`, `CODEC_INVALID`, `CONFIG_INVALID`, and what the directory throws. */
 export async function estimate(
-  { settings, directory }: ClientContext,
+  context: Pick<ClientContext, 'settings' | 'directory'>,
   parameters: EstimateParameters,
 ): Promise<Estimate> {
+  const { settings } = context
   const { length, to, hops = settings.hops, holdClass = settings.holdClass } = parameters
+  const address = to === undefined ? undefined : inboxAddress(decodeContactCode(to))
+  const count = fragmentCount(length)
+  return await estimateFor(context, { length, count, address, hops, holdClass })
+}
+
+/** A message of `count` packets for an inbox, or for any. */
+interface Plan {
+  length: number
+  count: number
+  address: Uint8Array | undefined
+  hops: number
+  holdClass: HoldClass
+}
+
+/** The estimate of a message by the address of its inbox; throws like {@link estimate}. */
+export async function estimateFor(
+  { settings, directory }: Pick<ClientContext, 'settings' | 'directory'>,
+  { length, count: packets, address, hops, holdClass }: Plan,
+): Promise<Estimate> {
   assertLength(length)
   assertHops(hops)
   assertHoldClass(holdClass)
-  const address = to === undefined ? undefined : inboxAddress(decodeContactCode(to))
   const view = await directory.fresh()
   const { luminosity, relays, table } = view
   const most = () => mostPerPrefix(addressesOf(relays), luminosity)
-  const packets = fragmentCount(length)
   const { mostBaseUnitsPerUnit } = settings.medium
   const postageUnits = table[holdClass][hops] ?? 0
   return {

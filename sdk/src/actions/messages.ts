@@ -11,7 +11,7 @@ interface Waiting {
  * asked for or the loop is left; use a handler where an exception must bring it back.
  */
 export async function* messages(
-  { receiver }: { receiver: Receiver },
+  { receiver }: { receiver: Receiver<ReceivedMessage> },
   { signal }: { signal: AbortSignal },
 ): AsyncGenerator<ReceivedMessage, void, void> {
   const queue: Waiting[] = []

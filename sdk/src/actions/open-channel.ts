@@ -14,13 +14,16 @@ export interface OpenedChannel {
  * Connects to the entry relay and opens a channel to it, or finds the one that is open; sending does
  * so by itself. Throws `NETWORK_NO_RELAY`, `PAYMENT_INSUFFICIENT`, `CHAIN_REJECTED`…
  */
-export async function openChannel({ entry }: ClientContext): Promise<OpenedChannel> {
+export async function openChannel({ entry, chain }: ClientContext): Promise<OpenedChannel> {
   const { relay, link } = await entry.connect()
   const { channel } = link
+  const channelId = toHex(channel?.channelId ?? new Uint8Array(32))
+  // a link knows no more of the deposit than the day's budget lets it sign away
+  const [slot] = await chain.slots([channelId])
   return {
     nodeId: relay.nodeId,
-    channelId: toHex(channel?.channelId ?? new Uint8Array(32)),
-    depositBase: channel?.depositBase ?? 0n,
+    channelId,
+    depositBase: slot?.deposit ?? 0n,
     signedBase: channel?.signedBase ?? 0n,
   }
 }

@@ -50,7 +50,7 @@ export interface Sent extends Estimate {
  * Sends a message and goes on sending what is missing until the recipient acknowledges it. Resolves
  * when it is queued, which takes a while only when 16 MiB are on their way already. Throws
  * `MESSAGE_TOO_LONG`, `CODEC_INVALID` (contact code), `CONFIG_INVALID`, `NETWORK_NO_RELAY`,
- * `PAYMENT_NO_MEDIUM`, and what the directory throws.
+ * `PAYMENT_NO_MEDIUM`, `PAYMENT_BUDGET`, and what the directory throws.
  */
 export async function send(context: ClientContext, parameters: SendParameters): Promise<Sent> {
   const { settings, clock, outbox } = context
@@ -65,7 +65,7 @@ export async function send(context: ClientContext, parameters: SendParameters): 
     ...(holdClass === undefined ? {} : { holdClass }),
   })
   assertUsable(to)
-  await assertPath(context, forecast.hops)
+  await assertSendable(context, forecast)
   signal?.throwIfAborted()
   const message = await outbox.send({
     to,
@@ -94,7 +94,7 @@ export async function send(context: ClientContext, parameters: SendParameters): 
 }
 
 /** Some X25519 keys cannot be sealed for; better said now than after the first packet. */
-function assertUsable(publicKey: Uint8Array): void {
+export function assertUsable(publicKey: Uint8Array): void {
   sealLayer({
     header: { luminosity: 0, address: inboxAddress(publicKey), expiryMinutes: roundUpExpiry(1) },
     publicKey,
@@ -102,8 +102,16 @@ function assertUsable(publicKey: Uint8Array): void {
   })
 }
 
-async function assertPath(context: ClientContext, count: number): Promise<void> {
-  const { directory, entry, random, settings } = context
+/**
+ * Whether there are an entry relay and hops now, and money that may be spent. Throws
+ * `NETWORK_NO_RELAY`, `PAYMENT_NO_MEDIUM`, `PAYMENT_BUDGET`.
+ */
+export async function assertSendable(
+  context: ClientContext,
+  { hops: count, postageUnits }: Pick<Estimate, 'hops' | 'postageUnits'>,
+): Promise<void> {
+  const { directory, entry, random, settings, channels } = context
+  if (!entry.current?.link.canTake(postageUnits)) await channels.budget.assertLeft()
   const view = await directory.fresh()
   const relay = entry.relay ?? entry.choose(view)
   if (!relay) {
@@ -115,11 +123,10 @@ async function assertPath(context: ClientContext, count: number): Promise<void> 
   chooseHops({ view, entry: relay, count, random })
 }
 
-function giveUpOn(signal: AbortSignal, message: OutgoingMessage): void {
+/** Gives a message up when a signal says so. */
+export function giveUpOn(signal: AbortSignal, message: OutgoingMessage): void {
   const onAbort = () => message.fail(signal.reason)
   if (signal.aborted) onAbort()
   else signal.addEventListener('abort', onAbort, { once: true })
-  void message.whenDelivered
-    .catch(() => {})
-    .then(() => signal.removeEventListener('abort', onAbort))
+  void message.whenOver.then(() => signal.removeEventListener('abort', onAbort))
 }

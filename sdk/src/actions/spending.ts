@@ -1,6 +1,7 @@
 import type { Hex } from '@mainframe/protocol'
 import type { ChannelSlot } from '../chain/chain.ts'
 import type { ClientContext } from '../context.ts'
+import type { DaySpending } from '../payments/budget.ts'
 import { type ChannelRecord, readChannels, tokenOf } from '../payments/channel-records.ts'
 
 /** Amounts in base units of one token. */
@@ -29,8 +30,24 @@ export interface ChannelSpending extends ChannelTotals {
   closesAtSeconds: number
 }
 
+/** Where money went. */
+export interface Spending {
+  /** Every channel that this client has opened. */
+  channels: ChannelSpending[]
+  /** What was signed away today, in what the client pays with, and what still may be. */
+  today: DaySpending
+}
+
+/** Throws `CHAIN_UNREACHABLE`. */
+export async function spending(
+  context: Pick<ClientContext, 'chain' | 'store' | 'channels'>,
+): Promise<Spending> {
+  const today = await context.channels.budget.today()
+  return { channels: await channelSpending(context), today }
+}
+
 /** Every channel of this client, with the chain's figures. Throws `CHAIN_UNREACHABLE`. */
-export async function spending({
+export async function channelSpending({
   chain,
   store,
 }: Pick<ClientContext, 'chain' | 'store'>): Promise<ChannelSpending[]> {

@@ -77,6 +77,8 @@ export interface SubscriptionChoice {
   pinned: readonly Hex[]
   /** Relays that do not answer. */
   dead: ReadonlySet<Hex>
+  /** Operators of relays at which other inboxes of this client are: taken where there are no more. */
+  others?: ReadonlySet<Hex>
   count: number
   random: Random
   /** The longest prefix under which packets for the inbox may be held; that of the view unless given. */
@@ -85,8 +87,8 @@ export interface SubscriptionChoice {
 
 /**
  * Relays to subscribe at: those that hold packets for the inbox, of these those that also hold what
- * came under a longer prefix, pinned ones first, never one of the entry relay's operator, who sees
- * what we send. Fewer than asked for when there are no more.
+ * came under a longer prefix, pinned ones first, those of other inboxes last, never one of the entry
+ * relay's operator, who sees what we send. Fewer than asked for when there are no more.
  */
 export function chooseSubscriptions(choice: SubscriptionChoice): Relay[] {
   const { view, inbox, entry, pinned, dead, count, random, longestPrefix = 0 } = choice
@@ -95,9 +97,11 @@ export function chooseSubscriptions(choice: SubscriptionChoice): Relay[] {
   const holders = matching.length > 0 || !closest ? matching : [closest]
   const usable = holders.filter((r) => r.operator !== entry?.operator && !dead.has(r.nodeId))
   const isPinned = ({ nodeId }: Relay) => pinned.includes(nodeId)
-  const others = usable.filter((relay) => !isPinned(relay))
+  const isShared = ({ operator }: Relay) => Number(choice.others?.has(operator) ?? false)
+  const fresh = usable.filter((relay) => !isPinned(relay))
   const holdsAll = ({ address }: Relay) => (matchesPrefix(address, inbox, longestPrefix) ? 0 : 1)
-  const ordered = [...usable.filter(isPinned), ...shuffle(others, random)].toSorted(
+  const drawn = shuffle(fresh, random).toSorted((a, b) => isShared(a) - isShared(b))
+  const ordered = [...usable.filter(isPinned), ...drawn].toSorted(
     (a, b) => holdsAll(a) - holdsAll(b),
   )
   const chosen: Relay[] = []

@@ -39,6 +39,7 @@ export class Directory {
   #view: DirectoryView | undefined
   #refreshing: Promise<DirectoryView> | undefined
   #isOutdated = false
+  #trouble: unknown
 
   constructor(options: DirectoryOptions) {
     this.#options = options
@@ -56,6 +57,11 @@ export class Directory {
   /** The newest view, however old; `undefined` before the first. */
   get view(): DirectoryView | undefined {
     return this.#view
+  }
+
+  /** Why the newest view is not from an indexer; `undefined` when it is. */
+  get trouble(): unknown {
+    return this.#trouble
   }
 
   /**
@@ -95,6 +101,7 @@ export class Directory {
     for (const url of this.#options.indexers) {
       try {
         this.#view = await this.#askTwice(url)
+        this.#trouble = undefined
         if (errorCode(worst) === 'INDEXER_INVALID') this.#options.onFault?.(worst)
         return this.#view
       } catch (error) {
@@ -102,6 +109,7 @@ export class Directory {
         if (errorCode(worst) !== 'INDEXER_INVALID') worst = error
       }
     }
+    this.#trouble = worst
     if (errorCode(worst) === 'INDEXER_INVALID') throw worst
     this.#view = await this.#followChain(worst)
     return this.#view

@@ -5,7 +5,7 @@ import type { Experience } from '../directory/experience.ts'
 import { randomBytes } from '../random.ts'
 import { avoiding, type Parcel } from './parcel.ts'
 import { acknowledgementMessage } from './payload.ts'
-import type { OutgoingAcknowledgement } from './receiver.ts'
+import type { OutgoingAcknowledgement } from './personal.ts'
 
 export interface AcknowledgementOptions {
   clock: Clock

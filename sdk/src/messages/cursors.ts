@@ -2,6 +2,8 @@
 export interface Cursors {
   /** A relay delivered up to `cursor`; `message` is the unfinished message that the packet is of. */
   note(relay: string, cursor: number, message?: string): void
+  /** A packet that was delivered long ago turns out to be of this unfinished message. */
+  hold(relay: string, cursor: number, message: string): void
   /** There was no room for the packet at `cursor`: it is to be delivered again. */
   miss(relay: string, cursor: number): void
   /** Goes back before what was missed; the relays that have to be asked for it. */
@@ -38,12 +40,16 @@ export function createCursors(): Cursors {
     relays.set(relay, known)
     return known
   }
+  const hold = ({ held }: RelayCursor, cursor: number, message: string) => {
+    held.set(message, Math.min(cursor, held.get(message) ?? cursor))
+  }
   return {
     note: (relay, cursor, message) => {
       const known = at(relay)
       known.last = cursor
-      if (message !== undefined && !known.held.has(message)) known.held.set(message, cursor)
+      if (message !== undefined) hold(known, cursor, message)
     },
+    hold: (relay, cursor, message) => hold(at(relay), cursor, message),
     miss: (relay, cursor) => {
       const known = at(relay)
       known.last = cursor

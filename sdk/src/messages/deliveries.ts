@@ -6,8 +6,8 @@ export interface ReceivedMessage {
   /** The sender's random id, 16 bytes in hex. */
   id: string
   /**
-   * Contact code for an answer, **as the sender claims**: messages are not authenticated until the
-   * end-to-end layer with MLS is there, so anybody could have written any code here.
+   * Contact code for an answer, **as the sender claims**: anybody could have written any code here.
+   * Who writes is known in conversations (docs/messenger.md).
    */
   from: string
   bytes: Uint8Array
@@ -15,17 +15,26 @@ export interface ReceivedMessage {
   packets: number
 }
 
+/** A message of a group as the layer above gets it. */
+export interface PublishedMessage {
+  /** The publisher's random id, 16 bytes in hex. */
+  id: string
+  bytes: Uint8Array
+  /** Packets that the message took. */
+  packets: number
+}
+
 /** Resolve when the message is dealt with: only then is it acknowledged. Reject to get it again. */
-export type MessageHandler = (message: ReceivedMessage) => Promise<void> | void
+export type MessageHandler<M = ReceivedMessage> = (message: M) => Promise<void> | void
 
 /** Waits between attempts of a handler that rejects. */
 const FIRST_RETRY_MS = 1_000
 const LAST_RETRY_MS = 60_000
 
 /** A message that waits for its handler. */
-export interface Delivery {
+export interface Delivery<M> {
   /** Made when a handler wants it. */
-  message(): ReceivedMessage
+  message(): M
   /** Called once, after every handler has resolved. */
   done(): Promise<void>
 }
@@ -36,11 +45,11 @@ export interface DeliveriesOptions {
   onHandlerError(error: unknown): void
 }
 
-export class Deliveries {
+export class Deliveries<M> {
   readonly #options: DeliveriesOptions
-  readonly #handlers = new Set<MessageHandler>()
+  readonly #handlers = new Set<MessageHandler<M>>()
   readonly #timers = new Set<() => void>()
-  #waiting: { delivery: Delivery; attempt: number }[] = []
+  #waiting: { delivery: Delivery<M>; attempt: number }[] = []
   #running = false
   #closed = false
 
@@ -49,13 +58,13 @@ export class Deliveries {
   }
 
   /** Adds a handler; messages wait until there is one. Returns how to remove it. */
-  handle(handler: MessageHandler): () => void {
+  handle(handler: MessageHandler<M>): () => void {
     this.#handlers.add(handler)
     void this.#run()
     return () => void this.#handlers.delete(handler)
   }
 
-  push(delivery: Delivery): void {
+  push(delivery: Delivery<M>): void {
     this.#queue({ delivery, attempt: 0 })
   }
 
@@ -64,7 +73,7 @@ export class Deliveries {
     for (const cancel of this.#timers) cancel()
   }
 
-  #queue(entry: { delivery: Delivery; attempt: number }): void {
+  #queue(entry: { delivery: Delivery<M>; attempt: number }): void {
     this.#waiting.push(entry)
     void this.#run()
   }
@@ -83,7 +92,7 @@ export class Deliveries {
     }
   }
 
-  async #deliver({ delivery, attempt }: { delivery: Delivery; attempt: number }): Promise<void> {
+  async #deliver({ delivery, attempt }: { delivery: Delivery<M>; attempt: number }): Promise<void> {
     try {
       const message = delivery.message()
       for (const handler of [...this.#handlers]) await handler(message)
@@ -94,7 +103,7 @@ export class Deliveries {
     }
   }
 
-  #retryLater(entry: { delivery: Delivery; attempt: number }): void {
+  #retryLater(entry: { delivery: Delivery<M>; attempt: number }): void {
     if (this.#closed) return
     const waitMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** (entry.attempt - 1))
     const cancel = this.#options.clock.after(waitMs, () => {

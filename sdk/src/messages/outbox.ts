@@ -1,21 +1,23 @@
 /** Messages and acknowledgements on their way out, sent again until they arrive or are given up. */
-import { type Hex, type MainframeError, toHex } from '@mainframe/protocol'
+import { type Hex, MainframeError, toHex } from '@mainframe/protocol'
 import type { Clock } from '../clock.ts'
 import type { Experience } from '../directory/experience.ts'
 import type { Random } from '../random.ts'
 import { AcknowledgementQueue } from './acknowledgement-queue.ts'
 import { isFull } from './bitmap.ts'
+import { Echoes } from './echoes.ts'
 import {
   type OutgoingFragment,
   OutgoingMessage,
   type OutgoingOptions,
   undelivered,
 } from './outgoing.ts'
-import { avoiding, type Parcel, type ParcelRefusal, type ParcelSource } from './parcel.ts'
-import { type Acknowledgement, fragmentMessage } from './payload.ts'
+import { avoiding, HOPELESS, type Parcel, type ParcelRefusal, type ParcelSource } from './parcel.ts'
+import type { Acknowledgement } from './payload.ts'
+import type { OutgoingAcknowledgement } from './personal.ts'
 import { Prober } from './prober.ts'
-import type { OutgoingAcknowledgement } from './receiver.ts'
 import { judgeFragments, probesOf, type RetryTimes, retryWaitMs } from './retry.ts'
+import { Room } from './room.ts'
 
 export interface OutboxOptions {
   clock: Clock
@@ -53,29 +55,24 @@ const WHEN_REPORTED = 0.98
 const WHEN_SILENT = 0.5
 /** Silences that count: the more of them, the more it is the recipient who is away. */
 const MOST_BLAMES = 3
-/** Refusals that no later attempt can turn into an acceptance. */
-const HOPELESS: Partial<Record<ParcelRefusal, string>> = {
-  malformed: 'The entry relay cannot read our packets: update this software',
-  version: 'The entry relay speaks another version: update this software',
-  expired: "The entry relay finds our packets expired: check this machine's clock",
-  'too-far': "The entry relay finds our packets too far ahead: check this machine's clock",
-  'bad-key': 'The contact code holds a key that cannot be used: ask for another one',
-}
 
 export class Outbox implements ParcelSource {
   readonly #options: OutboxOptions
   readonly #acknowledgements: AcknowledgementQueue
   readonly #prober: Prober
+  readonly #echoes: Echoes
   /** In turn: the one that is served goes to the end. */
   readonly #messages = new Map<string, OutgoingMessage>()
-  #room: (() => void)[] = []
-  #bytes = 0
+  readonly #room: Room
   #closed: MainframeError | undefined
 
   constructor(options: OutboxOptions) {
     this.#options = options
+    this.#room = new Room(options.limitBytes ?? LIMIT_BYTES)
     const { replyTo: self, times, restMs } = options
-    this.#prober = new Prober({ ...options, self, patienceMs: LOOP_WAITS * times.quietMs, restMs })
+    const patienceMs = LOOP_WAITS * times.quietMs
+    this.#prober = new Prober({ ...options, self, patienceMs, restMs })
+    this.#echoes = new Echoes({ ...options, prober: this.#prober, patienceMs })
     const onLost = (path: readonly Hex[]) => this.#prober.doubt(path)
     this.#acknowledgements = new AcknowledgementQueue({ ...options, onLost })
   }
@@ -90,22 +87,25 @@ export class Outbox implements ParcelSource {
     return this.#acknowledgements.isEmpty
   }
 
-  /** Takes a message as soon as there is room for it. Throws the reason of {@link close}. */
+  /**
+   * Takes a message as soon as there is room for it. Throws the reason of {@link close}, and
+   * `VALIDATION_FAILED` while another message of that id is on its way.
+   */
   async send(options: OutgoingOptions): Promise<OutgoingMessage> {
-    const { length } = options.bytes
-    const limit = this.#options.limitBytes ?? LIMIT_BYTES
-    while (this.#bytes > 0 && this.#bytes + length > limit && !this.#closed) {
-      await new Promise<void>((resolve) => this.#room.push(resolve))
-    }
+    await this.#room.take(options.bytes.length)
     if (this.#closed) throw this.#closed
     const message = new OutgoingMessage(options)
-    this.#bytes += length
+    if (this.#messages.has(message.key)) {
+      this.#room.give(options.bytes.length)
+      throw new MainframeError('VALIDATION_FAILED', 'A message of this id is on its way already')
+    }
     this.#messages.set(message.key, message)
     const leftMs = Math.max(0, options.deadlineMs - this.#options.clock.now())
     message.cancelDeadline = this.#options.clock.after(leftMs, () => {
-      message.fail(undelivered(message, 'The message was not acknowledged in time'))
+      const what = options.group ? 'taken by an entry relay' : 'acknowledged'
+      message.fail(undelivered(message, `The message was not ${what} in time`))
     })
-    void message.whenDelivered.catch(() => {}).then(() => this.#remove(message))
+    void message.whenOver.then(() => this.#remove(message))
     this.#options.onWork()
     return message
   }
@@ -122,7 +122,7 @@ export class Outbox implements ParcelSource {
     const nowMs = this.#options.clock.now()
     for (const [key, message] of this.#messages) {
       if (message.pausedUntilMs > nowMs) continue
-      const index = nextIndex(message)
+      const index = message.next()
       if (index === undefined) continue
       this.#messages.delete(key)
       this.#messages.set(key, message)
@@ -133,7 +133,7 @@ export class Outbox implements ParcelSource {
 
   onAcknowledgement({ messageId, count, received }: Acknowledgement): void {
     const message = this.#messages.get(toHex(messageId).slice(2))
-    if (!message || message.options.count !== count) return
+    if (!message || message.options.count !== count || message.options.group) return
     const { clock, times, experience } = this.#options
     const nowMs = clock.now()
     const settled = nowMs - times.quietMs
@@ -148,9 +148,7 @@ export class Outbox implements ParcelSource {
       return
     }
     for (const index of lost) {
-      const { path = [] } = message.fragments[index] ?? {}
-      experience.lost(path, nowMs, WHEN_REPORTED)
-      this.#prober.doubt(path)
+      this.#blame(message.fragments[index]?.path ?? [], WHEN_REPORTED)
       message.requeue(index)
     }
     if (arrived.length > 0) {
@@ -165,6 +163,12 @@ export class Outbox implements ParcelSource {
     this.#prober.onLoop(token)
   }
 
+  /** A fragment of a message that we sent to a group has come back to us, who listen there too. */
+  onEcho(messageKey: string, index: number): void {
+    const message = this.#messages.get(messageKey)
+    if (message?.options.group) this.#echoes.onEcho(message, index)
+  }
+
   /** Gives all messages up, with one reason. */
   failAll(error: unknown): void {
     for (const message of [...this.#messages.values()]) message.fail(error)
@@ -175,23 +179,22 @@ export class Outbox implements ParcelSource {
     this.failAll(reason)
     this.#acknowledgements.clear()
     this.#prober.close()
-    for (const resolve of this.#room.splice(0)) resolve()
+    this.#room.open()
   }
 
   #remove(message: OutgoingMessage): void {
-    if (!this.#messages.delete(message.key)) return
-    this.#bytes -= message.options.bytes.length
-    for (const resolve of this.#room.splice(0)) resolve()
+    if (this.#messages.delete(message.key)) this.#room.give(message.options.bytes.length)
   }
 
   #parcelOf(message: OutgoingMessage, index: number): Parcel {
-    const { to, bytes, messageId, holdClass, hops, delayMs } = message.options
+    const { to, group, holdClass, hops, delayMs } = message.options
     const fragment = message.fragments[index] as OutgoingFragment
     fragment.state = 'shipped'
     const { replyTo, clock } = this.#options
     return {
       to,
-      message: fragmentMessage({ messageId, replyTo, bytes, index }),
+      address: group?.address,
+      message: message.instruction(index, replyTo),
       holdClass,
       hops,
       delayMs,
@@ -233,32 +236,32 @@ export class Outbox implements ParcelSource {
   /** Waits for an answer once everything is on its way. */
   #arm(message: OutgoingMessage): void {
     if (message.isOver || !message.isSettled) return
+    if (message.options.group) {
+      this.#echoes.await(message)
+      return
+    }
     const { clock, times, random } = this.#options
     message.cancelTimer()
     const waitMs = retryWaitMs(times, message.attempt + 1, random)
     message.cancelTimer = clock.after(waitMs, () => this.#retry(message))
   }
 
+  #blame(path: readonly Hex[], certainty: number): void {
+    this.#options.experience.lost(path, this.#options.clock.now(), certainty)
+    this.#prober.doubt(path)
+  }
+
   #retry(message: OutgoingMessage): void {
     if (!message.isSettled) return // an acknowledgement set something going meanwhile
-    const { clock, random, experience, onWork } = this.#options
+    const { random, onWork } = this.#options
     message.attempt += 1
     const states = message.fragments.map(({ state }) => state)
     for (const index of probesOf(states, random)) {
       const { path = [] } = message.fragments[index] ?? {}
-      if (message.attempt <= MOST_BLAMES) experience.lost(path, clock.now(), WHEN_SILENT)
-      this.#prober.doubt(path)
+      if (message.attempt <= MOST_BLAMES) this.#blame(path, WHEN_SILENT)
+      else this.#prober.doubt(path)
       message.requeue(index)
     }
     onWork()
-  }
-}
-
-/** The next fragment that still wants to be sent: some arrived while they waited. */
-function nextIndex(message: OutgoingMessage): number | undefined {
-  for (;;) {
-    const index = message.queue.shift()
-    if (index === undefined) return undefined
-    if (message.fragments[index]?.state === 'queued') return index
   }
 }

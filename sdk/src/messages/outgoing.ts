@@ -1,8 +1,12 @@
 /** One message on its way: its fragments, what became of them, and the promises of its sender. */
-import { type Hex, type HoldClass, MainframeError, toHex } from '@mainframe/protocol'
+import { type Hex, type HoldClass, MainframeError, type Message, toHex } from '@mainframe/protocol'
+import { fragmentMessage, publicationMessage } from './payload.ts'
 import type { Answered, FragmentState } from './retry.ts'
 
-/** `queued`: not all with the entry relay yet; `accepted`: all are; `delivered`: acknowledged. */
+/**
+ * `queued`: not all with the entry relay yet; `accepted`: all are, with which a message for a group is
+ * over; `delivered`: acknowledged.
+ */
 export type SendState = 'queued' | 'accepted' | 'delivered' | 'failed'
 
 /** How far a message is; counts of fragments. */
@@ -13,10 +17,19 @@ export interface SendProgress {
   arrived: number
 }
 
+/** The inbox of a group: nobody there acknowledges anything. */
+export interface GroupDestination {
+  /** 32 bytes; no hash of a key. */
+  address: Uint8Array
+  /** Whether this client listens there itself, so that what it sends comes back to it. */
+  isEchoed: boolean
+}
+
 /** What was asked for. */
 export interface OutgoingOptions {
   /** Inbox public key of the recipient. */
   to: Uint8Array
+  group?: GroupDestination | undefined
   bytes: Uint8Array
   messageId: Uint8Array
   count: number
@@ -55,7 +68,9 @@ export class OutgoingMessage {
   cancelDeadline: () => void = () => {}
   readonly #accepted = Promise.withResolvers<void>()
   readonly #delivered = Promise.withResolvers<void>()
+  readonly #over = Promise.withResolvers<void>()
   #state: SendState = 'queued'
+  #isFinished = false
 
   constructor(options: OutgoingOptions) {
     this.options = options
@@ -77,7 +92,12 @@ export class OutgoingMessage {
   }
 
   get isOver(): boolean {
-    return this.#state === 'delivered' || this.#state === 'failed'
+    return this.#isFinished
+  }
+
+  /** Resolves when nothing more will be done about the message, for whatever reason. */
+  get whenOver(): Promise<void> {
+    return this.#over.promise
   }
 
   /** Resolves when the entry relay has taken every packet once. */
@@ -98,6 +118,22 @@ export class OutgoingMessage {
   /** Whether nothing waits to be sent or for the entry relay. */
   get isSettled(): boolean {
     return this.fragments.every(({ state }) => state === 'accepted' || state === 'arrived')
+  }
+
+  /** The next fragment that still wants to be sent: some arrived while they waited. */
+  next(): number | undefined {
+    for (;;) {
+      const index = this.queue.shift()
+      if (index === undefined) return undefined
+      if (this.fragments[index]?.state === 'queued') return index
+    }
+  }
+
+  /** What a fragment's packet carries. */
+  instruction(index: number, replyTo: Uint8Array): Message {
+    const { messageId, bytes, group } = this.options
+    if (group) return publicationMessage({ messageId, bytes, index })
+    return fragmentMessage({ messageId, replyTo, bytes, index })
   }
 
   requeue(index: number): void {
@@ -138,8 +174,21 @@ export class OutgoingMessage {
     this.report()
   }
 
+  /** The end of a message for a group, which nobody acknowledges. */
+  finish(): void {
+    if (this.isOver) return
+    this.#becomeAccepted()
+    this.#stop()
+    this.report()
+  }
+
   fail(error: unknown): void {
     if (this.isOver) return
+    // what a group's message still waits for is no part of its delivery
+    if (this.options.group && this.#state === 'accepted') {
+      this.finish()
+      return
+    }
     this.#state = 'failed'
     this.#stop()
     this.#accepted.reject(error)
@@ -161,6 +210,8 @@ export class OutgoingMessage {
   }
 
   #stop(): void {
+    this.#isFinished = true
+    this.#over.resolve()
     this.queue.length = 0
     this.cancelTimer()
     this.cancelDeadline()

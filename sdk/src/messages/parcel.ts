@@ -4,6 +4,8 @@ import type { Hex, HoldClass, Message, PacketRefusal } from '@mainframe/protocol
 export interface Parcel {
   /** Inbox public key. */
   to: Uint8Array
+  /** Address of the inbox, where that is not the hash of its key: that of a group. */
+  address?: Uint8Array | undefined
   message: Message
   holdClass: HoldClass
   hops: number
@@ -32,6 +34,15 @@ export function avoiding(path: Iterable<Hex>): Parcel['bias'] {
 
 /** Refusals of the entry relay, too few relays for a path, or a recipient's key that cannot be used. */
 export type ParcelRefusal = PacketRefusal | 'no-path' | 'bad-key'
+
+/** Refusals that no later attempt can turn into an acceptance. */
+export const HOPELESS: Partial<Record<ParcelRefusal, string>> = {
+  malformed: 'The entry relay cannot read our packets: update this software',
+  version: 'The entry relay speaks another version: update this software',
+  expired: "The entry relay finds our packets expired: check this machine's clock",
+  'too-far': "The entry relay finds our packets too far ahead: check this machine's clock",
+  'bad-key': 'The contact code holds a key that cannot be used: ask for another one',
+}
 
 /** Where parcels come from. */
 export interface ParcelSource {

@@ -1,7 +1,7 @@
 /** Putting fragments together, within bounds that no sender can push. */
 import { concatBytes, equalBytes } from '@mainframe/protocol'
 import { createBitmap, setBit } from './bitmap.ts'
-import type { Fragment } from './payload.ts'
+import type { Piece } from './payload.ts'
 
 /** What incomplete messages may take. */
 export interface ReassemblyLimits {
@@ -20,9 +20,13 @@ export const reassemblyDefaults: ReassemblyLimits = {
   idleMs: 2 * 3_600_000,
 }
 
+/** A fragment as far as putting together is concerned. */
+type Part = Piece & { replyTo?: Uint8Array | undefined }
+
 /** A message of which some fragments have come, or all. */
 export interface PartialMessage {
-  replyTo: Uint8Array
+  /** Where acknowledgements go; nowhere for a message to a group. */
+  replyTo: Uint8Array | undefined
   count: number
   received: Uint8Array
   fragments: (Uint8Array | undefined)[]
@@ -55,7 +59,7 @@ export function createReassembly(limits: ReassemblyLimits = reassemblyDefaults):
  */
 export function addFragment(
   state: Reassembly,
-  added: { key: string; fragment: Fragment; nowMs: number },
+  added: { key: string; fragment: Part; nowMs: number },
 ): { outcome: AddOutcome; evicted: string[] } {
   const { key, fragment, nowMs } = added
   const known = state.partials.get(key)
@@ -94,13 +98,15 @@ export function expirePartials(state: Reassembly, nowMs: number): string[] {
   return expired.map(([key]) => key)
 }
 
-function fits(partial: PartialMessage, { count, replyTo }: Fragment): boolean {
-  return partial.count === count && equalBytes(partial.replyTo, replyTo)
+const NOBODY = new Uint8Array(0)
+
+function fits(partial: PartialMessage, { count, replyTo }: Part): boolean {
+  return partial.count === count && equalBytes(partial.replyTo ?? NOBODY, replyTo ?? NOBODY)
 }
 
-function emptyPartial({ replyTo, count }: Fragment): PartialMessage {
+function emptyPartial({ replyTo, count }: Part): PartialMessage {
   return {
-    replyTo: replyTo.slice(),
+    replyTo: replyTo?.slice(),
     count,
     received: createBitmap(count),
     fragments: new Array<Uint8Array | undefined>(count).fill(undefined),
@@ -110,7 +116,7 @@ function emptyPartial({ replyTo, count }: Fragment): PartialMessage {
   }
 }
 
-function store(partial: PartialMessage, { index, bytes }: Fragment, nowMs: number): void {
+function store(partial: PartialMessage, { index, bytes }: Part, nowMs: number): void {
   partial.fragments[index] = bytes.slice() // a view would keep the whole packet in memory
   partial.arrived += 1
   partial.bytes += bytes.length

@@ -1,54 +1,31 @@
-/** From delivered packets to messages: open, put together, hand on, remember, acknowledge. */
-import {
-  decodeInstruction,
-  encodeContactCode,
-  headerOf,
-  type KeyPair,
-  type Message,
-  minutesNow,
-  openPacket,
-  toHex,
-} from '@mainframe/protocol'
+/** From delivered packets to messages of one inbox: open, put together, hand on, remember. */
+import { decodeInstruction, headerOf, type Message, minutesNow, toHex } from '@mainframe/protocol'
 import type { Clock } from '../clock.ts'
-import type { Random } from '../random.ts'
-import { Acknowledger } from './acknowledger.ts'
-import { createBitmap, setBit } from './bitmap.ts'
 import type { Completed } from './completed.ts'
 import { createCursors } from './cursors.ts'
 import { Deliveries, type MessageHandler } from './deliveries.ts'
-import { type Acknowledgement, decodePayload, type Fragment, type Loop } from './payload.ts'
+import type { InboxKind } from './inbox-kind.ts'
+import type { Keyring } from './keyring.ts'
+import { type Content, decodePayload } from './payload.ts'
 import {
   addFragment,
   assemble,
-  createReassembly,
   expirePartials,
-  isComplete,
-  type ReassemblyLimits,
+  type PartialMessage,
+  type Reassembly,
   removePartial,
 } from './reassembly.ts'
 import { createSeenPackets } from './seen-packets.ts'
 
-/** An acknowledgement to be sent. */
-export interface OutgoingAcknowledgement {
-  /** Inbox public key that asked for it. */
-  to: Uint8Array
-  messageId: Uint8Array
-  count: number
-  received: Uint8Array
-}
-
-export interface ReceiverOptions {
-  keyPair: KeyPair
+export interface ReceiverOptions<M> {
+  keyring: Keyring
+  kind: InboxKind<M>
   clock: Clock
-  random: Random
+  /** Of this inbox alone, like the next one. */
   completed: Completed
-  ackDelayMs: number
-  quietMs: number
-  limits?: ReassemblyLimits | undefined
-  acknowledge(acknowledgement: OutgoingAcknowledgement): void
-  onAcknowledgement(acknowledgement: Acknowledgement): void
-  /** A packet of our own is back. */
-  onLoop(token: Uint8Array): void
+  reassembly: Reassembly
+  /** Packets that are remembered as seen; see `createSeenPackets`. */
+  seenWindow?: number | undefined
   /** There is room for what these relays delivered while there was none: ask them again. */
   onRoom(relays: readonly string[]): void
   onHandlerError(error: unknown): void
@@ -77,28 +54,28 @@ export type ReceiveOutcome =
 const CLOCK_SLACK_MINUTES = 10
 const EXPIRY_CHECK_MS = 60_000
 
-export class Receiver {
-  readonly #options: ReceiverOptions
-  readonly #seen = createSeenPackets()
+/** What a packet turned out to be: one with content, or nothing for us. */
+type Unsealed = Message | 'expired' | 'unopened' | 'damaged' | 'no-message'
+
+export class Receiver<M> {
+  readonly #options: ReceiverOptions<M>
+  readonly #seen
   readonly #cursors = createCursors()
-  readonly #reassembly
-  readonly #deliveries: Deliveries
-  readonly #acknowledger: Acknowledger
-  /** Whom to answer about messages that were completed before; a bounded memory. */
-  readonly #answerTo = new Map<string, { replyTo: Uint8Array; count: number }>()
+  readonly #deliveries: Deliveries<M>
+  /** Complete messages that wait for their handler, or are with it. */
+  #handing = 0
+  #isAbandoned = false
   #cancelExpiry: () => void
 
-  constructor(options: ReceiverOptions) {
+  constructor(options: ReceiverOptions<M>) {
     this.#options = options
-    const { clock, random, ackDelayMs, quietMs, limits, onHandlerError } = options
-    this.#reassembly = createReassembly(limits)
+    const { clock, onHandlerError, seenWindow } = options
+    this.#seen = createSeenPackets(seenWindow)
     this.#deliveries = new Deliveries({ clock, onHandlerError })
-    const send = (messageKey: string) => this.#sendAcknowledgement(messageKey)
-    this.#acknowledger = new Acknowledger({ clock, random, ackDelayMs, quietMs, send })
     this.#cancelExpiry = clock.after(EXPIRY_CHECK_MS, () => this.#expire())
   }
 
-  handle(handler: MessageHandler): () => void {
+  handle(handler: MessageHandler<M>): () => void {
     return this.#deliveries.handle(handler)
   }
 
@@ -109,24 +86,32 @@ export class Receiver {
       this.#cursors.note(relay, cursor, this.#isUnfinished(known) ? known : undefined)
       return 'seen'
     }
-    const message = this.#open(packet)
+    const message = this.#unseal(packet, this.#options.keyring)
+    if (message === 'unopened' && !this.#keep({ packet, relay, cursor })) {
+      return this.#miss(id, relay, cursor)
+    }
     if (typeof message === 'string') {
       this.#cursors.note(relay, cursor)
       return message
     }
-    const content = decodePayload(message)
-    const key = content?.kind === 'data' ? keyOf(content.messageId) : undefined
-    const outcome = content ? this.#take(content) : 'no-message'
-    if (outcome === 'full') {
-      // its sender may be gone, and the relay still holds it: it is taken when there is room
-      this.#seen.forget(id)
-      this.#cursors.miss(relay, cursor)
-      return outcome
-    }
-    const holdsBack = this.#isUnfinished(key) && outcome !== 'inconsistent'
-    this.#cursors.note(relay, cursor, holdsBack ? key : undefined)
+    const { outcome, key } = this.#takeMessage(message)
+    if (outcome === 'full') return this.#miss(id, relay, cursor)
+    this.#cursors.note(relay, cursor, this.#holder(outcome, key))
     if (key !== undefined) this.#seen.assign(id, key)
     return outcome
+  }
+
+  /** Tries keys that were not there before on packets of late that none had opened. */
+  tryAgain(added: Keyring): void {
+    this.#options.kind.unopened?.sift(({ packet, relay, cursor }) => {
+      const message = this.#unseal(packet, added)
+      if (message === 'unopened') return false
+      if (typeof message === 'string') return true
+      const { outcome, key } = this.#takeMessage(message)
+      const holder = this.#holder(outcome, key)
+      if (holder !== undefined) this.#cursors.hold(relay, cursor, holder)
+      return outcome !== 'full'
+    })
   }
 
   /** Where to resume at a relay; `undefined` when it never delivered. */
@@ -139,131 +124,121 @@ export class Receiver {
     return this.#cursors.restartAt(relay)
   }
 
+  /** Nothing of this inbox is to be written down any more, not even of a handler that is at work. */
+  abandon(): void {
+    this.#isAbandoned = true
+  }
+
   close(): void {
     this.#cancelExpiry()
     this.#deliveries.close()
-    this.#acknowledger.close()
+    this.#options.kind.close()
   }
 
-  #open(packet: Uint8Array): Message | 'expired' | 'unopened' | 'damaged' | 'no-message' {
+  #unseal(packet: Uint8Array, keyring: Keyring): Unsealed {
     const header = headerOf(packet)
     if (header === 'malformed') return 'damaged'
     const nowMinutes = minutesNow(this.#options.clock.now())
     // A packet older than our memory of completed messages could be delivered twice.
     if (header.expiryMinutes + CLOCK_SLACK_MINUTES < nowMinutes) return 'expired'
-    const content = openPacket(packet, this.#options.keyPair)
+    const content = keyring.open(packet)
     if (typeof content === 'string') return content
     const instruction = decodeInstruction(content)
     return instruction?.kind === 'message' ? instruction : 'no-message'
   }
 
-  #take(content: Fragment | Acknowledgement | Loop): ReceiveOutcome {
-    if (content.kind === 'acknowledgement') {
-      this.#options.onAcknowledgement(content)
-      return 'acknowledgement'
-    }
-    if (content.kind === 'loop') {
-      this.#options.onLoop(content.token)
-      return 'loop'
-    }
-    const key = keyOf(content.messageId)
-    if (this.#options.completed.has(key)) {
-      // The sender has not got our acknowledgement, or it is on the way.
-      this.#rememberAnswer(key, content)
-      this.#acknowledger.again(key)
+  /** Whether an unopened packet needs no more attention: it is kept, or nobody would open it later. */
+  #keep(unopened: { packet: Uint8Array; relay: string; cursor: number }): boolean {
+    return this.#options.kind.unopened?.keep(unopened, this.#handing > 0) ?? true
+  }
+
+  /** No room: its sender may be gone, and the relay still holds it; it is taken when there is some. */
+  #miss(id: string, relay: string, cursor: number): 'full' {
+    this.#seen.forget(id)
+    this.#cursors.miss(relay, cursor)
+    return 'full'
+  }
+
+  #takeMessage(message: Message): { outcome: ReceiveOutcome; key: string | undefined } {
+    const content = decodePayload(message)
+    if (!content) return { outcome: 'no-message', key: undefined }
+    const piece = this.#options.kind.pieceOf(content)
+    if (typeof piece === 'string') return { outcome: piece, key: undefined }
+    const key = keyOf(piece.messageId)
+    return { outcome: this.#takePiece(key, piece), key }
+  }
+
+  #takePiece(key: string, piece: Extract<Content, { bytes: Uint8Array }>): ReceiveOutcome {
+    const { kind, completed, reassembly, clock } = this.#options
+    if (completed.has(key)) {
+      kind.onRepeated(key, piece)
       return 'completed-before'
     }
-    const nowMs = this.#options.clock.now()
-    const { outcome, evicted } = addFragment(this.#reassembly, { key, fragment: content, nowMs })
+    const { outcome, evicted } = addFragment(reassembly, {
+      key,
+      fragment: piece,
+      nowMs: clock.now(),
+    })
     for (const gone of evicted) this.#giveUp(gone)
     if (outcome === 'complete') this.#onComplete(key)
-    else if (outcome === 'stored' || outcome === 'duplicate') this.#acknowledger.whenQuiet(key)
+    else if (outcome === 'stored' || outcome === 'duplicate') kind.onUnfinished(key)
     return outcome
   }
 
+  /** The message that holds cursors back because of a packet. */
+  #holder(outcome: ReceiveOutcome, key: string | undefined): string | undefined {
+    return this.#isUnfinished(key) && outcome !== 'inconsistent' ? key : undefined
+  }
+
   #onComplete(key: string): void {
-    const partial = this.#reassembly.partials.get(key)
+    const { kind, reassembly } = this.#options
+    const partial = reassembly.partials.get(key)
     if (!partial) return
-    this.#acknowledger.forget(key)
-    const { replyTo, count } = partial
+    kind.onGone(key)
+    this.#handing += 1
     this.#deliveries.push({
-      message: () => ({
-        id: key,
-        from: encodeContactCode(replyTo),
-        bytes: assemble(partial),
-        packets: count,
-      }),
-      done: async () => {
-        await this.#options.completed.add(key, this.#options.clock.now())
-        removePartial(this.#reassembly, key)
-        this.#cursors.settle(key)
-        this.#rememberAnswer(key, { replyTo, count })
-        this.#acknowledger.soon(key)
-        this.#makeUp()
-      },
+      message: () => kind.messageOf(key, partial, assemble(partial)),
+      done: () => this.#onDone(key, partial),
     })
+  }
+
+  async #onDone(key: string, partial: PartialMessage): Promise<void> {
+    if (this.#isAbandoned) return
+    const { kind, completed, reassembly, clock } = this.#options
+    await completed.add(key, clock.now())
+    removePartial(reassembly, key)
+    this.#handing -= 1
+    this.#cursors.settle(key)
+    kind.onDone(key, partial)
+    if (this.#handing > 0) return
+    kind.unopened?.trim()
+    this.#makeUp()
   }
 
   /** Asks for what found no room, once everything that took the room is handed on. */
   #makeUp(): void {
-    if ([...this.#reassembly.partials.values()].some(isComplete)) return
     const relays = this.#cursors.rewind()
     if (relays.length > 0) this.#options.onRoom(relays)
   }
 
-  #sendAcknowledgement(key: string): void {
-    const answer = this.#answerTo.get(key)
-    const messageId = bytesOf(key)
-    if (answer && this.#options.completed.has(key)) {
-      const { replyTo: to, count } = answer
-      this.#options.acknowledge({ to, messageId, count, received: fullBitmap(count) })
-      return
-    }
-    const partial = this.#reassembly.partials.get(key)
-    // Complete and not dealt with yet: not a word before the handler has resolved.
-    if (!partial || isComplete(partial)) return
-    const { replyTo: to, count, received } = partial
-    this.#options.acknowledge({ to, messageId, count, received: received.slice() })
-  }
-
-  #rememberAnswer(key: string, { replyTo, count }: { replyTo: Uint8Array; count: number }): void {
-    this.#answerTo.delete(key)
-    this.#answerTo.set(key, { replyTo: replyTo.slice(), count })
-    if (this.#answerTo.size <= MOST_ANSWERS) return
-    const [oldest] = this.#answerTo.keys()
-    if (oldest !== undefined) this.#answerTo.delete(oldest)
-  }
-
-  #isUnfinished(key: string | undefined): boolean {
-    return key !== undefined && this.#reassembly.partials.has(key)
+  #isUnfinished(key: string | undefined): key is string {
+    return key !== undefined && this.#options.reassembly.partials.has(key)
   }
 
   #giveUp(key: string): void {
-    this.#acknowledger.forget(key)
+    this.#options.kind.onGone(key)
     this.#cursors.settle(key)
   }
 
   #expire(): void {
-    const nowMs = this.#options.clock.now()
-    for (const key of expirePartials(this.#reassembly, nowMs)) this.#giveUp(key)
-    void this.#options.completed.forget(nowMs).catch(this.#options.onHandlerError)
-    this.#cancelExpiry = this.#options.clock.after(EXPIRY_CHECK_MS, () => this.#expire())
+    const { clock, completed, reassembly, onHandlerError } = this.#options
+    const nowMs = clock.now()
+    for (const key of expirePartials(reassembly, nowMs)) this.#giveUp(key)
+    void completed.forget(nowMs).catch(onHandlerError)
+    this.#cancelExpiry = clock.after(EXPIRY_CHECK_MS, () => this.#expire())
   }
 }
 
-/** Acknowledgements that may wait to be sent; older ones are asked for again by their senders. */
-const MOST_ANSWERS = 1_024
-
 function keyOf(messageId: Uint8Array): string {
   return toHex(messageId).slice(2)
-}
-
-function bytesOf(key: string): Uint8Array {
-  return Uint8Array.from(key.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16))
-}
-
-function fullBitmap(count: number): Uint8Array {
-  const bitmap = createBitmap(count)
-  for (let index = 0; index < count; index++) setBit(bitmap, index)
-  return bitmap
 }

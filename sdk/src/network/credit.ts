@@ -2,7 +2,12 @@
 import type { CreditStop, PayerLink } from '@mainframe/protocol'
 import { type Clock, sleep } from '../clock.ts'
 import type { Settings } from '../options.ts'
-import { type ChannelContext, refreshChannel, topUpChannel } from '../payments/channels.ts'
+import {
+  type ChannelContext,
+  refreshChannel,
+  topUpChannel,
+  withinBudget,
+} from '../payments/channels.ts'
 import type { ParcelShipment } from './courier.ts'
 
 /** A link that is paid from a channel. */
@@ -46,11 +51,18 @@ export async function keepCredit(
   }
 }
 
+/** Throws `PAYMENT_BUDGET` when it is not the deposit that has ended. */
 async function topUp({ link }: FundedLink, options: CreditOptions): Promise<CreditDecision> {
   if (!link.channel) return { error: undefined }
   const { channels, settings } = options
-  const channel = await topUpChannel(channels, link.channel, settings.depositBase)
-  if (!link.isClosed) link.fund(channel)
+  await channels.budget.assertLeft()
+  const known = await refreshChannel(channels, link.channel)
+  const { remainingBase } = await channels.budget.today()
+  const unsignedBase = known.depositBase - known.signedBase
+  // a new day, or a channel with more in it than may be spent: no reason to deposit
+  const isEnough = remainingBase !== undefined && unsignedBase >= remainingBase
+  const channel = isEnough ? known : await topUpChannel(channels, known, settings.depositBase)
+  if (!link.isClosed) link.fund(await withinBudget(channels, channel))
   return 'kept'
 }
 
@@ -63,6 +75,6 @@ async function askAgain(funded: FundedLink, options: CreditOptions): Promise<Cre
   const { link } = funded
   if (!link.channel || link.isClosed) return 'kept'
   const channel = await refreshChannel(channels, link.channel)
-  if (!link.isClosed) link.fund(channel)
+  if (!link.isClosed) link.fund(await withinBudget(channels, channel))
   return 'kept'
 }

@@ -1,28 +1,25 @@
 /** The paid connection to the entry relay: chosen, opened, kept in credit, replaced when it fails. */
 import {
   type CreditStop,
-  dearestPostage,
   errorCode,
   type Hex,
   MainframeError,
   type PacketRefusal,
   type PayerChannel,
   PayerLink,
-  type Quote,
 } from '@mainframe/protocol'
 import { type Clock, sleep } from '../clock.ts'
 import type { Directory } from '../directory/directory.ts'
 import type { Experience } from '../directory/experience.ts'
 import type { DirectoryView, Relay } from '../directory/relay.ts'
 import type { Settings } from '../options.ts'
-import { type ChannelContext, openChannel } from '../payments/channels.ts'
+import type { ChannelContext } from '../payments/channels.ts'
 import { noTaker, takersIn } from '../payments/medium.ts'
-import { checkQuote } from '../payments/quote-check.ts'
 import type { EntrySide, ParcelShipment } from './courier.ts'
 import { type FundedLink, keepCredit } from './credit.ts'
-import { greet } from './greeting.ts'
 import type { Guards } from './guards.ts'
 import type { Connect, Connection } from './host.ts'
+import { openPaidLink } from './open-paid-link.ts'
 
 /** What an entry connection tells; the courier listens. */
 export interface EntryListener {
@@ -68,6 +65,7 @@ interface OpenWithChannel {
 /** Errors that no other relay and no wait mends. */
 const FATAL: ReadonlySet<string | undefined> = new Set([
   'PAYMENT_INSUFFICIENT',
+  'PAYMENT_BUDGET',
   'CHAIN_REJECTED',
   'CHAIN_MISMATCH',
   'INDEXER_INVALID',
@@ -75,11 +73,7 @@ const FATAL: ReadonlySet<string | undefined> = new Set([
   'STORE_CORRUPT',
 ])
 const NO_MEDIUM = 'PAYMENT_NO_MEDIUM'
-/** A packet of the dearest kind fits a window this often (PROTOCOL.md §4). */
-const PACKETS_PER_WINDOW = 4
-/** Below the relay's maximum, as the first voucher of a link adds a unit. */
-const WINDOW_SHARE = 0.8
-
+const NO_BUDGET = 'PAYMENT_BUDGET'
 export class Entry implements EntrySide {
   readonly #options: EntryOptions
   readonly #ended = new AbortController()
@@ -90,6 +84,7 @@ export class Entry implements EntrySide {
   #connecting: Promise<Open> | undefined
   #cancelRetry: (() => void) | undefined
   #failedPasses = 0
+  #trouble: unknown
 
   constructor(options: EntryOptions) {
     this.#options = options
@@ -104,6 +99,11 @@ export class Entry implements EntrySide {
     return this.#open?.relay ?? this.#chosen
   }
 
+  /** Why there is no connection, when the last attempt failed. */
+  get trouble(): unknown {
+    return this.#open ? undefined : this.#trouble
+  }
+
   /** Decides on the entry before anything is sent, so that no subscription is made there. */
   choose(view: DirectoryView): Relay | undefined {
     const { guards, clock, settings, avoidedOperators } = this.#options
@@ -116,11 +116,7 @@ export class Entry implements EntrySide {
 
   wake(): void {
     if (this.#open || this.#connecting || this.#cancelRetry || this.#isEnded) return
-    this.connect().catch((error: unknown) => {
-      if (this.#isEnded) return
-      if (isFatal(error)) this.#options.listener.onFatal(error)
-      else this.#retryLater()
-    })
+    this.connect().catch((error: unknown) => this.#onFailed(error))
   }
 
   /**
@@ -129,9 +125,14 @@ export class Entry implements EntrySide {
    */
   async connect(): Promise<Open> {
     if (this.#open) return this.#open
-    this.#connecting ??= this.#tryCandidates().finally(() => {
-      this.#connecting = undefined
-    })
+    this.#connecting ??= this.#tryCandidates()
+      .catch((error: unknown) => {
+        this.#trouble = error
+        throw error
+      })
+      .finally(() => {
+        this.#connecting = undefined
+      })
     return await this.#connecting
   }
 
@@ -174,10 +175,30 @@ export class Entry implements EntrySide {
     return this.#ended.signal.aborted
   }
 
+  #onFailed(error: unknown): void {
+    if (this.#isEnded) return
+    if (!isFatal(error)) this.#retryLater()
+    else {
+      if (errorCode(error) === NO_BUDGET) void this.#retryTomorrow()
+      this.#options.listener.onFatal(error)
+    }
+  }
+
+  /** With the day's budget spent, only a new day helps: what waits to be answered is answered then. */
+  async #retryTomorrow(): Promise<void> {
+    const { channels, clock } = this.#options
+    const { resetsAtMs } = await channels.budget.today()
+    if (!this.#isEnded) this.#retryAfter(resetsAtMs - clock.now())
+  }
+
   #retryLater(): void {
-    const { clock, settings, listener } = this.#options
-    const { firstWaitMs, restMs } = settings.profile
-    const waitMs = Math.min(restMs, firstWaitMs * 2 ** Math.min(10, this.#failedPasses))
+    const { firstWaitMs, restMs } = this.#options.settings.profile
+    this.#retryAfter(Math.min(restMs, firstWaitMs * 2 ** Math.min(10, this.#failedPasses)))
+  }
+
+  #retryAfter(waitMs: number): void {
+    const { clock, listener } = this.#options
+    this.#cancelRetry?.()
     this.#cancelRetry = clock.after(waitMs, () => {
       this.#cancelRetry = undefined
       listener.onReady()
@@ -185,7 +206,9 @@ export class Entry implements EntrySide {
   }
 
   async #tryCandidates(): Promise<Open> {
-    const { directory, guards, clock, experience, settings, avoidedOperators } = this.#options
+    const { channels, directory, guards, clock } = this.#options
+    const { experience, settings, avoidedOperators } = this.#options
+    await channels.budget.assertLeft()
     const view = await directory.fresh()
     const takers = takersIn(view, settings.medium)
     const candidates = guards.candidates(takers, avoidedOperators(), clock.now())
@@ -201,6 +224,7 @@ export class Entry implements EntrySide {
         await guards.pin(relay)
         experience.connected(relay.nodeId, clock.now())
         this.#failedPasses = 0
+        this.#trouble = undefined
         this.#use(open, channel)
         return open
       } catch (error) {
@@ -235,30 +259,12 @@ export class Entry implements EntrySide {
   }
 
   async #openAt(relay: Relay, view: DirectoryView): Promise<OpenWithChannel> {
-    const { channels, clock, connect, settings } = this.#options
-    const { deployment } = channels.chain
-    const connection = await connect(relay, this.#ended.signal)
-    const link = this.#createLink(connection)
-    try {
-      const hello = await greet(link, deployment)
-      const quote = checkQuote({
-        relay,
-        hello,
-        deployment,
-        medium: settings.medium,
-        limits: settings.limits,
-        nowMs: clock.now(),
-      })
-      const windowUnits = windowOf(quote, view, relay)
-      const { depositBase } = settings
-      const channel = await openChannel(channels, { relay, quote, depositBase, windowUnits })
-      const state = { unseenSinceMs: undefined, hasServed: false, isLeft: false }
-      return { open: { relay, link, connection, ...state }, channel }
-    } catch (error) {
-      await link.close()
-      await connection.close()
-      throw error
-    }
+    const createLink = (connection: Connection) => this.#createLink(connection)
+    const { signal } = this.#ended
+    const opened = await openPaidLink(relay, view, { ...this.#options, signal, createLink })
+    const { link, connection, channel } = opened
+    const state = { unseenSinceMs: undefined, hasServed: false, isLeft: false }
+    return { open: { relay, link, connection, ...state }, channel }
   }
 
   #createLink({ stream }: Connection): PayerLink<ParcelShipment> {
@@ -321,9 +327,10 @@ export class Entry implements EntrySide {
     const outcome = await keepCredit(open, reason, { ...this.#options, signal: this.#ended.signal })
     if (outcome === 'kept') return
     const { guards, clock, settings, listener } = this.#options
-    guards.rest(open.relay, clock.now() + settings.profile.restMs)
+    const isOurs = errorCode(outcome.error) === NO_BUDGET
+    if (!isOurs) guards.rest(open.relay, clock.now() + settings.profile.restMs)
     await this.#drop(open)
-    if (outcome.error !== undefined && isFatal(outcome.error)) listener.onFatal(outcome.error)
+    if (outcome.error !== undefined && isFatal(outcome.error)) this.#onFailed(outcome.error)
     else listener.onReady()
   }
 }
@@ -332,18 +339,6 @@ export class Entry implements EntrySide {
 function isFatal(error: unknown): boolean {
   const code = errorCode(error)
   return code === NO_MEDIUM || FATAL.has(code)
-}
-
-/** Prepaid at most: enough for some packets of the dearest kind, below what the relay accepts. */
-function windowOf({ maxWindowUnits }: Quote, { table }: DirectoryView, { nodeId }: Relay): number {
-  const dearest = dearestPostage(table)
-  const accepted = Math.floor(maxWindowUnits * WINDOW_SHARE)
-  if (accepted >= dearest) return Math.min(PACKETS_PER_WINDOW * dearest, accepted)
-  throw new MainframeError(
-    'PAYMENT_UNVERIFIED',
-    'The relay accepts no window that a packet fits in; use another relay',
-    { details: { nodeId } },
-  )
 }
 
 function closedMeanwhile({ nodeId }: Relay): MainframeError {

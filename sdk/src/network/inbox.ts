@@ -1,5 +1,5 @@
 /** Receiving: subscriptions at a few pinned relays, none of them the entry's (PROTOCOL.md §7). */
-import { type Deployment, type Hex, inboxAddress, MainframeError } from '@mainframe/protocol'
+import { type Deployment, type Hex, MainframeError } from '@mainframe/protocol'
 import type { Clock } from '../clock.ts'
 import { chooseSubscriptions } from '../directory/choose.ts'
 import type { Directory } from '../directory/directory.ts'
@@ -19,19 +19,25 @@ import { readJson, writeJson } from '../store/values.ts'
 import type { Connect } from './host.ts'
 import { Subscription } from './subscription.ts'
 
+/** The part of a receiver that takes packets and knows how far it is with each relay. */
+export type PacketTaker = Pick<Receiver<unknown>, 'receive' | 'resumeAt' | 'restartAt'>
+
 export interface InboxOptions {
   directory: Directory
   deployment: Deployment
   connect: Connect
-  receiver: Receiver
+  receiver: PacketTaker
+  /** Of this inbox alone. */
   store: Store
   clock: Clock
   random: Random
   settings: Settings
-  /** Inbox public key. */
-  publicKey: Uint8Array
+  /** Where it is: the hash of a person's key, or what a group has drawn. */
+  address: Uint8Array
   /** The entry relay as far as it is decided. */
   entry(): Relay | undefined
+  /** Operators of the relays at which other inboxes of this client are. */
+  others(): ReadonlySet<Hex>
 }
 
 const PINNED = 'subscriptions'
@@ -44,9 +50,9 @@ const MOST_PINNED = 16
 /** How often cursors are written down: what lies between is delivered again after a crash. */
 const SAVE_MS = 1_000
 
+/** One inbox on the network: subscriptions, cursors and connections that no other inbox shares. */
 export class Inbox {
   readonly #options: InboxOptions
-  readonly #address: Uint8Array
   readonly #subscriptions = new Map<Hex, Subscription>()
   /** Relays that did not answer, and until when they are left alone. */
   readonly #resting = new Map<Hex, number>()
@@ -62,7 +68,6 @@ export class Inbox {
 
   constructor(options: InboxOptions) {
     this.#options = options
-    this.#address = inboxAddress(options.publicKey)
     this.#caughtUp.promise.catch(() => {}) // nobody has to wait for it
   }
 
@@ -113,7 +118,7 @@ export class Inbox {
     await this.#checking
     await this.#saving
     await this.#saveCursors()
-    this.#caughtUp.reject(new MainframeError('NETWORK_CLOSED', 'The client was closed'))
+    this.#caughtUp.reject(new MainframeError('NETWORK_CLOSED', 'The inbox was closed'))
   }
 
   #scheduleCheck(): void {
@@ -139,14 +144,15 @@ export class Inbox {
   }
 
   #choose(view: DirectoryView): Relay[] {
-    const { clock, random, settings, entry } = this.#options
+    const { clock, random, settings, address, entry, others } = this.#options
     const nowMs = clock.now()
     const dead = [...this.#resting].flatMap(([id, untilMs]) => (untilMs > nowMs ? [id] : []))
     return chooseSubscriptions({
       view,
-      inbox: this.#address,
+      inbox: address,
       entry: entry(),
       pinned: this.#pinned,
+      others: others(),
       dead: new Set(dead),
       count: settings.subscriptions,
       random,
@@ -165,14 +171,14 @@ export class Inbox {
 
   #join(relay: Relay): void {
     const { nodeId } = relay
-    const { connect, deployment, clock, settings, receiver, directory } = this.#options
+    const { connect, deployment, clock, settings, receiver, directory, address } = this.#options
     const subscription = new Subscription({
       relay,
       deployment,
       connect,
       clock,
       profile: settings.profile,
-      inbox: this.#address,
+      inbox: address,
       bits: () => directory.view?.luminosity ?? 0,
       cursor: () => this.#cursorOf(nodeId),
       onPacket: (packet, cursor) => {

@@ -27,7 +27,7 @@ export function postageOf({ holdClass, hops }: Parcel, { table }: DirectoryView)
 
 /** The packet of a parcel over these hops, and what it carries. */
 export function pack(parcel: Parcel, { view, hops, nowMs, random }: Packing) {
-  const { to, message, holdClass } = parcel
+  const { to, message, holdClass, address = inboxAddress(to) } = parcel
   const nowMinutes = minutesNow(nowMs)
   const layers = hops.map(
     ({ address, sealKey }, i): Hop => ({
@@ -40,7 +40,7 @@ export function pack(parcel: Parcel, { view, hops, nowMs, random }: Packing) {
   const packet = buildOnion({
     header: {
       luminosity: view.luminosity,
-      address: inboxAddress(to),
+      address,
       expiryMinutes: roundUpExpiry(nowMinutes + HOLD_CLASS_MINUTES[holdClass]),
     },
     publicKey: to,

@@ -2,7 +2,7 @@
 import { type Deployment, discloseAddress, PayerLink } from '@mainframe/protocol'
 import { type Clock, sleep } from '../clock.ts'
 import type { Relay } from '../directory/relay.ts'
-import type { Profile } from '../options.ts'
+import type { Profile } from '../profiles.ts'
 import { greet } from './greeting.ts'
 import type { Connect, Connection } from './host.ts'
 

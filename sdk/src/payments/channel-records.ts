@@ -16,6 +16,9 @@ export interface ChannelRecord {
   epoch: number
   /** The largest amount ever signed in this epoch, base units. */
   signedBase: bigint
+  /** The last day on which something was signed, counted from the Unix epoch, and how much on that day. */
+  day?: number
+  dayBase?: bigint
 }
 
 /** MFT as channels name it: whoever gives a deployment may write its addresses with capitals. */
@@ -39,11 +42,15 @@ const read = object({
   noticeSeconds: whole,
   epoch: whole,
   signedBase: money,
+  day: optional(whole),
+  dayBase: optional(money),
 })
 
 const parse = maybe<ChannelRecord>((value, path) => {
-  const record = read(value, path)
-  return { ...record, signedBase: BigInt(record.signedBase) }
+  const { signedBase, day, dayBase, ...record } = read(value, path)
+  const signed = { ...record, signedBase: BigInt(signedBase) }
+  if (day === undefined || dayBase === undefined) return signed
+  return { ...signed, day, dayBase: BigInt(dayBase) }
 })
 
 /** All channels in the store. Throws `STORE_CORRUPT`. */
@@ -56,5 +63,17 @@ export async function readChannels(store: Store): Promise<ChannelRecord[]> {
 /** Durable when it resolves. */
 export async function writeChannel(store: Store, record: ChannelRecord): Promise<void> {
   const key = `${PREFIX}${record.channelId.slice(2)}`
-  await writeJson(store, key, { ...record, signedBase: record.signedBase.toString() })
+  const { signedBase, dayBase } = record
+  await writeJson(store, key, {
+    ...record,
+    signedBase: signedBase.toString(),
+    dayBase: dayBase?.toString(),
+  })
+}
+
+/** The record after more was signed on a day. */
+export function signedOn(record: ChannelRecord, day: number, signedBase: bigint): ChannelRecord {
+  const before = record.day === day ? (record.dayBase ?? 0n) : 0n
+  const more = signedBase > record.signedBase ? signedBase - record.signedBase : 0n
+  return { ...record, signedBase, day, dayBase: before + more }
 }

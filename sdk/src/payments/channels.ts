@@ -17,7 +17,14 @@ import type { Account } from '../chain/account.ts'
 import type { Chain, ChannelSlot } from '../chain/chain.ts'
 import type { Relay } from '../directory/relay.ts'
 import type { Store } from '../store/store.ts'
-import { type ChannelRecord, readChannels, tokenOf, writeChannel } from './channel-records.ts'
+import type { Budget } from './budget.ts'
+import {
+  type ChannelRecord,
+  readChannels,
+  signedOn,
+  tokenOf,
+  writeChannel,
+} from './channel-records.ts'
 import { deposit } from './deposit.ts'
 import { domainOf } from './quote-check.ts'
 
@@ -28,6 +35,7 @@ export interface ChannelContext {
   store: Store
   /** Key that signs vouchers; it can only pay the relays of its channels. */
   signerSecretKey: Uint8Array
+  budget: Budget
 }
 
 /** What a channel is wanted for. */
@@ -70,7 +78,9 @@ async function remembered(
   const known = (await readChannels(ctx.store)).find(({ channelId }) => channelId === id)
   // amounts of an earlier epoch are void; in this one they only grow, and what was claimed was signed
   const signedBase = known?.epoch === slot.epoch ? known.signedBase : 0n
+  const { day, dayBase } = known ?? {}
   const record: ChannelRecord = {
+    ...(day === undefined || dayBase === undefined ? {} : { day, dayBase }),
     channelId: id,
     nodeId: wish.relay.nodeId,
     payee: wish.relay.payee,
@@ -108,6 +118,17 @@ export async function refreshChannel(
     details: { channelId: toHex(channel.channelId) },
     retryable: true,
   })
+}
+
+/** The channel as far as today's budget goes: what a link may sign away ends where either ends. */
+export async function withinBudget(
+  { budget }: Pick<ChannelContext, 'budget'>,
+  channel: PayerChannel,
+): Promise<PayerChannel> {
+  const { remainingBase } = await budget.today()
+  if (remainingBase === undefined) return channel
+  const end = channel.signedBase + remainingBase
+  return end < channel.depositBase ? { ...channel, depositBase: end } : channel
 }
 
 async function termsFor(
@@ -149,10 +170,11 @@ async function readSlot({ chain }: ChannelContext, id: Hex): Promise<ChannelSlot
 }
 
 function payerChannel(
-  { chain, store, signerSecretKey }: ChannelContext,
+  { chain, store, signerSecretKey, budget }: ChannelContext,
   facts: { wish: ChannelWish; terms: ChannelTerms; slot: ChannelSlot; record: ChannelRecord },
 ): PayerChannel {
   const { wish, terms, slot, record } = facts
+  let current = record
   return {
     terms,
     channelId: fromHex(record.channelId),
@@ -163,7 +185,11 @@ function payerChannel(
     windowUnits: wish.windowUnits,
     domainSeparator: domainSeparator(domainOf(chain.deployment)),
     signerSecretKey,
-    record: (signedBase) => writeChannel(store, { ...record, signedBase }),
+    record: async (signedBase) => {
+      const day = await budget.count(signedBase - current.signedBase)
+      current = signedOn(current, day, signedBase)
+      await writeChannel(store, current)
+    },
   }
 }
 

@@ -1,10 +1,52 @@
 /** What differs between platforms, for Node; `browser.ts` is its counterpart. */
+import { scrypt as openSslScrypt } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { tcp } from '@libp2p/tcp'
 import { webSockets } from '@libp2p/websockets'
+import { MainframeError } from '@mainframe/protocol'
+import { SCRYPT, SCRYPT_KEY_BYTES, type Scrypt } from '../store/scrypt.ts'
+import type { Store } from '../store/store.ts'
 
 export { fileStore } from '../store/file-store.ts'
 
 /** Transports by which relays are reached. */
 export function transports() {
   return [tcp(), webSockets()]
+}
+
+/** Refuses with `CONFIG_INVALID`: Node has no IndexedDB. */
+export function indexedDbStore(_name: string): Store {
+  throw new MainframeError(
+    'CONFIG_INVALID',
+    'Node has no IndexedDB: pass fileStore() or memoryStore()',
+  )
+}
+
+/** Where `npm start` writes down its network, from the folder of the repository. */
+const LOCAL_PROFILE = 'data/localnet/network.json'
+
+/** The text of the profile of the network that runs on this machine. Throws `CONFIG_INVALID`. */
+export async function readLocalProfile(file: string = LOCAL_PROFILE): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (cause) {
+    throw new MainframeError(
+      'CONFIG_INVALID',
+      `No network has been written down in ${file}; start one with \`npm start\`, in this folder`,
+      { cause, details: { file } },
+    )
+  }
+}
+
+/** By OpenSSL, in a thread of its own. */
+export const scrypt: Scrypt = (password, salt, logN) => {
+  const N = 2 ** logN
+  // OpenSSL refuses what takes more than it is allowed; it wants a little beside the table itself
+  const options = { N, ...SCRYPT, maxmem: 2 * 128 * N * SCRYPT.r }
+  return new Promise((resolve, reject) => {
+    openSslScrypt(password, salt, SCRYPT_KEY_BYTES, options, (error, key) => {
+      if (error) reject(error)
+      else resolve(Uint8Array.from(key))
+    })
+  })
 }

@@ -14,4 +14,4 @@ export interface Store {
 }
 
 /** Keys are file names on some platforms: lower-case letters, digits, dots and dashes. */
-export const STORE_KEY = /^[a-z0-9][a-z0-9.-]{0,127}$/
+export const STORE_KEY = /^[a-z0-9][a-z0-9.-]{0,191}$/

@@ -56,7 +56,7 @@ async function fillUp(world: FaultWorld, relay: RelayProcess): Promise<Filled> {
   assert.equal(nodeId, relay.nodeId)
   await until('the relay has seen the deposit', async () => {
     await claimEarnings(relay)
-    return (await client.spending()).every(({ claimedBase }) => claimedBase > 0n)
+    return (await client.spending()).channels.every(({ claimedBase }) => claimedBase > 0n)
   })
   const channel = await channelOf(client, person, network)
   await client.close()

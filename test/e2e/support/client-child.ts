@@ -44,6 +44,6 @@ async function obey(order: Order): Promise<unknown> {
     case 'catch up':
       return await client.caughtUp
     case 'spending':
-      return await client.spending()
+      return (await client.spending()).channels
   }
 }

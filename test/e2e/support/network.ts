@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
+  bringUp,
   type Chain,
   createPeople,
   type Indexer,
@@ -12,13 +13,9 @@ import {
   type RelayProcess,
   restartRelay,
   Shutdown,
-  startChain,
-  startIndexer,
-  startRelays,
 } from '@mainframe/localnet'
-import type { ApiNetworkAnswer, Hex } from '@mainframe/protocol'
+import type { Hex } from '@mainframe/protocol'
 import type { Mainframe } from '@mainframe/sdk'
-import { until } from './waiting.ts'
 
 const READY_TIMEOUT_MS = 120_000
 
@@ -30,9 +27,6 @@ export interface TestNetwork {
   relays: RelayProcess[]
   shutdown: Shutdown
 }
-
-/** More relays than this that start at the same time starve the indexer beside them. */
-const FEW_RELAYS = 8
 
 /**
  * Resolves when every relay is linked and listed. What was started is stopped when it fails.
@@ -48,19 +42,8 @@ export async function startNetwork(
   const shutdown = new Shutdown()
   shutdown.add(() => rm(folder, { recursive: true }))
   try {
-    const chain = await startChain({ folder, port: 0, shutdown })
-    const starting = startIndexer({ chain, folder, port: 0, shutdown })
-    if (count > FEW_RELAYS) await starting
-    const [indexer, relays] = await Promise.all([
-      starting,
-      startRelays({ chain, folder, count, shutdown, launch }),
-    ])
-    await until(`the indexer lists ${count} relays`, async () => {
-      const answer = await fetch(`${indexer.url}/v1/network`)
-      const { activeRelays } = (await answer.json()) as ApiNetworkAnswer
-      return activeRelays === count
-    })
-    return { folder, chain, indexer, relays, shutdown }
+    const network = await bringUp({ folder, shutdown, count, launch })
+    return { folder, shutdown, ...network }
   } catch (error) {
     await shutdown.stop()
     throw error

@@ -54,7 +54,7 @@ export async function channelOf(
   { storeFolder }: Person,
   { chain }: TestNetwork,
 ): Promise<OpenChannel> {
-  const [channel] = await client.spending()
+  const [channel] = (await client.spending()).channels
   if (!channel) throw new TypeError('The client has no channel')
   const { channelId: id, payee, epoch, depositBase } = channel
   const record = await readFile(join(storeFolder, `channel.${id.slice(2)}`), 'utf8')

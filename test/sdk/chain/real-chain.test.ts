@@ -19,6 +19,7 @@ import { Chain } from '../../../sdk/src/chain/chain.ts'
 import { systemClock } from '../../../sdk/src/clock.ts'
 import { Directory } from '../../../sdk/src/directory/directory.ts'
 import type { Fetch } from '../../../sdk/src/directory/indexer-api.ts'
+import { Budget } from '../../../sdk/src/payments/budget.ts'
 import { readChannels } from '../../../sdk/src/payments/channel-records.ts'
 import {
   type ChannelContext,
@@ -65,7 +66,11 @@ describe('the client and a real chain', () => {
     const account = await Account.open(chain, toHex(secretKey))
     const store = memoryStore()
     const balance = async () => (await chain.funds(test.deployment.token, account.address)).wallet
-    return { chain, account, store, signerSecretKey: new Uint8Array(32).fill(9), mft: balance }
+    const { deployment } = chain
+    const token = deployment.token.toLowerCase() as Hex
+    const budget = new Budget({ store, clock: systemClock, deployment, token, leastBase: 1n })
+    const signerSecretKey = new Uint8Array(32).fill(9)
+    return { chain, account, store, signerSecretKey, budget, mft: balance }
   }
 
   const quoteInMft = (): Quote =>

@@ -159,6 +159,25 @@ describe('chooseSubscriptions', () => {
     assert.ok(replaced.includes(a) && !replaced.includes(b))
   })
 
+  it('takes relays at which another inbox is only where there are no more, and stays where it is', () => {
+    const relays = makeRelays(5)
+    const view = makeView(relays)
+    const [a, b, c, d, e] = relays
+    assert.ok(a && b && c && d && e)
+    const others = new Set([a, b, c].map(({ operator }) => operator))
+    for (let seed = 0; seed < 20; seed++) {
+      const random = seededRandom(seed)
+      const choose = (changes: object) =>
+        new Set(
+          chooseSubscriptions({ ...choice, view, entry: undefined, random, others, ...changes }),
+        )
+      assert.deepEqual(choose({}), new Set([d, e]), `seed ${seed}`)
+      const shared = choose({ dead: new Set([d.nodeId]) })
+      assert.ok(shared.has(e) && shared.size === 2, `seed ${seed}`)
+      assert.deepEqual(choose({ pinned: [a.nodeId, b.nodeId] }), new Set([a, b]))
+    }
+  })
+
   it('takes only relays that share the disclosed prefix', () => {
     const relays = makeRelays(400)
     const view = makeView(relays, 100_000)

@@ -3,7 +3,11 @@ import { describe, it } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { messages } from '../../../sdk/src/actions/messages.ts'
 import { createCursors } from '../../../sdk/src/messages/cursors.ts'
-import { Deliveries, type Delivery } from '../../../sdk/src/messages/deliveries.ts'
+import {
+  Deliveries,
+  type Delivery,
+  type ReceivedMessage,
+} from '../../../sdk/src/messages/deliveries.ts'
 import type { Receiver } from '../../../sdk/src/messages/receiver.ts'
 import { fakeClock } from '../support/fake-clock.ts'
 
@@ -14,9 +18,10 @@ const settle = async () => {
 function rig() {
   const clock = fakeClock()
   const errors: unknown[] = []
-  const deliveries = new Deliveries({ clock, onHandlerError: (error) => errors.push(error) })
+  const onHandlerError = (error: unknown) => void errors.push(error)
+  const deliveries = new Deliveries<ReceivedMessage>({ clock, onHandlerError })
   const done: string[] = []
-  const delivery = (id: string): Delivery => ({
+  const delivery = (id: string): Delivery<ReceivedMessage> => ({
     message: () => ({ id, from: 'mf1', bytes: new Uint8Array(), packets: 1 }),
     done: async () => void done.push(id),
   })
@@ -79,8 +84,8 @@ describe('Deliveries', () => {
 })
 
 describe('messages()', () => {
-  const receiverOf = (deliveries: Deliveries) =>
-    ({ handle: deliveries.handle.bind(deliveries) }) as unknown as Receiver
+  const receiverOf = (deliveries: Deliveries<ReceivedMessage>) =>
+    ({ handle: deliveries.handle.bind(deliveries) }) as unknown as Receiver<ReceivedMessage>
 
   it('counts a message as dealt with when the next one is asked for, or the loop is left', async () => {
     const { deliveries, delivery, done } = rig()

@@ -18,7 +18,7 @@ import {
   fragmentMessage,
   loopMessage,
 } from '../../../sdk/src/messages/payload.ts'
-import { Receiver } from '../../../sdk/src/messages/receiver.ts'
+import { personalReceiver } from '../../../sdk/src/messages/personal.ts'
 import { randomBytes } from '../../../sdk/src/random.ts'
 import { memoryStore } from '../../../sdk/src/store/memory-store.ts'
 import { fakeClock } from '../support/fake-clock.ts'
@@ -33,7 +33,7 @@ async function rig() {
   const count = (what: keyof typeof seen) => () => {
     seen[what] += 1
   }
-  const receiver = new Receiver({
+  const receiver = personalReceiver({
     keyPair,
     clock,
     random: seededRandom(1),

@@ -19,11 +19,12 @@ import {
   fragmentCount,
   fragmentMessage,
 } from '../../../sdk/src/messages/payload.ts'
+import { personalReceiver } from '../../../sdk/src/messages/personal.ts'
 import type { ReassemblyLimits } from '../../../sdk/src/messages/reassembly.ts'
-import { Receiver } from '../../../sdk/src/messages/receiver.ts'
 import { Inbox } from '../../../sdk/src/network/inbox.ts'
 import { pack } from '../../../sdk/src/network/packing.ts'
-import { type MainframeOptions, PROFILES, resolveOptions } from '../../../sdk/src/options.ts'
+import { type ClientOptions, resolveOptions } from '../../../sdk/src/options.ts'
+import { PROFILES } from '../../../sdk/src/profiles.ts'
 import { randomBytes, systemRandom } from '../../../sdk/src/random.ts'
 import { memoryStore } from '../../../sdk/src/store/memory-store.ts'
 import type { Store } from '../../../sdk/src/store/store.ts'
@@ -75,7 +76,7 @@ async function rigOf(
   const { store = memoryStore(), keyPair = createKeyPair(), seed = 1 } = options
   const rig = { keyPair, received: [] as ReceivedMessage[] } as unknown as Rig
   rig.view = makeView(relays.map(({ relay }) => relay))
-  const receiver = new Receiver({
+  const receiver = personalReceiver({
     keyPair,
     clock: systemClock,
     random: systemRandom,
@@ -102,9 +103,10 @@ async function rigOf(
     store,
     clock: systemClock,
     random: seededRandom(seed),
-    settings: { ...resolveOptions({ network } as unknown as MainframeOptions), profile },
-    publicKey: keyPair.publicKey,
+    settings: { ...resolveOptions({ network } as unknown as ClientOptions), profile },
+    address: inboxAddress(keyPair.publicKey),
     entry: () => options.entry?.relay,
+    others: () => new Set(),
   })
   rig.subscribed = () => relays.filter(({ links }) => links > 0)
   rig.close = async () => {

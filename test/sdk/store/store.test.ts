@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { fileStore, memoryStore, type Store } from '@mainframe/sdk'
+import { encryptedStore, fileStore, indexedDbStore, memoryStore, type Store } from '@mainframe/sdk'
 import fc from 'fast-check'
 import { Completed } from '../../../sdk/src/messages/completed.ts'
 import { readChannels, writeChannel } from '../../../sdk/src/payments/channel-records.ts'
@@ -26,6 +26,7 @@ let count = 0
 const kinds: [string, () => Store][] = [
   ['memoryStore', memoryStore],
   ['fileStore', () => fileStore(join(folder, `store-${++count}`))],
+  ['encryptedStore', () => encryptedStore(memoryStore(), 'sesame', { logN: 10 })],
 ]
 
 for (const [name, create] of kinds) {
@@ -214,4 +215,8 @@ it('fileStore keeps what it is given in the file of that name', async () => {
   await store.set('cursor.1', bytes('41'))
   assert.equal(await readFile(join(path, 'cursor.1'), 'utf8'), '41')
   await store.close()
+})
+
+it('indexedDbStore says what to use instead where there is no browser', () => {
+  assert.throws(() => indexedDbStore('alice'), { code: 'CONFIG_INVALID', message: /fileStore/ })
 })

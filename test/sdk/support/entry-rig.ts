@@ -11,7 +11,8 @@ import type { Parcel, ParcelRefusal } from '../../../sdk/src/messages/parcel.ts'
 import { Courier } from '../../../sdk/src/network/courier.ts'
 import { Entry } from '../../../sdk/src/network/entry.ts'
 import { Guards } from '../../../sdk/src/network/guards.ts'
-import { type MainframeOptions, PROFILES, resolveOptions } from '../../../sdk/src/options.ts'
+import { type ClientOptions, resolveOptions } from '../../../sdk/src/options.ts'
+import { PROFILES } from '../../../sdk/src/profiles.ts'
 import { randomBytes } from '../../../sdk/src/random.ts'
 import { type FakeMoney, fakeMoney } from './fake-money.ts'
 import { connectTo, FakeRelay } from './fake-relays.ts'
@@ -42,7 +43,7 @@ export interface EntryRig {
 export interface RigOptions {
   relays?: number
   money?: FakeMoney
-  settings?: Partial<MainframeOptions>
+  settings?: Partial<ClientOptions>
 }
 
 /** The entry that is tried first: the others come after it, in an order that a seed draws. */
@@ -61,14 +62,14 @@ export async function entryRig(options: RigOptions = {}): Promise<EntryRig> {
 export async function entryRigOf(
   relays: FakeRelay[],
   money: FakeMoney,
-  settings: Partial<MainframeOptions> = {},
+  settings: Partial<ClientOptions> = {},
 ): Promise<EntryRig> {
   const view = makeView(relays.map(({ relay }) => relay))
   const directory = { view, outdated: 0 }
   const rig = { money, relays, directory, avoided: new Set(), fatal: [], chosen: [] }
   const experience = createExperience()
   const network = { rpcUrl: '', deployment, indexers: ['x'] }
-  const resolved = resolveOptions({ network, ...settings } as MainframeOptions)
+  const resolved = resolveOptions({ network, ...settings } as ClientOptions)
   const profile = { ...PROFILES.local, firstWaitMs: 5, fundRetryMs: 5, restMs: 500, confirmMs: 60 }
   const queue: TestParcel[] = []
   const fresh = async () => directory.view

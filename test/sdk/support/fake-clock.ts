@@ -9,12 +9,17 @@ export interface FakeClock extends Clock {
   readonly waiting: number
 }
 
-export function fakeClock(startMs = Date.UTC(2030, 0, 1)): FakeClock {
+/** `idle` is awaited after each timer, besides a few turns of the event loop. */
+export function fakeClock(
+  startMs = Date.UTC(2030, 0, 1),
+  idle: () => Promise<void> = async () => {},
+): FakeClock {
   let nowMs = startMs
   let number = 0
   const timers = new Map<number, { atMs: number; run: () => void }>()
   const settle = async () => {
     for (let i = 0; i < 4; i++) await turn()
+    await idle()
   }
   const due = (untilMs: number) => {
     let first: [number, { atMs: number; run: () => void }] | undefined

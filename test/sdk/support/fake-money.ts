@@ -1,5 +1,6 @@
 /** Accounts and channels as the contracts keep them, in memory: deposits, closes, time. */
 import {
+  BASE_PER_UNIT,
   channelId,
   type Deployment,
   fromHex,
@@ -12,6 +13,8 @@ import {
 import { AbiCoder, Interface } from 'ethers'
 import type { Account } from '../../../sdk/src/chain/account.ts'
 import type { Chain, ChannelSlot } from '../../../sdk/src/chain/chain.ts'
+import { systemClock } from '../../../sdk/src/clock.ts'
+import { Budget } from '../../../sdk/src/payments/budget.ts'
 import type { ChannelContext } from '../../../sdk/src/payments/channels.ts'
 import { memoryStore } from '../../../sdk/src/store/memory-store.ts'
 import { deployment } from './honest-indexer.ts'
@@ -61,7 +64,10 @@ export function fakeMoney(mft = 100n * 10n ** 18n): FakeMoney {
     },
   } as unknown as Account
   const signerSecretKey = new Uint8Array(32).fill(5)
-  money.context = { chain, account, store: memoryStore(), signerSecretKey }
+  const store = memoryStore()
+  const medium = { deployment, token: deployment.token, leastBase: BASE_PER_UNIT }
+  const budget = new Budget({ store, clock: systemClock, ...medium })
+  money.context = { chain, account, store, signerSecretKey, budget }
   return money
 }
 

@@ -9,9 +9,10 @@ import { Outbox } from '../../../sdk/src/messages/outbox.ts'
 import type { OutgoingMessage } from '../../../sdk/src/messages/outgoing.ts'
 import type { Parcel, ParcelRefusal } from '../../../sdk/src/messages/parcel.ts'
 import { decodePayload, fragmentCount } from '../../../sdk/src/messages/payload.ts'
-import { Receiver } from '../../../sdk/src/messages/receiver.ts'
+import { personalReceiver } from '../../../sdk/src/messages/personal.ts'
+import type { Receiver } from '../../../sdk/src/messages/receiver.ts'
 import { pack } from '../../../sdk/src/network/packing.ts'
-import { PROFILES } from '../../../sdk/src/options.ts'
+import { PROFILES } from '../../../sdk/src/profiles.ts'
 import { type Random, randomBytes } from '../../../sdk/src/random.ts'
 import { memoryStore } from '../../../sdk/src/store/memory-store.ts'
 import type { Store } from '../../../sdk/src/store/store.ts'
@@ -21,7 +22,7 @@ import { makeRelays, makeView } from './relays.ts'
 /** A packet on its way, as a test may judge it. */
 export interface Transit {
   from: string
-  kind: 'data' | 'acknowledgement' | 'loop' | undefined
+  kind: 'data' | 'publication' | 'acknowledgement' | 'loop' | undefined
   path: readonly Hex[]
   /** Counts all packets from 0. */
   number: number
@@ -46,7 +47,7 @@ export interface TestPeer {
   contactCode: string
   publicKey: Uint8Array
   outbox: Outbox
-  receiver: Receiver
+  receiver: Receiver<ReceivedMessage>
   experience: Experience
   store: Store
   received: ReceivedMessage[]
@@ -97,7 +98,7 @@ export class LossyNetwork {
         onUnderpaid: () => {},
         onNothingBack: () => {},
       })
-      const receiver = new Receiver({
+      const receiver = personalReceiver({
         keyPair,
         clock,
         random,

@@ -1,0 +1,45 @@
+/** A packet that is not ours, in a browser. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  bundle,
+  launchBrowser,
+  openPage,
+  servePage,
+  whenChromium,
+} from '../../test/sdk/support/browser.ts'
+import { quantile } from '../world/statistics.ts'
+import type { ForeignPage } from './foreign-page.ts'
+
+declare const page: ForeignPage
+
+const ROUNDS = { warmUp: 5, count: 25 }
+const PACKETS = 50
+
+/** Microseconds, each the median of rounds that take turns. */
+export interface ForeignFigures {
+  /** A packet that is for another key: by the library that the SDK has in browsers. */
+  openUs: number
+  /** One X25519 of the browser's own, which opening does not use, with the wait for it. */
+  webCryptoUs: number
+}
+
+/** `undefined` where there is no chromium on the PATH. */
+export async function benchForeignPacket(): Promise<ForeignFigures | undefined> {
+  if (whenChromium.skip) return undefined
+  const folder = await mkdtemp(join(tmpdir(), 'mainframe-bench-'))
+  const server = await servePage(await bundle('../../../bench/sdk/foreign-page.ts'))
+  const browser = await launchBrowser(folder)
+  try {
+    const tab = await openPage(browser, server.url)
+    const rounds = ROUNDS.warmUp + ROUNDS.count
+    const times = await tab.evaluate((...args) => page.measure(...args), rounds, PACKETS)
+    const median = (all: number[]) => quantile(all.slice(ROUNDS.warmUp), 0.5)
+    return { openUs: median(times.openUs), webCryptoUs: median(times.webCryptoUs) }
+  } finally {
+    await browser.close()
+    await server.stop()
+    await rm(folder, { recursive: true, maxRetries: 5, retryDelay: 200 })
+  }
+}

@@ -1,0 +1,212 @@
+/** The epochs of a conversation that can be read, those of rival branches too, and their keys. */
+import { digest, MainframeError } from '@mainframe/protocol'
+import { type Changes, type Committed, commit, encrypt } from '../mls/group.ts'
+import { type MlsState, wipe } from '../mls/state.ts'
+import type { Mls } from '../mls/suites.ts'
+import { bestBranch, chainOf } from './branches.ts'
+import {
+  type Epoch,
+  type EpochFacts,
+  epochOfCommit,
+  eraseEpoch,
+  makeEpoch,
+  readEpochs,
+  writeEpoch,
+  writeRatchets,
+} from './epoch.ts'
+import { KEPT_COMMITS, KEPT_EPOCH_MS, KEPT_EPOCHS, MAX_RIVALS } from './limits.ts'
+import type { InboxKey } from './ports.ts'
+import { nameOf } from './reader.ts'
+import { SHELF_KEYS, type Shelf } from './shelf.ts'
+
+export class Epochs {
+  readonly #mls: Mls
+  readonly #shelf: Shelf
+  readonly #nodes = new Map<string, Epoch>()
+  #head: Epoch | undefined
+
+  constructor(mls: Mls, shelf: Shelf) {
+    this.#mls = mls
+    this.#shelf = shelf
+  }
+
+  /** Reads what is stored. */
+  async load(): Promise<void> {
+    for (const node of await readEpochs(this.#mls, this.#shelf)) this.#nodes.set(node.id, node)
+  }
+
+  get head(): Epoch | undefined {
+    return this.#head
+  }
+
+  get(id: string): Epoch | undefined {
+    return this.#nodes.get(id)
+  }
+
+  /** From the newest epoch back, as far as keys are kept. */
+  get chain(): Epoch[] {
+    return this.#head ? chainOf(this.#nodes, this.#head.id) : []
+  }
+
+  /** Numbers of all epochs that can be read. */
+  get numbers(): ReadonlySet<number> {
+    return new Set([...this.#nodes.values()].map(({ epoch }) => epoch))
+  }
+
+  /** The epoch that counts first, then the others, newest first. */
+  inboxKeys(): InboxKey[] {
+    const others = [...this.#nodes.values()].filter((node) => node !== this.#head)
+    others.sort((a, b) => b.epoch - a.epoch)
+    return [...(this.#head ? [this.#head] : []), ...others].map(({ inboxKey }) => inboxKey)
+  }
+
+  /** An epoch that follows from no other one: that of a new group, or of a welcome and its commit. */
+  begin(
+    state: MlsState,
+    { self, floor, nowMs }: { self: Uint8Array; floor: number; nowMs: number },
+    commitBytes?: Uint8Array,
+  ): Promise<Epoch> {
+    const commitDigest = commitBytes ? nameOf(digest(commitBytes)) : ''
+    const facts = { parent: undefined, commitDigest, added: [self], floor, nowMs }
+    return this.add(state, facts, commitBytes)
+  }
+
+  /** Seals for the newest epoch. Durable when it resolves. */
+  async encrypt(text: Uint8Array): Promise<Uint8Array> {
+    const head = this.mustHead()
+    const { state, bytes } = await encrypt(this.#mls, head.state, text)
+    head.state = state
+    await this.persist(head)
+    return bytes
+  }
+
+  /** Writes down how far an epoch's keys were used. */
+  persist(node: Epoch): Promise<void> {
+    return writeRatchets(this.#shelf, node)
+  }
+
+  /** A commit on the newest epoch; `keep` makes the welcome durable before anything else. */
+  async commit(
+    changes: Changes,
+    facts: { added: readonly Uint8Array[]; floor: number; nowMs: number },
+    keep: (committed: Committed) => Promise<void>,
+  ): Promise<{ epoch: Epoch; bytes: Uint8Array }> {
+    const head = this.mustHead()
+    const committed = await commit(this.#mls, head.state, changes)
+    await keep(committed)
+    const { state, commit: bytes } = committed
+    const all = { ...facts, parent: head.id, commitDigest: nameOf(digest(bytes)) }
+    return { epoch: await this.add(state, all, bytes), bytes }
+  }
+
+  /** The epoch that a commit of that hash began. */
+  begunBy(commitDigest: string): Epoch | undefined {
+    return [...this.#nodes.values()].find((node) => node.commitDigest === commitDigest)
+  }
+
+  /** Epochs of a number, that of the branch that counts first. */
+  numbered(number: number): Epoch[] {
+    const chain = new Set(this.chain)
+    return [...this.#nodes.values()]
+      .filter(({ epoch }) => epoch === number)
+      .sort((a, b) => Number(chain.has(b)) - Number(chain.has(a)))
+  }
+
+  /** Writes down an epoch that follows from a commit. */
+  async add(state: MlsState, facts: EpochFacts, commitBytes?: Uint8Array): Promise<Epoch> {
+    const node = await makeEpoch(this.#mls, state, facts)
+    await writeEpoch(this.#shelf, node, commitBytes)
+    this.#nodes.set(node.id, node)
+    return node
+  }
+
+  /** Decides anew which epoch counts; the one before when that has changed. */
+  choose(
+    witnesses: (epochId: string) => ReadonlySet<string>,
+  ): { before: Epoch | undefined } | undefined {
+    const best = bestBranch(this.#nodes, witnesses)
+    if (!best || best === this.#head) return undefined
+    const before = this.#head
+    this.#head = best
+    return { before }
+  }
+
+  /** Whether more than one branch is as deep as the newest epoch. */
+  get hasRival(): boolean {
+    return [...this.#nodes.values()].some(
+      (node) => node !== this.#head && node.epoch === this.#head?.epoch,
+    )
+  }
+
+  /** Erases epochs that are too far back, too old, or too many; whether there were any. */
+  async prune(nowMs: number): Promise<boolean> {
+    const head = this.mustHead()
+    const chain = this.chain
+    const inChain = new Set(chain)
+    const old = chain.filter((_, back) => {
+      const next = chain[back - 1]
+      return next && (back > KEPT_EPOCHS || nowMs - next.createdAtMs > KEPT_EPOCH_MS)
+    })
+    const rivals = [...this.#nodes.values()]
+      .filter((node) => !inChain.has(node))
+      .sort((a, b) => b.createdAtMs - a.createdAtMs)
+    const beaten = rivals.filter(
+      (node, place) =>
+        place >= MAX_RIVALS ||
+        head.epoch - node.epoch > KEPT_EPOCHS ||
+        nowMs - node.createdAtMs > KEPT_EPOCH_MS,
+    )
+    for (const node of old) await this.#drop(node)
+    for (const node of beaten) {
+      await this.#drop(node)
+      await this.#shelf.delete(SHELF_KEYS.commit(node.epoch, node.id))
+    }
+    await this.#pruneCommits(head.epoch)
+    return old.length + beaten.length > 0
+  }
+
+  async #pruneCommits(newest: number): Promise<void> {
+    const limit = SHELF_KEYS.commit(Math.max(0, newest - KEPT_COMMITS), '')
+    for (const key of await this.#shelf.list(SHELF_KEYS.commits)) {
+      if (key < limit) await this.#shelf.delete(key)
+    }
+  }
+
+  async #drop(node: Epoch): Promise<void> {
+    this.#nodes.delete(node.id)
+    await eraseEpoch(this.#shelf, node.id)
+    wipe(
+      node.state,
+      [...this.#nodes.values()].map(({ state }) => state),
+    )
+    node.inboxKey.secretKey.fill(0)
+  }
+
+  /** Erases all keys: the conversation is over for this member. */
+  async end(): Promise<void> {
+    for (const node of [...this.#nodes.values()]) await this.#drop(node)
+    this.#head = undefined
+  }
+
+  /** Commits of the branch that counts that lead beyond an epoch, in order, at most so many. */
+  async commitsAfter(epoch: number, most: number): Promise<{ id: string; bytes: Uint8Array }[]> {
+    const rivals = new Set(this.#nodes.keys())
+    for (const { id } of this.chain) rivals.delete(id)
+    const keys = (await this.#shelf.list(SHELF_KEYS.commits)).sort()
+    const limit = SHELF_KEYS.commit(epoch + 1, '')
+    const out: { id: string; bytes: Uint8Array }[] = []
+    for (const key of keys.filter((name) => name >= limit)) {
+      const id = epochOfCommit(key)
+      const bytes = rivals.has(id) ? undefined : await this.#shelf.get(key)
+      if (bytes && out.length < most) out.push({ id, bytes })
+    }
+    return out
+  }
+
+  /** The newest epoch. Throws `INTERNAL` after the end. */
+  mustHead(): Epoch {
+    if (!this.#head)
+      throw new MainframeError('INTERNAL', 'The conversation has ended; open another one')
+    return this.#head
+  }
+}

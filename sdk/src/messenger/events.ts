@@ -1,0 +1,87 @@
+/** What a messenger tells, to listeners and to loops. */
+import { MainframeError } from '@mainframe/protocol'
+import type { DeliveryView, MemberView, MessageView } from '../conversations/ports.ts'
+import type { Contact } from './contact-views.ts'
+import type { Invitation } from './invitation.ts'
+import type { OpenConversation } from './open-conversation.ts'
+
+export type MessengerEvent =
+  /** Somebody asked, accepted, or has another key. */
+  | { type: 'contact'; contact: Contact }
+  | { type: 'conversation'; conversation: OpenConversation }
+  | { type: 'invitation'; invitation: Invitation }
+  /** `isAgain`: it was told before, and stands at another place in the history now. */
+  | { type: 'message'; conversation: OpenConversation; message: MessageView; isAgain: boolean }
+  | { type: 'delivery'; conversation: OpenConversation; id: string; delivery: DeliveryView }
+  /** So many messages are known of and being recovered; 0 when none is any more. */
+  | { type: 'recovering'; conversation: OpenConversation; count: number }
+  | { type: 'lost'; conversation: OpenConversation; count: number }
+  | { type: 'members'; conversation: OpenConversation; members: MemberView[] }
+  | {
+      type: 'whisper'
+      conversation: OpenConversation
+      sender: Uint8Array
+      kind: number
+      body: Uint8Array
+    }
+  | { type: 'ended'; conversation: OpenConversation; reason: 'removed' | 'left' }
+  /** Something in the background failed; it is tried again. */
+  | { type: 'trouble'; error: unknown }
+
+/** Events that a loop may leave unread. */
+const MAX_UNREAD = 10_000
+
+export class EventHub {
+  readonly #listeners = new Set<(event: MessengerEvent) => void>()
+
+  on(listener: (event: MessengerEvent) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** A listener's mistake is none of the messenger's. */
+  emit(event: MessengerEvent): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(event)
+      } catch {
+        // it is told of the next event all the same
+      }
+    }
+  }
+
+  /**
+   * Events from now on, until the signal is aborted. Throws `VALIDATION_FAILED` when 10,000 of them
+   * wait to be read.
+   */
+  async *events(signal: AbortSignal): AsyncGenerator<MessengerEvent, void, void> {
+    const unread: MessengerEvent[] = []
+    let wake = Promise.withResolvers<void>()
+    const stop = this.on((event) => {
+      unread.push(event)
+      wake.resolve()
+    })
+    const onAbort = () => wake.resolve()
+    signal.addEventListener('abort', onAbort)
+    try {
+      while (!signal.aborted) {
+        if (unread.length > MAX_UNREAD) throw tooSlow()
+        const event = unread.shift()
+        if (event) {
+          yield event
+          continue
+        }
+        await wake.promise
+        wake = Promise.withResolvers()
+      }
+    } finally {
+      stop()
+      signal.removeEventListener('abort', onAbort)
+    }
+  }
+}
+
+function tooSlow(): MainframeError {
+  const message = `More than ${MAX_UNREAD} events were not read; read on, and look into the histories`
+  return new MainframeError('VALIDATION_FAILED', message)
+}

@@ -1,0 +1,116 @@
+/** Letters: what messengers write to each other's inboxes (docs/messenger.md, "Letters"). */
+import { concatBytes, viewOf } from '@mainframe/protocol'
+
+/** A stranger asks to be a contact. */
+export interface RequestLetter {
+  kind: 'request'
+  /** Nonce of the proof of work, 8 bytes. */
+  nonce: Uint8Array
+  /** 32 random bytes; who knows them has read this letter. */
+  challenge: Uint8Array
+  /** For the conversation that an acceptance begins. */
+  keyPackage: Uint8Array
+  /** At most {@link MAX_INTRODUCTION_BYTES} of UTF-8. */
+  introduction: string
+}
+
+export type Letter =
+  | RequestLetter
+  /** Somebody who was asked accepts: `proof` is of the challenge and the welcome. */
+  | { kind: 'accept'; proof: Uint8Array; welcome: Uint8Array }
+  /** Of a conversation of two. */
+  | { kind: 'talk'; conversationId: Uint8Array; bytes: Uint8Array }
+  /** Into a conversation that the reader was invited to. */
+  | { kind: 'welcome'; welcome: Uint8Array }
+
+/** First two bytes, which tell letters from what applications send by themselves; then the version. */
+const MAGIC = [0x6d, 0x66, 1] as const
+const KINDS = { request: 1, accept: 2, talk: 3, welcome: 4 } as const
+const NONCE_BYTES = 8
+const CHALLENGE_BYTES = 32
+const PROOF_BYTES = 32
+const ID_BYTES = 16
+export const MAX_INTRODUCTION_BYTES = 280
+const MAX_KEY_PACKAGE_BYTES = 8192
+/** Bytes of a request before its key package. */
+const REQUEST_HEAD_BYTES = NONCE_BYTES + CHALLENGE_BYTES + 2 + MAX_INTRODUCTION_BYTES
+
+export function encodeLetter(letter: Letter): Uint8Array {
+  return concatBytes(Uint8Array.of(...MAGIC, KINDS[letter.kind]), encodeBody(letter))
+}
+
+function encodeBody(letter: Letter): Uint8Array {
+  switch (letter.kind) {
+    case 'request':
+      return concatBytes(letter.nonce, requestTerms(letter))
+    case 'accept':
+      return concatBytes(letter.proof, letter.welcome)
+    case 'talk':
+      return concatBytes(letter.conversationId, letter.bytes)
+    case 'welcome':
+      return letter.welcome
+  }
+}
+
+/** What the proof of work of a request covers: everything but its nonce. */
+export function requestTerms(letter: Omit<RequestLetter, 'kind' | 'nonce'>): Uint8Array {
+  const text = new TextEncoder().encode(letter.introduction)
+  const length = new Uint8Array(2)
+  viewOf(length).setUint16(0, text.length)
+  // every request is as long as every other of its ciphersuite
+  const padding = new Uint8Array(MAX_INTRODUCTION_BYTES - text.length)
+  return concatBytes(letter.challenge, length, text, padding, letter.keyPackage)
+}
+
+/** `undefined` for whatever is no letter of this version; never throws. */
+export function decodeLetter(bytes: Uint8Array): Letter | undefined {
+  if (MAGIC.some((byte, i) => bytes[i] !== byte)) return undefined
+  const body = bytes.subarray(MAGIC.length + 1)
+  switch (bytes[MAGIC.length]) {
+    case KINDS.request:
+      return decodeRequest(body)
+    case KINDS.accept: {
+      const [proof, welcome] = splitAt(body, PROOF_BYTES)
+      return welcome && { kind: 'accept', proof, welcome }
+    }
+    case KINDS.talk: {
+      const [conversationId, rest] = splitAt(body, ID_BYTES)
+      return rest && { kind: 'talk', conversationId, bytes: rest }
+    }
+    case KINDS.welcome:
+      return body.length > 0 ? { kind: 'welcome', welcome: body.slice() } : undefined
+    default:
+      return undefined
+  }
+}
+
+function decodeRequest(body: Uint8Array): RequestLetter | undefined {
+  if (body.length <= REQUEST_HEAD_BYTES) return undefined
+  if (body.length > REQUEST_HEAD_BYTES + MAX_KEY_PACKAGE_BYTES) return undefined
+  const nonce = body.slice(0, NONCE_BYTES)
+  const challenge = body.slice(NONCE_BYTES, NONCE_BYTES + CHALLENGE_BYTES)
+  const text = body.subarray(NONCE_BYTES + CHALLENGE_BYTES + 2, REQUEST_HEAD_BYTES)
+  const length = viewOf(body).getUint16(NONCE_BYTES + CHALLENGE_BYTES)
+  if (length > MAX_INTRODUCTION_BYTES || text.subarray(length).some((byte) => byte !== 0)) {
+    return undefined
+  }
+  const introduction = decodeText(text.subarray(0, length))
+  if (introduction === undefined) return undefined
+  const keyPackage = body.slice(REQUEST_HEAD_BYTES)
+  return { kind: 'request', nonce, challenge, introduction, keyPackage }
+}
+
+/** Text of people; `undefined` for what is no UTF-8. */
+export function decodeText(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+/** Two copies; the second is there only when it is not empty. */
+function splitAt(bytes: Uint8Array, length: number): [Uint8Array, Uint8Array | undefined] {
+  const rest = bytes.length > length ? bytes.slice(length) : undefined
+  return [bytes.slice(0, length), rest]
+}

@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { startTestNetwork, type TestNetwork } from '@mainframe/localnet/testing'
+import { until, within } from './support/waiting.ts'
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+
+/** An example as a process, and what it printed. */
+class Example {
+  readonly #child: ChildProcess
+  readonly ended: Promise<unknown>
+  output = ''
+
+  constructor(args: readonly string[], env: Record<string, string> = {}) {
+    this.#child = spawn(process.execPath, args, { cwd: ROOT, env: { ...process.env, ...env } })
+    const take = (text: string) => {
+      this.output += text
+    }
+    this.#child.stdout?.setEncoding('utf8').on('data', take)
+    this.#child.stderr?.setEncoding('utf8').on('data', take)
+    this.ended = once(this.#child, 'exit').then(([code]) => code)
+    process.once('exit', () => this.#child.kill('SIGKILL'))
+  }
+
+  type(line: string): void {
+    this.#child.stdin?.write(`${line}\n`)
+  }
+
+  async prints(text: string): Promise<void> {
+    await until(`"${text}" is printed, in\n${this.output}`, () => this.output.includes(text))
+  }
+
+  /** Ctrl-C. */
+  interrupt(): void {
+    this.#child.kill('SIGINT')
+  }
+
+  /** What a power cut does. */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL')
+    await this.ended
+  }
+}
+
+describe('Private conversations on a network', () => {
+  let network: TestNetwork
+  let folder: string
+  let profile: string
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'mainframe-messenger-'))
+    network = await startTestNetwork({ relays: 6 })
+    profile = join(folder, 'network.json')
+    await writeFile(profile, JSON.stringify({ version: 1, ...network.network }))
+  })
+  after(async () => {
+    await network?.stop()
+    await rm(folder, { recursive: true })
+  })
+
+  function chat(name: string): Example {
+    const flags = ['--as', name, '--network', profile, '--data', join(folder, 'chat')]
+    return new Example(['examples/chat/main.ts', ...flags])
+  }
+
+  it('are held with a bot that accepts everybody', async () => {
+    const bot = new Example(['examples/echo-bot.ts'], {
+      MAINFRAME_NETWORK: JSON.stringify({ version: 1, ...network.network }),
+      MAINFRAME_ACCOUNT: await network.createAccount(),
+      BOT_FOLDER: join(folder, 'bot'),
+    })
+    await bot.prints('mf1')
+    const messenger = await (await network.open()).messenger()
+    const events = messenger.events()
+    const code = bot.output.trim()
+    await messenger.contacts.request(code, { introduction: 'A stranger' })
+    const heard: string[] = []
+    await within(
+      'the bot answers',
+      (async () => {
+        for await (const event of events) {
+          if (event.type === 'conversation') await event.conversation.send('hello')
+          if (event.type !== 'message' || event.message.isOwn) continue
+          heard.push(new TextDecoder().decode(event.message.body))
+          break
+        }
+      })(),
+    )
+    assert.deepEqual(heard, ['You said: hello'])
+    bot.interrupt()
+    assert.equal(await bot.ended, 0)
+  })
+
+  it('are held in terminals, by two and by three, and go on after one was killed', async () => {
+    const alice = chat('alice')
+    let bob = chat('bob')
+    const carol = chat('carol')
+    for (const person of [alice, bob, carol]) await person.prints('/help lists')
+    alice.type('/add bob Hello')
+    await bob.prints('alice asks to talk: "Hello"')
+    bob.type('/accept alice')
+    await alice.prints('bob accepts')
+    alice.type('hi bob')
+    await bob.prints('alice: hi bob')
+
+    await bob.kill()
+    alice.type('are you there?')
+    bob = chat('bob')
+    await bob.prints('alice: are you there?')
+    bob.type('yes, again')
+    await alice.prints('bob: yes, again')
+
+    carol.type('/add alice It is Carol')
+    await alice.prints('carol asks to talk')
+    alice.type('/accept carol')
+    await carol.prints('alice accepts')
+    alice.type('/group choir')
+    await alice.prints('The group "choir" is there')
+    for (const [name, person] of [
+      ['bob', bob],
+      ['carol', carol],
+    ] as const) {
+      alice.type(`/invite ${name}`)
+      await person.prints('alice invites you to "choir"')
+      person.type('/accept 1')
+      await person.prints('You write to "choir" now')
+    }
+    alice.type('la la la')
+    await bob.prints('alice: la la la')
+    await carol.prints('alice: la la la')
+    carol.type('lower, please')
+    await alice.prints('carol: lower, please')
+    await bob.prints('carol: lower, please')
+    for (const person of [alice, bob, carol]) person.type('/quit')
+    assert.deepEqual(await Promise.all([alice.ended, bob.ended, carol.ended]), [0, 0, 0])
+  })
+})
