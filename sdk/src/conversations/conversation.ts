@@ -5,6 +5,7 @@ import type { OwnKeyPackage } from '../mls/key-packages.ts'
 import { randomBytes } from '../random.ts'
 import {
   type Core,
+  count,
   createCore,
   groupOf,
   memberViews,
@@ -26,6 +27,7 @@ import { Shows } from './shows.ts'
 import { Speaker } from './speaker.ts'
 import { Stewardship } from './stewardship.ts'
 import { Talk } from './talk.ts'
+import { Whereabouts } from './whereabouts.ts'
 
 export class Conversation {
   readonly #core: Core
@@ -34,16 +36,23 @@ export class Conversation {
 
   private constructor(core: Core) {
     this.#core = core
-    const speaker = new Speaker(core)
     const recovery = new Recovery(core)
+    const whereabouts = new Whereabouts(core, () => this.#parts)
+    const speaker = new Speaker(core, whereabouts)
     this.#parts = {
+      whereabouts,
       speaker,
       recovery,
       shows: new Shows(core),
       talk: new Talk(core, speaker, recovery),
-      stewardship: new Stewardship(core, (commit) => this.#life.adopt(commit)),
+      stewardship: new Stewardship(core, async (epoch) => {
+        await this.#life.adopt(epoch)
+        whereabouts.vouchForHead()
+        speaker.remind()
+      }),
       adopt: (commit) => this.#life.adopt(commit),
       rechoose: () => this.#life.rechoose(),
+      comeBack: (state, commit) => this.#life.comeBack(state, commit),
       end: (reason) => this.#life.end(reason),
     }
     this.#life = new Lifecycle(core, this.#parts)
@@ -206,6 +215,15 @@ export class Conversation {
     return this.#core.serial.vital(async () => {
       const outcome = await receive(this.#core, this.#parts, bytes)
       this.#life.planUpdate()
+      return outcome
+    })
+  }
+
+  /** Takes in what a member said one to one. When it resolves, what follows from it is durable. */
+  receiveAside(from: Uint8Array, bytes: Uint8Array): Promise<string> {
+    return this.#core.serial.vital(async () => {
+      const outcome = await this.#parts.whereabouts.received(from, bytes)
+      count(this.#core, outcome)
       return outcome
     })
   }

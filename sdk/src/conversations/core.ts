@@ -1,7 +1,7 @@
 /** What the parts of one conversation share. */
 import { digest, MainframeError, utf8 } from '@mainframe/protocol'
 import { groupData, members } from '../mls/group.ts'
-import type { Epoch } from './epoch.ts'
+import type { Epoch, Published } from './epoch.ts'
 import { Epochs } from './epochs.ts'
 import { decodeGroupData } from './group-data.ts'
 import { History } from './history.ts'
@@ -177,13 +177,14 @@ export async function publish(
   core: Core,
   payload: Payload,
 ): Promise<{ accepted: Promise<boolean> }> {
+  const { publicKey: sealFor } = headOf(core).inboxKey
   const bytes = await core.epochs.encrypt(encodePayload(payload))
-  return { accepted: publishBytes(core, bytes) }
+  return { accepted: publishBytes(core, { bytes, sealFor }) }
 }
 
 /** Publishes an MLS message as it is. */
-export function publishBytes(core: Core, bytes: Uint8Array): Promise<boolean> {
-  return core.ports.publish(encodeWire(bytes)).then(
+export function publishBytes(core: Core, { bytes, sealFor }: Published): Promise<boolean> {
+  return core.ports.publish(encodeWire(bytes), sealFor).then(
     () => true,
     (error: unknown) => {
       tell(core.ports, { type: 'trouble', error })

@@ -6,6 +6,7 @@ import type { OwnKeyPackage } from '../mls/key-packages.ts'
 import type { MlsState } from '../mls/state.ts'
 import type { Mls } from '../mls/suites.ts'
 import { type Core, groupOf } from './core.ts'
+import type { Published } from './epoch.ts'
 import {
   decodeGroupData,
   decodeWelcome,
@@ -18,7 +19,7 @@ import { nameOf } from './reader.ts'
 /** A conversation as a new member finds it. */
 export interface Entered {
   state: MlsState
-  data: WelcomeData & { commit: Uint8Array }
+  data: WelcomeData & { commit: Published }
 }
 
 /** What a welcome leads into; `undefined` when it is not valid, or not for this key package. */

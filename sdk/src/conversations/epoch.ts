@@ -23,6 +23,12 @@ export interface Epoch extends Branch {
   readonly floor: number
 }
 
+/** An MLS message, and the public inbox key of the epoch whose members can read it. */
+export interface Published {
+  bytes: Uint8Array
+  sealFor: Uint8Array
+}
+
 /** Where a new epoch comes from. */
 export interface EpochFacts {
   parent: string | undefined
@@ -65,9 +71,12 @@ export async function writeRatchets(shelf: Shelf, node: Epoch): Promise<void> {
 }
 
 /** A new epoch with the commit that began it; the record by which it is found comes last. */
-export async function writeEpoch(shelf: Shelf, node: Epoch, commit?: Uint8Array): Promise<void> {
+export async function writeEpoch(shelf: Shelf, node: Epoch, commit?: Published): Promise<void> {
   await shelf.set(SHELF_KEYS.tree(node.id), encodeTree(node.state))
-  if (commit) await shelf.set(SHELF_KEYS.commit(node.epoch, node.id), commit)
+  if (commit) {
+    const record = joinParts(commit.sealFor, commit.bytes)
+    await shelf.set(SHELF_KEYS.commit(node.epoch, node.id), record)
+  }
   await writeRatchets(shelf, node)
 }
 
@@ -110,6 +119,13 @@ function splitKeys(bytes: Uint8Array): Uint8Array[] {
   return Array.from({ length: bytes.length / KEY_BYTES }, (_, i) =>
     bytes.slice(i * KEY_BYTES, (i + 1) * KEY_BYTES),
   )
+}
+
+/** A commit in the store. */
+export async function readCommit(shelf: Shelf, key: string): Promise<Published | undefined> {
+  const record = await shelf.get(key)
+  const [sealFor, bytes] = (record && splitParts(record, 2)) ?? []
+  return sealFor && bytes && { sealFor, bytes }
 }
 
 /** Id of the epoch that a key of a commit in the store belongs to. */

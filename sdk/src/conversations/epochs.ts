@@ -10,6 +10,8 @@ import {
   epochOfCommit,
   eraseEpoch,
   makeEpoch,
+  type Published,
+  readCommit,
   readEpochs,
   writeEpoch,
   writeRatchets,
@@ -60,15 +62,15 @@ export class Epochs {
     return [...(this.#head ? [this.#head] : []), ...others].map(({ inboxKey }) => inboxKey)
   }
 
-  /** An epoch that follows from no other one: that of a new group, or of a welcome and its commit. */
+  /** An epoch that follows from none that is known: of a new group, of a welcome, of coming back. */
   begin(
     state: MlsState,
     { self, floor, nowMs }: { self: Uint8Array; floor: number; nowMs: number },
-    commitBytes?: Uint8Array,
+    commit?: Published,
   ): Promise<Epoch> {
-    const commitDigest = commitBytes ? nameOf(digest(commitBytes)) : ''
+    const commitDigest = commit ? nameOf(digest(commit.bytes)) : ''
     const facts = { parent: undefined, commitDigest, added: [self], floor, nowMs }
-    return this.add(state, facts, commitBytes)
+    return this.add(state, facts, commit)
   }
 
   /** Seals for the newest epoch. Durable when it resolves. */
@@ -90,13 +92,14 @@ export class Epochs {
     changes: Changes,
     facts: { added: readonly Uint8Array[]; floor: number; nowMs: number },
     keep: (committed: Committed) => Promise<void>,
-  ): Promise<{ epoch: Epoch; bytes: Uint8Array }> {
+  ): Promise<{ epoch: Epoch; published: Published }> {
     const head = this.mustHead()
     const committed = await commit(this.#mls, head.state, changes)
     await keep(committed)
     const { state, commit: bytes } = committed
     const all = { ...facts, parent: head.id, commitDigest: nameOf(digest(bytes)) }
-    return { epoch: await this.add(state, all, bytes), bytes }
+    const published = { bytes, sealFor: head.inboxKey.publicKey }
+    return { epoch: await this.add(state, all, published), published }
   }
 
   /** The epoch that a commit of that hash began. */
@@ -113,9 +116,9 @@ export class Epochs {
   }
 
   /** Writes down an epoch that follows from a commit. */
-  async add(state: MlsState, facts: EpochFacts, commitBytes?: Uint8Array): Promise<Epoch> {
+  async add(state: MlsState, facts: EpochFacts, commit?: Published): Promise<Epoch> {
     const node = await makeEpoch(this.#mls, state, facts)
-    await writeEpoch(this.#shelf, node, commitBytes)
+    await writeEpoch(this.#shelf, node, commit)
     this.#nodes.set(node.id, node)
     return node
   }
@@ -189,16 +192,16 @@ export class Epochs {
   }
 
   /** Commits of the branch that counts that lead beyond an epoch, in order, at most so many. */
-  async commitsAfter(epoch: number, most: number): Promise<{ id: string; bytes: Uint8Array }[]> {
+  async commitsAfter(epoch: number, most: number): Promise<(Published & { id: string })[]> {
     const rivals = new Set(this.#nodes.keys())
     for (const { id } of this.chain) rivals.delete(id)
     const keys = (await this.#shelf.list(SHELF_KEYS.commits)).sort()
     const limit = SHELF_KEYS.commit(epoch + 1, '')
-    const out: { id: string; bytes: Uint8Array }[] = []
+    const out: (Published & { id: string })[] = []
     for (const key of keys.filter((name) => name >= limit)) {
       const id = epochOfCommit(key)
-      const bytes = rivals.has(id) ? undefined : await this.#shelf.get(key)
-      if (bytes && out.length < most) out.push({ id, bytes })
+      const commit = rivals.has(id) ? undefined : await readCommit(this.#shelf, key)
+      if (commit && out.length < most) out.push({ id, ...commit })
     }
     return out
   }

@@ -1,6 +1,7 @@
 /** What a conversation keeps in its group context, in welcomes, and beside commits. */
 import { concatBytes, equalBytes } from '@mainframe/protocol'
 import { MAX_MEMBERS } from '../mls/trees.ts'
+import type { Published } from './epoch.ts'
 import { MAX_FORMER } from './limits.ts'
 import { compareBytes } from './order.ts'
 import { readerOf, u16, u32, u48 } from './reader.ts'
@@ -40,18 +41,20 @@ export function decodeGroupData(bytes: Uint8Array): GroupData | undefined {
  * but may be the only ones left to show it to others when rivals are compared.
  */
 export interface CarriedWelcome {
-  commit: Uint8Array
+  commit: Published
   welcome: Uint8Array
 }
 
 export function encodeWelcome({ commit, welcome }: CarriedWelcome): Uint8Array {
-  return concatBytes(Uint8Array.of(VERSION), u32(commit.length), commit, welcome)
+  const { sealFor, bytes } = commit
+  return concatBytes(Uint8Array.of(VERSION), sealFor, u32(bytes.length), bytes, welcome)
 }
 
 export function decodeWelcome(bytes: Uint8Array): CarriedWelcome | undefined {
   const reader = readerOf(bytes)
   const version = reader.u8()
-  const commit = reader.bytes(reader.u32())
+  const sealFor = reader.bytes(KEY_BYTES)
+  const commit = { sealFor, bytes: reader.bytes(reader.u32()) }
   const welcome = reader.rest()
   return reader.finish(version === VERSION ? { commit, welcome } : undefined)
 }

@@ -3,8 +3,17 @@ import { members } from '../mls/group.ts'
 import { peek } from '../mls/process.ts'
 import type { MlsState } from '../mls/state.ts'
 import { exponential } from '../random.ts'
-import { type Core, groupOf, headOf, memberViews, othersOf, tell, writeMeta } from './core.ts'
-import type { Epoch } from './epoch.ts'
+import {
+  type Core,
+  groupOf,
+  headOf,
+  memberViews,
+  othersOf,
+  publishBytes,
+  tell,
+  writeMeta,
+} from './core.ts'
+import type { Epoch, Published } from './epoch.ts'
 import type { WelcomeData } from './group-data.ts'
 import { History } from './history.ts'
 import { MAX_ADDED, UPDATE_MESSAGES, UPDATE_MS } from './limits.ts'
@@ -27,7 +36,7 @@ export class Lifecycle {
   /** An epoch to begin with, of a new conversation or by a welcome. */
   async begin(
     state: MlsState,
-    { floor, former, commit }: WelcomeData & { commit?: Uint8Array },
+    { floor, former, commit }: WelcomeData & { commit?: Published },
   ): Promise<void> {
     const { epochs, people, ports, history, meta } = this.#core
     await people.remember(former)
@@ -63,6 +72,7 @@ export class Lifecycle {
     await this.#parts.talk.resume()
     await this.#tellWelcomes()
     this.#parts.recovery.update()
+    this.#parts.whereabouts.vouchForHead()
     this.#parts.speaker.owe()
     // A commit that was made and not published before a crash is known to nobody.
     this.#parts.shows.want(Math.max(0, headOf(core).epoch - 1))
@@ -79,6 +89,16 @@ export class Lifecycle {
     this.#parts.shows.saw(epoch.id)
     await this.rechoose()
     await this.#openParked()
+  }
+
+  /** Into the branch that others are in, from one that nobody reads any more. */
+  async comeBack(state: MlsState, commit: Published): Promise<void> {
+    const { floor } = this.#core.meta
+    // What it knew before stays: its history begins where it began.
+    await this.begin(state, { floor, former: [], commit })
+    this.#parts.whereabouts.vouchForHead()
+    void publishBytes(this.#core, commit)
+    this.#parts.speaker.owe()
   }
 
   /** Since when members read is a matter of the branch that counts; our own beginning too. */

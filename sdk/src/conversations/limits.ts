@@ -48,6 +48,8 @@ export const REQUEST_LIFE_MS = 24 * 3_600_000
 /** What cannot be opened yet: pieces, and bytes of them. */
 export const MAX_PARKED = 64
 export const MAX_PARKED_BYTES = 4 * 1_048_576
+/** Questions to silent members that an answer may come to. */
+export const MAX_QUESTIONS = 64
 /** Digests of what was received lately. */
 export const MAX_SEEN = 4096
 

@@ -103,7 +103,8 @@ export class Opener {
       floor: decodeFloor(authenticatedData) ?? 0,
       nowMs,
     }
-    return { kind: 'commit', epoch: await this.#epochs.add(processed.state, facts, bytes) }
+    const commit = { bytes, sealFor: node.inboxKey.publicKey }
+    return { kind: 'commit', epoch: await this.#epochs.add(processed.state, facts, commit) }
   }
 
   /** Whether bytes are a commit that is known: such come again for a reason. */

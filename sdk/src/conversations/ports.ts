@@ -16,9 +16,10 @@ export interface ConversationPorts {
   times: ConversationTimes
   /**
    * Takes bytes for everybody in the conversation; resolves when the network has accepted them. They
-   * may be lost, doubled, late and out of order afterwards.
+   * may be lost, doubled, late and out of order afterwards. In a group's inbox they are sealed for
+   * `sealFor`, the public inbox key of an epoch: members who lack that epoch cannot recognise them.
    */
-  publish: (bytes: Uint8Array) => Promise<void>
+  publish: (bytes: Uint8Array, sealFor: Uint8Array) => Promise<void>
   /** Called in order; what it throws is ignored. */
   emit: (event: ConversationEvent) => void
 }
@@ -72,6 +73,8 @@ export type ConversationEvent =
   | { type: 'inbox-keys'; keys: InboxKey[] }
   /** To be carried to each of these, one to one; then call `welcomeCarried(id)`. */
   | { type: 'welcome'; id: string; to: Uint8Array[]; bytes: Uint8Array }
+  /** To be carried to this member, one to one: its `receiveAside` takes it. May be lost. */
+  | { type: 'aside'; to: Uint8Array; bytes: Uint8Array }
   | { type: 'whisper'; sender: Uint8Array; kind: number; body: Uint8Array }
   /** Nothing can be sent or received any more; the history stays. */
   | { type: 'ended'; reason: 'removed' | 'left' }

@@ -1,9 +1,10 @@
 /** What comes in: opened, checked, made durable, and handed to whom it concerns. */
 
+import type { MlsState } from '../mls/state.ts'
 import { sharedEpoch } from './branches.ts'
 import { type Core, count, groupOf, isSeen, remember, tell } from './core.ts'
 import { keepsUp } from './deliveries.ts'
-import type { Epoch } from './epoch.ts'
+import type { Epoch, Published } from './epoch.ts'
 import { MAX_HEADS } from './limits.ts'
 import type { Opened } from './opener.ts'
 import { decodePayload, type Payload } from './payloads.ts'
@@ -13,6 +14,7 @@ import type { Shows } from './shows.ts'
 import type { Speaker } from './speaker.ts'
 import type { Stewardship } from './stewardship.ts'
 import type { Talk } from './talk.ts'
+import type { Whereabouts } from './whereabouts.ts'
 import { decodeWire } from './wire.ts'
 
 /** The parts of a conversation that something can concern. */
@@ -22,10 +24,13 @@ export interface Parts {
   shows: Shows
   talk: Talk
   stewardship: Stewardship
+  whereabouts: Whereabouts
   /** A new epoch is known. */
   adopt: (epoch: Epoch) => Promise<void>
   /** Witnesses have changed: another branch may count now. */
   rechoose: () => Promise<void>
+  /** By an external commit, into a branch that is further. */
+  comeBack: (state: MlsState, commit: Published) => Promise<void>
   end: (reason: 'removed' | 'left') => Promise<void>
 }
 
@@ -118,6 +123,7 @@ async function receivePayload(
   const payload = decodePayload(text)
   if (!payload) return 'payload-malformed'
   const name = nameOf(sender.inboxKey)
+  parts.whereabouts.heard(name, epoch)
   const isMember = groupOf(core).members.some(({ inboxKey }) => nameOf(inboxKey) === name)
   switch (payload.kind) {
     case 'message':

@@ -44,7 +44,7 @@ export class Shows {
     if (after === undefined || !epochs.head) return
     const nowMs = ports.clock.now()
     let postponedMs = 0
-    for (const { id, bytes } of await epochs.commitsAfter(after, MOST_SHOWN)) {
+    for (const { id, ...commit } of await epochs.commitsAfter(after, MOST_SHOWN)) {
       const { atMs = 0, times = 0 } = this.#seen.get(id) ?? {}
       const restMs = Math.min(ports.times.showMs * 2 ** times, ports.times.lastRetryMs)
       // somebody else was quicker
@@ -54,7 +54,7 @@ export class Shows {
         continue
       }
       this.#seen.set(id, { atMs: nowMs, times: times + 1 })
-      void publishBytes(this.#core, bytes)
+      void publishBytes(this.#core, commit)
     }
     if (postponedMs > 0 && !this.#stop) {
       this.#after = after

@@ -5,6 +5,7 @@ import { othersOf, publish } from './core.ts'
 import { keepsUp, reached } from './deliveries.ts'
 import { MAX_HEADS } from './limits.ts'
 import type { Statement } from './payloads.ts'
+import type { Whereabouts } from './whereabouts.ts'
 
 /** How long others are reminded of own messages, as long as relays hold them. */
 const REMIND_MS = 14 * 24 * 3_600_000
@@ -13,13 +14,15 @@ const MOST_REMINDERS = 8
 
 export class Speaker {
   readonly #core: Core
+  readonly #whereabouts: Whereabouts
   #stopOwed: (() => void) | undefined
   #stopRetry: (() => void) | undefined
   readonly #answered = new Map<string, string>()
   #round = 0
 
-  constructor(core: Core) {
+  constructor(core: Core, whereabouts: Whereabouts) {
     this.#core = core
+    this.#whereabouts = whereabouts
   }
 
   /** Something is to be said, soon. */
@@ -81,6 +84,7 @@ export class Speaker {
       this.#stopRetry = undefined
       if (this.#isDone()) return
       this.#round++
+      this.#whereabouts.remind()
       await this.say(true)
     })
   }
@@ -103,7 +107,7 @@ export class Speaker {
       const heads = history.heads(MAX_HEADS).filter(({ lamport }) => lamport > floor)
       return heads.length === 0 || (statement && keepsUp(history, statement, heads))
     })
-    return all ? 'none' : 'of others'
+    return all && !this.#whereabouts.isConcern ? 'none' : 'of others'
   }
 
   /** Which of our messages a member has by what it said; true when that is news. */

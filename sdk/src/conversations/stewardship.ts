@@ -183,10 +183,10 @@ export class Stewardship {
     }
     try {
       const facts = { added, floor, nowMs: ports.clock.now() }
-      const { epoch, bytes } = await epochs.commit(changes, facts, async (committed) => {
+      const { epoch, published } = await epochs.commit(changes, facts, async (committed) => {
         if (committed.welcome) await this.#keepWelcome(committed, added)
       })
-      void publishBytes(this.#core, bytes)
+      void publishBytes(this.#core, published)
       await this.#adopt(epoch)
       return true
     } catch (error) {
@@ -200,7 +200,8 @@ export class Stewardship {
     added: readonly Uint8Array[],
   ): Promise<void> {
     const id = nameOf(randomBytes(16))
-    const bytes = encodeWelcome({ commit, welcome })
+    const { publicKey } = headOf(this.#core).inboxKey
+    const bytes = encodeWelcome({ commit: { bytes: commit, sealFor: publicKey }, welcome })
     await this.#core.shelf.set(SHELF_KEYS.welcome(id), joinParts(bytes, ...added))
   }
 

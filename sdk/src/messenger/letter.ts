@@ -20,12 +20,14 @@ export type Letter =
   | { kind: 'accept'; proof: Uint8Array; welcome: Uint8Array }
   /** Of a conversation of two. */
   | { kind: 'talk'; conversationId: Uint8Array; bytes: Uint8Array }
+  /** Between members of a conversation who do not read each other there. */
+  | { kind: 'aside'; conversationId: Uint8Array; bytes: Uint8Array }
   /** Into a conversation that the reader was invited to. */
   | { kind: 'welcome'; welcome: Uint8Array }
 
 /** First two bytes, which tell letters from what applications send by themselves; then the version. */
 const MAGIC = [0x6d, 0x66, 1] as const
-const KINDS = { request: 1, accept: 2, talk: 3, welcome: 4 } as const
+const KINDS = { request: 1, accept: 2, talk: 3, welcome: 4, aside: 5 } as const
 const NONCE_BYTES = 8
 const CHALLENGE_BYTES = 32
 const PROOF_BYTES = 32
@@ -46,6 +48,7 @@ function encodeBody(letter: Letter): Uint8Array {
     case 'accept':
       return concatBytes(letter.proof, letter.welcome)
     case 'talk':
+    case 'aside':
       return concatBytes(letter.conversationId, letter.bytes)
     case 'welcome':
       return letter.welcome
@@ -73,9 +76,11 @@ export function decodeLetter(bytes: Uint8Array): Letter | undefined {
       const [proof, welcome] = splitAt(body, PROOF_BYTES)
       return welcome && { kind: 'accept', proof, welcome }
     }
-    case KINDS.talk: {
+    case KINDS.talk:
+    case KINDS.aside: {
+      const kind = bytes[MAGIC.length] === KINDS.talk ? 'talk' : 'aside'
       const [conversationId, rest] = splitAt(body, ID_BYTES)
-      return rest && { kind: 'talk', conversationId, bytes: rest }
+      return rest && { kind, conversationId, bytes: rest }
     }
     case KINDS.welcome:
       return body.length > 0 ? { kind: 'welcome', welcome: body.slice() } : undefined

@@ -183,6 +183,12 @@ export class Messenger {
         await conversation.engine.receive(letter.bytes)
         return 'taken'
       }
+      case 'aside': {
+        const conversation = this.#conversations.get(toHex(letter.conversationId).slice(2))
+        if (!conversation) return 'unexpected'
+        await conversation.engine.receiveAside(from, letter.bytes)
+        return 'taken'
+      }
     }
   }
 

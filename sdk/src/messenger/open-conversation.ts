@@ -55,7 +55,7 @@ export class OpenConversation {
       clock,
       random,
       times,
-      publish: (bytes) => this.#publish(bytes),
+      publish: (bytes, sealFor) => this.#publish(bytes, sealFor),
       emit: (event) => this.#onEvent(event),
     }
   }
@@ -155,7 +155,7 @@ export class OpenConversation {
     return this.engine.close()
   }
 
-  async #publish(bytes: Uint8Array): Promise<void> {
+  async #publish(bytes: Uint8Array, sealFor: Uint8Array): Promise<void> {
     const engine = await this.#attached.promise
     const { carrier } = this.#parts
     if (this.record.kind === 'pair') {
@@ -166,10 +166,9 @@ export class OpenConversation {
       await accepted
       return
     }
-    const [key] = engine.inboxKeys()
     const { address } = engine
-    if (!key || !address || engine.members().length < 2) return
-    const { accepted } = await carrier.publish({ address, publicKey: key.publicKey }, bytes)
+    if (!address || engine.members().length < 2) return
+    const { accepted } = await carrier.publish({ address, publicKey: sealFor }, bytes)
     await accepted
   }
 
@@ -184,11 +183,27 @@ export class OpenConversation {
         if (event.keys.length > 0) carrier.rekey(this.id, newestOf(event.keys))
         else void this.#leaveInbox()
         break
+      case 'aside':
+        void this.#sayAside(event)
+        break
       case 'trouble':
         this.#callbacks.onTrouble(event.error)
         break
       default:
         void this.#attached.promise.then(() => this.#callbacks.onEvent(this, event))
+    }
+  }
+
+  /** May be lost: who asks asks again. */
+  async #sayAside({ to, bytes }: Extract<ConversationEvent, { type: 'aside' }>): Promise<void> {
+    const { id } = await this.#attached.promise
+    const letter = encodeLetter({ kind: 'aside', conversationId: id, bytes })
+    try {
+      const { accepted, delivered } = await this.#parts.carrier.send(to, letter)
+      delivered.catch(() => {})
+      await accepted
+    } catch (error) {
+      this.#callbacks.onTrouble(error)
     }
   }
 
@@ -206,7 +221,7 @@ export type WelcomeEvent = Extract<ConversationEvent, { type: 'welcome' }>
 /** What applications hear of a conversation. */
 export type PublicEvent = Exclude<
   ConversationEvent,
-  { type: 'welcome' } | { type: 'inbox-keys' } | { type: 'trouble' }
+  { type: 'welcome' } | { type: 'aside' } | { type: 'inbox-keys' } | { type: 'trouble' }
 >
 
 /** Called in order. */

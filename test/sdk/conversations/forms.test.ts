@@ -148,7 +148,8 @@ describe('group data, welcomes and floors', () => {
     const data = encodeWelcomeData({ floor: 9, former })
     assert.deepEqual(decodeWelcomeData(data), { floor: 9, former })
     assert.equal(decodeWelcomeData(data.subarray(0, -1)), undefined)
-    const carried = { commit: utf8('commit'), welcome: utf8('welcome') }
+    const commit = { sealFor: new Uint8Array(32).fill(7), bytes: utf8('commit') }
+    const carried = { commit, welcome: utf8('welcome') }
     assert.deepEqual(decodeWelcome(encodeWelcome(carried)), carried)
     assert.equal(decodeWelcome(new Uint8Array(3)), undefined)
   })

@@ -1,6 +1,6 @@
 /** Conversations with a network between them that loses, doubles, delays and parts as a seed wants. */
 import assert from 'node:assert/strict'
-import { createKeyPair } from '@mainframe/protocol'
+import { createKeyPair, equalBytes } from '@mainframe/protocol'
 import { Conversation } from '../../../sdk/src/conversations/conversation.ts'
 import { CONVERSATION_TIMES } from '../../../sdk/src/conversations/limits.ts'
 import type {
@@ -23,6 +23,15 @@ export interface NetworkFaults {
   /** Longest delay of a copy, in milliseconds. */
   delayMs: number
 }
+
+interface Packet {
+  bytes: Uint8Array
+  sealFor: Uint8Array
+}
+
+/** What the inbox of a group has: keys that it tries, and unopened packets that it keeps. */
+const MOST_KEYS = 6
+const MOST_UNOPENED = 256
 
 /** A client with one conversation. */
 export class Peer {
@@ -66,12 +75,14 @@ export class Peer {
         delete: (key) => write(() => store.delete(key)),
       },
       times: CONVERSATION_TIMES.local,
-      publish: async (bytes) => {
+      publish: async (bytes, sealFor) => {
         if (this.writesLeft <= 0) throw new Error('killed')
-        this.#network.publish(this, bytes)
+        this.#network.publish(this, bytes, sealFor)
       },
       emit: (event) => {
         this.events.push(event)
+        if (event.type === 'inbox-keys') this.#network.tryAgain(this)
+        if (event.type === 'aside') this.#network.carryAside(this, event)
         if (event.type === 'welcome') this.#network.carry(this, event)
       },
     }
@@ -93,6 +104,7 @@ export class Peer {
     const { id } = this.active
     this.writesLeft = 0
     await this.active.close()
+    if (!this.isDown) this.#network.forget(this)
     this.writesLeft = Number.POSITIVE_INFINITY
     this.isDown = false
     this.conversation = await Conversation.open(this.ports(), id)
@@ -105,6 +117,8 @@ export class ConversationNetwork {
   readonly clock: FakeClock
   readonly random: Random
   readonly peers: Peer[] = []
+  /** Whether packets are sealed for an epoch's inbox key, as in groups, or reach any member. */
+  isSealed = true
   faults: NetworkFaults = { loss: 0, doubling: 0, delayMs: 0 }
   /** Whether a copy gets lost, besides by chance. */
   isLost: (from: Peer, to: Peer, bytes: Uint8Array) => boolean = () => false
@@ -113,6 +127,8 @@ export class ConversationNetwork {
   /** What a peer has not acknowledged. */
   readonly #working = new Set<Promise<unknown>>()
   readonly #held = new Map<Peer, Set<Uint8Array>>()
+  /** Packets that a peer had no key for. */
+  readonly #unopened = new Map<Peer, Packet[]>()
 
   constructor(mls: Mls, random: Random) {
     this.mls = mls
@@ -158,20 +174,58 @@ export class ConversationNetwork {
     this.#working.add(done)
   }
 
-  publish(from: Peer, bytes: Uint8Array): void {
+  publish(from: Peer, bytes: Uint8Array, sealFor: Uint8Array): void {
     this.wire.push({ from, bytes })
+    const packet = { bytes, sealFor }
     for (const to of this.peers) {
       const copies = this.random() < this.faults.doubling ? 2 : 1
-      for (let i = 0; i < copies; i++) this.#send(from, to, bytes)
+      for (let i = 0; i < copies; i++) this.#send(from, to, packet)
     }
   }
 
-  #send(from: Peer, to: Peer, bytes: Uint8Array): void {
-    if (from !== to && (from.side !== to.side || this.isLost(from, to, bytes))) return
+  #send(from: Peer, to: Peer, packet: Packet): void {
+    if (from !== to && (from.side !== to.side || this.isLost(from, to, packet.bytes))) return
     if (from !== to && this.random() < this.faults.loss) return
     this.clock.after(1 + Math.floor(this.random() * this.faults.delayMs), () =>
-      this.#deliver(to, bytes),
+      this.#arrive(to, packet),
     )
+  }
+
+  /** Opens a packet with the keys that there are, as the inbox of a group does. */
+  #arrive(to: Peer, packet: Packet): void {
+    if (!to.conversation) return
+    if (this.#canOpen(to, packet)) {
+      this.#deliver(to, packet.bytes)
+      return
+    }
+    const unopened = [...(this.#unopened.get(to) ?? []), packet]
+    this.#unopened.set(to, unopened.slice(-MOST_UNOPENED))
+  }
+
+  #canOpen(to: Peer, { sealFor }: Packet): boolean {
+    if (!this.isSealed) return true
+    const keys = to.conversation?.inboxKeys().slice(0, MOST_KEYS) ?? []
+    return keys.some(({ publicKey }) => equalBytes(publicKey, sealFor))
+  }
+
+  /** There are new keys. */
+  tryAgain(to: Peer): void {
+    const unopened = this.#unopened.get(to) ?? []
+    this.#unopened.set(
+      to,
+      unopened.filter((packet) => !this.#canOpen(to, packet)),
+    )
+    for (const packet of unopened) if (this.#canOpen(to, packet)) this.#deliver(to, packet.bytes)
+  }
+
+  /** One to one, with the same faults; nothing is sealed for an epoch there. */
+  carryAside(from: Peer, { to, bytes }: Extract<ConversationEvent, { type: 'aside' }>): void {
+    const peer = this.peers.find(({ identity }) => equalBytes(identity.inboxKey, to))
+    if (!peer || from.side !== peer.side || this.random() < this.faults.loss) return
+    this.clock.after(1 + Math.floor(this.random() * this.faults.delayMs), () => {
+      if (peer.isDown || !peer.conversation) return
+      this.#track(peer.conversation.receiveAside(from.identity.inboxKey, bytes))
+    })
   }
 
   /** Hands something over until it is acknowledged, as the layer below does. */
@@ -184,6 +238,11 @@ export class ConversationNetwork {
       () => held?.delete(bytes),
       () => {},
     )
+  }
+
+  /** A client that dies forgets what it could not open; the relays have been told that it came. */
+  forget(to: Peer): void {
+    this.#unopened.delete(to)
   }
 
   redeliver(to: Peer): void {

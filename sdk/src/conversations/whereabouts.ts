@@ -1,0 +1,161 @@
+/**
+ * Who was heard in which epoch. Members who were not heard in the newest one are shown the commits that
+ * lead to it; who stays silent is asked one to one, and whoever is behind comes back by external commit.
+ */
+import { equalBytes } from '@mainframe/protocol'
+import { groupInfo, rejoin } from '../mls/group.ts'
+import { createKeyPackage } from '../mls/key-packages.ts'
+import { randomBytes } from '../random.ts'
+import { type Aside, decodeAside, encodeAside, isFurther, type Standing } from './asides.ts'
+import { type Core, groupOf, headOf, othersOf, tell } from './core.ts'
+import { isOurs } from './enter.ts'
+import type { Epoch } from './epoch.ts'
+import { encodeFloor, isAdmin } from './group-data.ts'
+import { MAX_QUESTIONS } from './limits.ts'
+import { bytesOf } from './message.ts'
+import { nameOf } from './reader.ts'
+import type { Parts } from './receiver.ts'
+
+/** How many first waits of a reminder somebody may be silent before it is asked. */
+const SILENT_WAITS = 7
+
+export class Whereabouts {
+  readonly #core: Core
+  readonly #parts: () => Parts
+  /** Epoch in which a member was heard last. */
+  readonly #heard = new Map<string, Standing>()
+  /** By the challenge in hex: who was asked. */
+  readonly #questions = new Map<string, string>()
+  readonly #askedAtMs = new Map<string, number>()
+  readonly #answeredAtMs = new Map<string, number>()
+  readonly #sinceMs: number
+  /** The epoch that this client sees to that everybody knows. */
+  #own: string | undefined
+
+  constructor(core: Core, parts: () => Parts) {
+    this.#core = core
+    this.#parts = parts
+    this.#sinceMs = core.ports.clock.now()
+  }
+
+  /** A member spoke in an epoch. */
+  heard(name: string, { epoch, id }: Epoch): void {
+    this.#heard.set(name, { epoch, epochId: id })
+  }
+
+  /** The newest epoch is this client's own doing, or it has just begun: nobody else may see to it. */
+  vouchForHead(): void {
+    this.#own = headOf(this.#core).id
+  }
+
+  /** Whether somebody may not know the newest epoch, and it is up to this client. */
+  get isConcern(): boolean {
+    return this.#own === headOf(this.#core).id && this.#silent().length > 0
+  }
+
+  /** It is time to remind others of something. */
+  remind(): void {
+    const silent = this.#silent()
+    if (silent.length === 0) return
+    const head = headOf(this.#core)
+    const known = silent.map((name) => this.#heard.get(name)?.epoch ?? head.epoch - 1)
+    this.#parts().shows.want(Math.max(0, Math.min(...known, head.epoch - 1)))
+    this.#askOne(silent)
+  }
+
+  /** Something that a member said one to one. The outcome has a name. */
+  async received(from: Uint8Array, bytes: Uint8Array): Promise<string> {
+    if (!this.#core.epochs.head) return 'ended'
+    const aside = decodeAside(bytes)
+    if (!aside) return 'aside-malformed'
+    return aside.kind === 'question' ? this.#onQuestion(from, aside) : this.#onAnswer(from, aside)
+  }
+
+  /** Names of the others who were not heard in the newest epoch. */
+  #silent(): string[] {
+    const { id } = headOf(this.#core)
+    return othersOf(this.#core).filter((name) => this.#heard.get(name)?.epochId !== id)
+  }
+
+  #askOne(silent: readonly string[]): void {
+    const { clock, times, random } = this.#core.ports
+    const nowMs = clock.now()
+    const sinceMs = Math.max(this.#sinceMs, headOf(this.#core).createdAtMs)
+    if (nowMs - sinceMs < SILENT_WAITS * times.retryMs) return
+    const due = silent.filter(
+      (name) => nowMs - (this.#askedAtMs.get(name) ?? 0) >= times.lastRetryMs,
+    )
+    const name = due[Math.floor(random() * due.length)]
+    if (name !== undefined) this.#ask(name)
+  }
+
+  #ask(name: string): void {
+    this.#askedAtMs.set(name, this.#core.ports.clock.now())
+    const challenge = randomBytes(32)
+    this.#questions.set(nameOf(challenge), name)
+    const [oldest] = this.#questions.keys()
+    if (this.#questions.size > MAX_QUESTIONS && oldest) this.#questions.delete(oldest)
+    this.#say(name, { kind: 'question', challenge, ...this.#standing() })
+  }
+
+  async #onQuestion(from: Uint8Array, question: Aside): Promise<string> {
+    const { ports, epochs } = this.#core
+    const name = nameOf(from)
+    const own = this.#standing()
+    if (own.epochId === question.epochId) return 'aside-idle'
+    if (isFurther(question, own)) {
+      if (othersOf(this.#core).includes(name)) this.#ask(name)
+      return 'aside-ahead'
+    }
+    if (epochs.get(question.epochId)) {
+      this.#parts().shows.want(question.epoch)
+      return 'aside-shown'
+    }
+    const nowMs = ports.clock.now()
+    if (nowMs - (this.#answeredAtMs.get(name) ?? 0) < ports.times.retryMs) return 'aside-flood'
+    this.#answeredAtMs.set(name, nowMs)
+    const { state, inboxKey } = headOf(this.#core)
+    const isMember = othersOf(this.#core).includes(name)
+    this.#say(name, {
+      ...own,
+      kind: 'answer',
+      challenge: question.challenge,
+      sealFor: inboxKey.publicKey,
+      groupInfo: isMember ? await groupInfo(ports.mls, state) : new Uint8Array(),
+    })
+    return 'aside-answered'
+  }
+
+  async #onAnswer(from: Uint8Array, answer: Extract<Aside, { kind: 'answer' }>): Promise<string> {
+    const challenge = nameOf(answer.challenge)
+    if (this.#questions.get(challenge) !== nameOf(from)) return 'aside-unasked'
+    this.#questions.delete(challenge)
+    if (!isFurther(answer, this.#standing())) return 'aside-idle'
+    if (answer.groupInfo.length > 0) return this.#comeBack(answer)
+    // Admins may remove anybody, so one's word is enough.
+    if (!isAdmin(groupOf(this.#core).data, from)) return 'aside-idle'
+    await this.#parts().end(this.#core.meta.isLeaving ? 'left' : 'removed')
+    return 'removed'
+  }
+
+  async #comeBack({ groupInfo, sealFor }: Extract<Aside, { kind: 'answer' }>): Promise<string> {
+    const { ports, history, id } = this.#core
+    const own = await createKeyPackage(ports.mls, ports.identity)
+    const authenticatedData = encodeFloor(history.clock)
+    const back = await rejoin(ports.mls, { groupInfo, own, authenticatedData })
+    if (!back || !equalBytes(back.state.groupId, id) || !isOurs(this.#core, back.state)) {
+      return 'aside-refused'
+    }
+    await this.#parts().comeBack(back.state, { bytes: back.commit, sealFor })
+    return 'came-back'
+  }
+
+  #standing(): Standing {
+    const { epoch, id } = headOf(this.#core)
+    return { epoch, epochId: id }
+  }
+
+  #say(name: string, aside: Aside): void {
+    tell(this.#core.ports, { type: 'aside', to: bytesOf(name), bytes: encodeAside(aside) })
+  }
+}
