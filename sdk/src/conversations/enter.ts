@@ -1,6 +1,6 @@
 /** Coming into a conversation by a welcome. */
 import { equalBytes } from '@mainframe/protocol'
-import { groupData, members } from '../mls/group.ts'
+import { type GroupMember, groupData, members } from '../mls/group.ts'
 import { join } from '../mls/join.ts'
 import type { OwnKeyPackage } from '../mls/key-packages.ts'
 import type { MlsState } from '../mls/state.ts'
@@ -15,6 +15,7 @@ import {
   type WelcomeData,
 } from './group-data.ts'
 import { nameOf } from './reader.ts'
+import type { Group } from './steward.ts'
 
 /** A conversation as a new member finds it. */
 export interface Entered {
@@ -39,16 +40,37 @@ export async function enter(
  * ever knew, and an admin of ours is in it. Who signed it may have come after us.
  */
 export function isOurs(core: Core, state: MlsState): boolean {
-  const data = decodeGroupData(groupData(state))
   const known = groupOf(core)
-  if (!data || !equalBytes(data.address, known.data.address)) return false
+  if (!hasAddressOf(known, state)) return false
   return members(state).some((member) =>
     known.members.some(
       (other) =>
         nameOf(other.inboxKey) !== core.self &&
         isAdmin(known.data, other.inboxKey) &&
-        equalBytes(other.inboxKey, member.inboxKey) &&
-        equalBytes(other.signatureKey, member.signatureKey),
+        isSame(other, member),
     ),
   )
+}
+
+/**
+ * Whether a member may lead us to another epoch of our group: an admin to any; who is none, only to one
+ * without people whom we do not know as members, since others may not add any.
+ */
+export function mayLead(core: Core, from: Uint8Array, state: MlsState): boolean {
+  const known = groupOf(core)
+  if (!hasAddressOf(known, state)) return false
+  const there = members(state)
+  const isKnown = (member: GroupMember) => known.members.some((other) => isSame(other, member))
+  const leader = there.find(({ inboxKey }) => equalBytes(inboxKey, from))
+  if (!leader || !isKnown(leader)) return false
+  return isAdmin(known.data, from) || there.every(isKnown)
+}
+
+function hasAddressOf(known: Group, state: MlsState): boolean {
+  const data = decodeGroupData(groupData(state))
+  return data !== undefined && equalBytes(data.address, known.data.address)
+}
+
+function isSame(a: GroupMember, b: GroupMember): boolean {
+  return equalBytes(a.inboxKey, b.inboxKey) && equalBytes(a.signatureKey, b.signatureKey)
 }

@@ -8,7 +8,7 @@ import { createKeyPackage } from '../mls/key-packages.ts'
 import { randomBytes } from '../random.ts'
 import { type Aside, decodeAside, encodeAside, isFurther, type Standing } from './asides.ts'
 import { type Core, groupOf, headOf, othersOf, tell } from './core.ts'
-import { isOurs } from './enter.ts'
+import { mayLead } from './enter.ts'
 import type { Epoch } from './epoch.ts'
 import { encodeFloor, isAdmin } from './group-data.ts'
 import { MAX_QUESTIONS } from './limits.ts'
@@ -131,21 +131,23 @@ export class Whereabouts {
     if (this.#questions.get(challenge) !== nameOf(from)) return 'aside-unasked'
     this.#questions.delete(challenge)
     if (!isFurther(answer, this.#standing())) return 'aside-idle'
-    if (answer.groupInfo.length > 0) return this.#comeBack(answer)
+    if (answer.groupInfo.length > 0) return this.#comeBack(from, answer)
     // Admins may remove anybody, so one's word is enough.
     if (!isAdmin(groupOf(this.#core).data, from)) return 'aside-idle'
     await this.#parts().end(this.#core.meta.isLeaving ? 'left' : 'removed')
     return 'removed'
   }
 
-  async #comeBack({ groupInfo, sealFor }: Extract<Aside, { kind: 'answer' }>): Promise<string> {
+  async #comeBack(
+    from: Uint8Array,
+    { groupInfo, sealFor }: Extract<Aside, { kind: 'answer' }>,
+  ): Promise<string> {
     const { ports, history, id } = this.#core
     const own = await createKeyPackage(ports.mls, ports.identity)
     const authenticatedData = encodeFloor(history.clock)
     const back = await rejoin(ports.mls, { groupInfo, own, authenticatedData })
-    if (!back || !equalBytes(back.state.groupId, id) || !isOurs(this.#core, back.state)) {
-      return 'aside-refused'
-    }
+    const isOurs = back && equalBytes(back.state.groupId, id)
+    if (!isOurs || !mayLead(this.#core, from, back.state)) return 'aside-refused'
     await this.#parts().comeBack(back.state, { bytes: back.commit, sealFor })
     return 'came-back'
   }

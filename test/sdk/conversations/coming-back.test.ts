@@ -1,9 +1,12 @@
 /** Members whose epoch nobody reads any more: they are found, and come back by external commit. */
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
-import { utf8 } from '@mainframe/protocol'
-import { encodeAside } from '../../../sdk/src/conversations/asides.ts'
+import { equalBytes, utf8 } from '@mainframe/protocol'
+import { decodeAside, encodeAside } from '../../../sdk/src/conversations/asides.ts'
+import { encodeGroupData } from '../../../sdk/src/conversations/group-data.ts'
 import { KEPT_COMMITS, KEPT_EPOCHS } from '../../../sdk/src/conversations/limits.ts'
+import { commit, createGroup, groupInfo } from '../../../sdk/src/mls/group.ts'
+import { createKeyPackage } from '../../../sdk/src/mls/key-packages.ts'
 import type { Mls } from '../../../sdk/src/mls/suites.ts'
 import { ConversationNetwork, type Peer, texts } from '../support/conversation-network.ts'
 import { trustingMls } from '../support/mls-members.ts'
@@ -22,7 +25,13 @@ describe('a member who was left behind', () => {
   }
 
   /** So many epochs, each by an admin who gives somebody another role. */
-  const changes = async (network: ConversationNetwork, by: Peer, of: Peer, count: number) => {
+  const changes = async (
+    network: ConversationNetwork,
+    by: Peer,
+    of: Peer,
+    count: number,
+    passMs = 500,
+  ) => {
     const isAdmin = () => {
       const { inboxKey } = of.identity
       return by.active
@@ -31,7 +40,7 @@ describe('a member who was left behind', () => {
     }
     for (let i = 0; i < count; i++) {
       await by.active.setRole(of.identity.inboxKey, isAdmin() ? 'member' : 'admin')
-      await network.pass(500)
+      await network.pass(passMs)
     }
   }
 
@@ -85,8 +94,9 @@ describe('a member who was left behind', () => {
     const [, second, third] = peers as [Peer, Peer, Peer, Peer]
     third.side = 1
     last.side = 1
-    await changes(network, first, second, KEPT_EPOCHS + 3)
-    await changes(network, third, last, KEPT_EPOCHS + 1)
+    // the steward of an epoch may be on the other side: its deputies wait
+    await changes(network, first, second, KEPT_EPOCHS + 3, 12_000)
+    await changes(network, third, last, KEPT_EPOCHS + 1, 12_000)
     await second.active.send(utf8('on this side'))
     await last.active.send(utf8('on that side'))
     await network.pass(60_000)
@@ -130,6 +140,55 @@ describe('a member who was left behind', () => {
     await network.pass(5000)
     assert.equal(second.active.counts.get('aside-unasked'), 1)
     assert.equal(last.active.ended, undefined)
+  })
+
+  it('follows no plain member to people whom it does not know', async () => {
+    const { network, peers, first, last } = await start(3)
+    const [, second] = peers as [Peer, Peer, Peer]
+    const mallory = await network.peer('mallory')
+    const { id, address } = last.active
+    assert.ok(address)
+    const groupOfAll = async (by: Peer, newcomers: readonly Peer[]) => {
+      const admins = [by.identity.inboxKey]
+      const own = await createKeyPackage(mls, by.identity)
+      const groupData = encodeGroupData({ address, admins })
+      let state = await createGroup(mls, { groupId: id, own, groupData })
+      for (const { identity } of [last, ...newcomers]) {
+        const { keyPackage } = await createKeyPackage(mls, identity)
+        state = (await commit(mls, state, { add: [keyPackage] })).state
+      }
+      for (let i = 0; i < 9; i++) state = (await commit(mls, state, {})).state
+      return groupInfo(mls, state)
+    }
+    const answerOf = async (by: Peer, newcomers: readonly Peer[]) => {
+      const asked = () =>
+        last.events.findLast(
+          (event) => event.type === 'aside' && equalBytes(event.to, by.identity.inboxKey),
+        )
+      while (!asked()) await network.pass(20_000)
+      const event = asked()
+      const question = event?.type === 'aside' ? decodeAside(event.bytes) : undefined
+      assert.ok(question)
+      const answer = encodeAside({
+        kind: 'answer',
+        challenge: question.challenge,
+        epoch: 20,
+        epochId: 'ab'.repeat(16),
+        sealFor: new Uint8Array(32),
+        groupInfo: await groupOfAll(by, newcomers),
+      })
+      return last.active.receiveAside(by.identity.inboxKey, answer)
+    }
+    network.isLost = () => true
+    await last.active.send(utf8('is anybody there?'))
+    assert.equal(await answerOf(second, [mallory]), 'aside-refused')
+    assert.equal(last.active.members().length, 3)
+    // an admin may lead anywhere: it could have added them
+    assert.equal(await answerOf(first, [mallory]), 'came-back')
+    assert.equal(last.active.members().length, 3)
+    assert.ok(
+      last.active.members().some(({ inboxKey }) => equalBytes(inboxKey, mallory.identity.inboxKey)),
+    )
   })
 
   it('gives strangers no way in', async () => {
