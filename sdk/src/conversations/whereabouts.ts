@@ -22,11 +22,12 @@ const SILENT_WAITS = 7
 export class Whereabouts {
   readonly #core: Core
   readonly #parts: () => Parts
-  /** Epoch in which a member was heard last. */
-  readonly #heard = new Map<string, Standing>()
+  /** Where and when a member was heard last. */
+  readonly #heard = new Map<string, Standing & { atMs: number }>()
   /** By the challenge in hex: who was asked. */
   readonly #questions = new Map<string, string>()
-  readonly #askedAtMs = new Map<string, number>()
+  /** When a member was asked last, and how often since it was heard. */
+  readonly #asked = new Map<string, { atMs: number; times: number }>()
   readonly #answeredAtMs = new Map<string, number>()
   readonly #sinceMs: number
   /** The epoch that this client sees to that everybody knows. */
@@ -40,7 +41,8 @@ export class Whereabouts {
 
   /** A member spoke in an epoch. */
   heard(name: string, { epoch, id }: Epoch): void {
-    this.#heard.set(name, { epoch, epochId: id })
+    this.#heard.set(name, { epoch, epochId: id, atMs: this.#core.ports.clock.now() })
+    this.#asked.delete(name)
   }
 
   /** The newest epoch is this client's own doing, or it has just begun: nobody else may see to it. */
@@ -50,17 +52,15 @@ export class Whereabouts {
 
   /** Whether somebody may not know the newest epoch, and it is up to this client. */
   get isConcern(): boolean {
-    return this.#own === headOf(this.#core).id && this.#silent().length > 0
+    return this.#own === headOf(this.#core).id && this.#behind().length > 0
   }
 
-  /** It is time to remind others of something. */
+  /** Others are reminded of something: here of commits, and who does not react is asked. */
   remind(): void {
-    const silent = this.#silent()
-    if (silent.length === 0) return
-    const head = headOf(this.#core)
-    const known = silent.map((name) => this.#heard.get(name)?.epoch ?? head.epoch - 1)
-    this.#parts().shows.want(Math.max(0, Math.min(...known, head.epoch - 1)))
-    this.#askOne(silent)
+    const { epoch } = headOf(this.#core)
+    const known = this.#behind().map((name) => this.#heard.get(name)?.epoch ?? epoch - 1)
+    if (known.length > 0) this.#parts().shows.want(Math.max(0, Math.min(...known, epoch - 1)))
+    this.#askOne()
   }
 
   /** Something that a member said one to one. The outcome has a name. */
@@ -72,25 +72,29 @@ export class Whereabouts {
   }
 
   /** Names of the others who were not heard in the newest epoch. */
-  #silent(): string[] {
+  #behind(): string[] {
     const { id } = headOf(this.#core)
     return othersOf(this.#core).filter((name) => this.#heard.get(name)?.epochId !== id)
   }
 
-  #askOne(silent: readonly string[]): void {
+  /** Somebody who was not heard for long, and was not asked lately either. */
+  #askOne(): void {
     const { clock, times, random } = this.#core.ports
     const nowMs = clock.now()
-    const sinceMs = Math.max(this.#sinceMs, headOf(this.#core).createdAtMs)
-    if (nowMs - sinceMs < SILENT_WAITS * times.retryMs) return
-    const due = silent.filter(
-      (name) => nowMs - (this.#askedAtMs.get(name) ?? 0) >= times.lastRetryMs,
-    )
+    const beganAtMs = Math.max(this.#sinceMs, headOf(this.#core).createdAtMs)
+    const due = othersOf(this.#core).filter((name) => {
+      const sinceMs = Math.max(beganAtMs, this.#heard.get(name)?.atMs ?? 0)
+      const asked = this.#asked.get(name)
+      const againMs = asked ? asked.atMs + times.lastRetryMs * 2 ** asked.times : 0
+      return nowMs - sinceMs >= SILENT_WAITS * times.retryMs && nowMs >= againMs
+    })
     const name = due[Math.floor(random() * due.length)]
     if (name !== undefined) this.#ask(name)
   }
 
   #ask(name: string): void {
-    this.#askedAtMs.set(name, this.#core.ports.clock.now())
+    const times = (this.#asked.get(name)?.times ?? -1) + 1
+    this.#asked.set(name, { atMs: this.#core.ports.clock.now(), times })
     const challenge = randomBytes(32)
     this.#questions.set(nameOf(challenge), name)
     const [oldest] = this.#questions.keys()

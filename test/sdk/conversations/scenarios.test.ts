@@ -90,8 +90,10 @@ class Scenario {
     }
     for (const peer of this.live) await peer.restart()
     await this.network.pass(60_000)
-    // What only those had who are gone is given up after a while.
-    if (this.live.some(({ active }) => active.recovering > 0)) await this.network.pass(900_000)
+    // What only those had who are gone is given up after a while, and so long it takes to ask the silent.
+    const epochs = new Set(this.live.map(({ active }) => active.epoch))
+    const isRecovering = this.live.some(({ active }) => active.recovering > 0)
+    if (epochs.size > 1 || isRecovering) await this.network.pass(900_000)
   }
 
   /** Everybody has the same epoch and the same messages since the last of them has joined. */
