@@ -37,13 +37,18 @@ export class Conversation {
   private constructor(core: Core) {
     this.#core = core
     const recovery = new Recovery(core)
-    const whereabouts = new Whereabouts(core, () => this.#parts)
+    const shows = new Shows(core)
+    const whereabouts = new Whereabouts(core, {
+      show: (after) => shows.want(after),
+      comeBack: (state, commit) => this.#life.comeBack(state, commit),
+      end: (reason) => this.#life.end(reason),
+    })
     const speaker = new Speaker(core, whereabouts)
     this.#parts = {
       whereabouts,
       speaker,
       recovery,
-      shows: new Shows(core),
+      shows,
       talk: new Talk(core, speaker, recovery),
       stewardship: new Stewardship(core, async (epoch) => {
         await this.#life.adopt(epoch)
@@ -52,7 +57,6 @@ export class Conversation {
       }),
       adopt: (commit) => this.#life.adopt(commit),
       rechoose: () => this.#life.rechoose(),
-      comeBack: (state, commit) => this.#life.comeBack(state, commit),
       end: (reason) => this.#life.end(reason),
     }
     this.#life = new Lifecycle(core, this.#parts)

@@ -1,10 +1,9 @@
 /** What comes in: opened, checked, made durable, and handed to whom it concerns. */
 
-import type { MlsState } from '../mls/state.ts'
 import { sharedEpoch } from './branches.ts'
 import { type Core, count, groupOf, isSeen, remember, tell } from './core.ts'
 import { keepsUp } from './deliveries.ts'
-import type { Epoch, Published } from './epoch.ts'
+import type { Epoch } from './epoch.ts'
 import { MAX_HEADS } from './limits.ts'
 import type { Opened } from './opener.ts'
 import { decodePayload, type Payload } from './payloads.ts'
@@ -29,8 +28,6 @@ export interface Parts {
   adopt: (epoch: Epoch) => Promise<void>
   /** Witnesses have changed: another branch may count now. */
   rechoose: () => Promise<void>
-  /** By an external commit, into a branch that is further. */
-  comeBack: (state: MlsState, commit: Published) => Promise<void>
   end: (reason: 'removed' | 'left') => Promise<void>
 }
 

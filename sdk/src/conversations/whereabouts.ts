@@ -5,23 +5,32 @@
 import { equalBytes } from '@mainframe/protocol'
 import { groupInfo, rejoin } from '../mls/group.ts'
 import { createKeyPackage } from '../mls/key-packages.ts'
+import type { MlsState } from '../mls/state.ts'
 import { randomBytes } from '../random.ts'
 import { type Aside, decodeAside, encodeAside, isFurther, type Standing } from './asides.ts'
 import { type Core, groupOf, headOf, othersOf, tell } from './core.ts'
 import { mayLead } from './enter.ts'
-import type { Epoch } from './epoch.ts'
+import type { Epoch, Published } from './epoch.ts'
 import { encodeFloor, isAdmin } from './group-data.ts'
 import { MAX_QUESTIONS } from './limits.ts'
 import { bytesOf } from './message.ts'
 import { nameOf } from './reader.ts'
-import type { Parts } from './receiver.ts'
 
 /** How many first waits of a reminder somebody may be silent before it is asked. */
 const SILENT_WAITS = 7
 
+/** What follows from where others are. */
+export interface Ways {
+  /** Commits beyond an epoch of that number are to be shown. */
+  show: (after: number) => void
+  /** By an external commit, into a branch that is further. */
+  comeBack: (state: MlsState, commit: Published) => Promise<void>
+  end: (reason: 'removed' | 'left') => Promise<void>
+}
+
 export class Whereabouts {
   readonly #core: Core
-  readonly #parts: () => Parts
+  readonly #ways: Ways
   /** Where and when a member was heard last. */
   readonly #heard = new Map<string, Standing & { atMs: number }>()
   /** By the challenge in hex: who was asked. */
@@ -33,9 +42,9 @@ export class Whereabouts {
   /** The epoch that this client sees to that everybody knows. */
   #own: string | undefined
 
-  constructor(core: Core, parts: () => Parts) {
+  constructor(core: Core, ways: Ways) {
     this.#core = core
-    this.#parts = parts
+    this.#ways = ways
     this.#sinceMs = core.ports.clock.now()
   }
 
@@ -59,7 +68,7 @@ export class Whereabouts {
   remind(): void {
     const { epoch } = headOf(this.#core)
     const known = this.#behind().map((name) => this.#heard.get(name)?.epoch ?? epoch - 1)
-    if (known.length > 0) this.#parts().shows.want(Math.max(0, Math.min(...known, epoch - 1)))
+    if (known.length > 0) this.#ways.show(Math.max(0, Math.min(...known, epoch - 1)))
     this.#askOne()
   }
 
@@ -112,7 +121,7 @@ export class Whereabouts {
       return 'aside-ahead'
     }
     if (epochs.get(question.epochId)) {
-      this.#parts().shows.want(question.epoch)
+      this.#ways.show(question.epoch)
       return 'aside-shown'
     }
     const nowMs = ports.clock.now()
@@ -138,7 +147,7 @@ export class Whereabouts {
     if (answer.groupInfo.length > 0) return this.#comeBack(from, answer)
     // Admins may remove anybody, so one's word is enough.
     if (!isAdmin(groupOf(this.#core).data, from)) return 'aside-idle'
-    await this.#parts().end(this.#core.meta.isLeaving ? 'left' : 'removed')
+    await this.#ways.end(this.#core.meta.isLeaving ? 'left' : 'removed')
     return 'removed'
   }
 
@@ -152,7 +161,7 @@ export class Whereabouts {
     const back = await rejoin(ports.mls, { groupInfo, own, authenticatedData })
     const isOurs = back && equalBytes(back.state.groupId, id)
     if (!isOurs || !mayLead(this.#core, from, back.state)) return 'aside-refused'
-    await this.#parts().comeBack(back.state, { bytes: back.commit, sealFor })
+    await this.#ways.comeBack(back.state, { bytes: back.commit, sealFor })
     return 'came-back'
   }
 
