@@ -1,12 +1,14 @@
-/** The primitives from the noble libraries, for browsers and wherever libsodium is not at hand. */
+/**
+ * The primitives from the noble libraries, for browsers and wherever libsodium is not at hand; what
+ * Ethereum has of its own from ethers, so that a page need not fetch secp256k1 twice.
+ */
 import { chacha20poly1305 } from '@noble/ciphers/chacha.js'
 import { ed25519, x25519 } from '@noble/curves/ed25519.js'
-import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { blake2b } from '@noble/hashes/blake2.js'
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256, sha512 } from '@noble/hashes/sha2.js'
-import { keccak_256 } from '@noble/hashes/sha3.js'
 import { randomBytes } from '@noble/hashes/utils.js'
+import { getBytes, hexlify, keccak256, SigningKey } from 'ethers'
 import { bytesToBigint, concatBytes } from '../bytes.ts'
 import type { AeadInput, Primitives } from './primitives.ts'
 
@@ -49,9 +51,18 @@ function verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Arra
 
 const littleEndian = (bytes: Uint8Array) => bytesToBigint(bytes.toReversed())
 
+function recover(digest: Uint8Array, signature: Uint8Array, recovery: 0 | 1) {
+  try {
+    const [r, s] = [hexlify(signature.subarray(0, 32)), hexlify(signature.subarray(32))]
+    return getBytes(SigningKey.recoverPublicKey(digest, { r, s, yParity: recovery }))
+  } catch {
+    return undefined // a peer may send any signature
+  }
+}
+
 function signRecoverably(digest: Uint8Array, secretKey: Uint8Array) {
-  const signed = secp256k1.sign(digest, secretKey, { prehash: false, format: 'recovered' })
-  return { signature: signed.slice(1), recovery: signed[0] ?? 0 }
+  const { r, s, yParity } = new SigningKey(secretKey).sign(digest)
+  return { signature: concatBytes(getBytes(r), getBytes(s)), recovery: yParity }
 }
 
 export const primitives: Primitives = {
@@ -60,13 +71,15 @@ export const primitives: Primitives = {
   sha256,
   hmacSha256: (key, ...data) => hmac(sha256, key, concatBytes(...data)),
   blake2b256: (data) => blake2b(data, { dkLen: 32 }),
-  keccak256: keccak_256,
+  keccak256: (data) => getBytes(keccak256(data)),
   aeadSeal: ({ key, nonce, aad, text }) => chacha20poly1305(key, nonce, aad).encrypt(text),
   aeadOpen,
   ed25519PublicKey: (seed) => ed25519.getPublicKey(seed),
   ed25519Sign: (seed, message) => ed25519.sign(message, seed),
   ed25519Verify: verify,
+  secp256k1PublicKey: (secretKey) => getBytes(SigningKey.computePublicKey(secretKey, false)),
   secp256k1Sign: signRecoverably,
+  secp256k1Recover: recover,
   randomBytes,
   randomFill: (target) => target.set(randomBytes(target.length)),
 }
