@@ -275,6 +275,7 @@ export {
 export {
   createKeyPair,
   LAYER_OVERHEAD_BYTES,
+  openAgreed,
   openPacket,
   packetEnc,
   sealLayer,
