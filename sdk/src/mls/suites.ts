@@ -40,7 +40,7 @@ export async function openMls(options: {
   const { suite = 'xwing', authenticate } = options
   return {
     suite,
-    impl: await openCiphersuite(suite),
+    impl: openCiphersuite(suite),
     config: {
       // One epoch back, the least that ts-mls does right; states drop it at once (state.ts).
       keyRetentionConfig: {

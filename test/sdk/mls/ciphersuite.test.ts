@@ -4,63 +4,66 @@ import { Chacha20Poly1305 } from '@hpke/chacha20poly1305'
 import { CipherSuite, HkdfSha256, HkdfSha512, type KemInterface } from '@hpke/core'
 import { DhkemX25519HkdfSha256 } from '@hpke/dhkem-x25519'
 import { XWing } from '@hpke/hybridkem-x-wing'
-import { errorCode, utf8 } from '@mainframe/protocol'
+import { utf8 } from '@mainframe/protocol'
 import { primitives } from '../../../protocol/src/crypto/native.ts'
 import { openCiphersuite, SUITES, type SuiteName } from '../../../sdk/src/mls/ciphersuite.ts'
-import { xWing } from '../../../sdk/src/mls/xwing.ts'
+import { dhKem, type Kem, xWingKem } from '../../../sdk/src/mls/kems.ts'
 import { randomBytes } from '../../../sdk/src/random.ts'
 
 const hex = (bytes: ArrayBufferLike | Uint8Array) =>
   Buffer.from(bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes)).toString('hex')
 
-describe('X-Wing', () => {
-  const theirs: KemInterface = new XWing()
-  const ways: readonly [KemInterface, KemInterface][] = [
-    [xWing, theirs],
-    [theirs, xWing],
-  ]
+/** Every mechanism beside another library's. */
+const KEMS: readonly [string, Kem, KemInterface][] = [
+  ['X25519', dhKem, new DhkemX25519HkdfSha256()],
+  ['X-Wing', xWingKem, new XWing()],
+]
 
-  it('refuses keys of another length', async () => {
-    for (const length of [0, 31, 33, 1216]) {
-      await assert.rejects(xWing.deserializePrivateKey(randomBytes(length)), (error) => {
-        return errorCode(error) === 'CRYPTO_INVALID_KEY'
-      })
-    }
-    await assert.rejects(xWing.deserializePublicKey(randomBytes(1215)), (error) => {
-      return errorCode(error) === 'CRYPTO_INVALID_KEY'
+for (const [name, kem, other] of KEMS) {
+  describe(name, () => {
+    it('takes no key and no encapsulated secret of another length', () => {
+      const pair = kem.pairOf(randomBytes(32))
+      const { enc } = kem.encapsulate(pair.publicKey)
+      for (const length of [0, 31, 33]) assert.throws(() => kem.pairOf(randomBytes(length)))
+      for (const bytes of [new Uint8Array(0), enc.subarray(1), Uint8Array.of(...enc, 0)]) {
+        assert.throws(() => kem.decapsulate(pair, bytes))
+      }
+      assert.throws(() => kem.encapsulate(pair.publicKey.subarray(1)))
+    })
+
+    it('agrees on nothing by an encapsulated secret that was changed', () => {
+      const pair = kem.pairOf(randomBytes(32))
+      const { enc, secret } = kem.encapsulate(pair.publicKey)
+      enc[9] = (enc[9] ?? 0) ^ 1
+      assert.notDeepEqual(kem.decapsulate(pair, enc), secret)
+    })
+
+    it('derives the keys that another library derives', async () => {
+      const material = randomBytes(64)
+      const { secretKey, publicKey } = kem.derive(material)
+      const theirs = await other.deriveKeyPair(material.buffer)
+      assert.equal(hex(await other.serializePrivateKey(theirs.privateKey)), hex(secretKey))
+      assert.equal(hex(await other.serializePublicKey(theirs.publicKey)), hex(publicKey))
+    })
+
+    it('agrees with another library, in both directions', async () => {
+      const secretKey = randomBytes(32)
+      const pair = kem.pairOf(secretKey)
+      const recipientKey = await other.deserializePrivateKey(secretKey.buffer)
+      const { enc, secret } = kem.encapsulate(pair.publicKey)
+      const opened = await other.decap({ recipientKey, enc: Uint8Array.from(enc).buffer })
+      assert.equal(hex(opened), hex(secret))
+      const publicKey = Uint8Array.from(pair.publicKey).buffer
+      const recipientPublicKey = await other.deserializePublicKey(publicKey)
+      const sent = await other.encap({ recipientPublicKey })
+      assert.equal(hex(kem.decapsulate(pair, new Uint8Array(sent.enc))), hex(sent.sharedSecret))
     })
   })
+}
 
-  it('opens nothing of another length, and agrees on nothing with a changed ciphertext', async () => {
-    const { publicKey, privateKey } = await xWing.generateKeyPair()
-    const { enc, sharedSecret } = await xWing.encap({ recipientPublicKey: publicKey })
-    const changed = new Uint8Array(enc.slice(0))
-    changed[700] = (changed[700] ?? 0) ^ 1
-    const other = await xWing.decap({ recipientKey: privateKey, enc: changed.buffer })
-    assert.notEqual(hex(other), hex(sharedSecret))
-    await assert.rejects(xWing.decap({ recipientKey: privateKey, enc: enc.slice(1) }))
-  })
-
-  it('derives the keys that another library derives', async () => {
-    const material = randomBytes(64)
-    const [own, other] = await Promise.all(
-      [xWing, theirs].map(async (kem) => {
-        const { publicKey, privateKey } = await kem.deriveKeyPair(material.buffer)
-        return [await kem.serializePrivateKey(privateKey), await kem.serializePublicKey(publicKey)]
-      }),
-    )
-    assert.deepEqual(own?.map(hex), other?.map(hex))
-  })
-
-  it('agrees with another library, in both directions', async () => {
-    for (const [sender, recipient] of ways) {
-      const pair = await recipient.generateKeyPair()
-      const bytes = await recipient.serializePublicKey(pair.publicKey)
-      const recipientPublicKey = await sender.deserializePublicKey(bytes)
-      const { enc, sharedSecret } = await sender.encap({ recipientPublicKey })
-      const opened = await recipient.decap({ recipientKey: pair.privateKey, enc })
-      assert.equal(hex(opened), hex(sharedSecret))
-    }
+describe('X25519', () => {
+  it('agrees on nothing with a point of low order', () => {
+    assert.throws(() => dhKem.encapsulate(new Uint8Array(32)), { code: 'CRYPTO_INVALID_KEY' })
   })
 })
 
@@ -78,7 +81,7 @@ for (const suite of Object.keys(SUITES) as SuiteName[]) {
     const other = new CipherSuite(OTHERS[suite])
 
     it('opens nothing that was changed', async () => {
-      const { hpke } = await openCiphersuite(suite)
+      const { hpke } = openCiphersuite(suite)
       const { publicKey, privateKey } = await hpke.generateKeyPair()
       const { ct, enc } = await hpke.seal(publicKey, text, info, aad)
       await assert.rejects(hpke.open(privateKey, enc, ct, info, info), { name: 'CryptoError' })
@@ -90,8 +93,29 @@ for (const suite of Object.keys(SUITES) as SuiteName[]) {
       assert.deepEqual(await hpke.decryptAead(key, nonce, aad, sealed), text)
     })
 
+    it('has one error for keys and ciphertexts of a wrong form', async () => {
+      const { hpke } = openCiphersuite(suite)
+      const { privateKey } = await hpke.generateKeyPair()
+      const none = new Uint8Array(0)
+      await assert.rejects(hpke.importPublicKey(none), { name: 'CryptoError' })
+      await assert.rejects(hpke.importPrivateKey(none), { name: 'CryptoError' })
+      await assert.rejects(hpke.open(privateKey, none, text, info), { name: 'CryptoError' })
+      await assert.rejects(hpke.importSecret(privateKey, aad, none, 32, info), {
+        name: 'CryptoError',
+      })
+    })
+
+    it('gives keys that can be taken in again', async () => {
+      const { hpke } = openCiphersuite(suite)
+      const pair = await hpke.generateKeyPair()
+      const secret = await hpke.exportPrivateKey(pair.privateKey)
+      const { ct, enc } = await hpke.seal(pair.publicKey, text, info)
+      const again = await hpke.importPrivateKey(secret)
+      assert.deepEqual(await hpke.open(again, enc, ct, info), text)
+    })
+
     it('seals what another library opens', async () => {
-      const { hpke } = await openCiphersuite(suite)
+      const { hpke } = openCiphersuite(suite)
       const { publicKey, privateKey } = await other.kem.generateKeyPair()
       const bytes = new Uint8Array(await other.kem.serializePublicKey(publicKey))
       const { ct, enc } = await hpke.seal(await hpke.importPublicKey(bytes), text, info, aad)
@@ -100,7 +124,7 @@ for (const suite of Object.keys(SUITES) as SuiteName[]) {
     })
 
     it('opens what another library seals, and agrees on what it exports', async () => {
-      const { hpke } = await openCiphersuite(suite)
+      const { hpke } = openCiphersuite(suite)
       const own = await hpke.generateKeyPair()
       const bytes = await hpke.exportPublicKey(own.publicKey)
       const recipientPublicKey = await other.kem.deserializePublicKey(Uint8Array.from(bytes).buffer)
@@ -113,7 +137,7 @@ for (const suite of Object.keys(SUITES) as SuiteName[]) {
     })
 
     it('signs as the protocol verifies, and verifies nothing else', async () => {
-      const { signature } = await openCiphersuite(suite)
+      const { signature } = openCiphersuite(suite)
       const { publicKey, signKey } = await signature.keygen()
       const signed = await signature.sign(signKey, text)
       assert.ok(primitives.ed25519Verify(publicKey, text, signed))
