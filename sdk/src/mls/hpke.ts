@@ -3,9 +3,8 @@
  * with WebCrypto, whose thread costs several times what these short hashes do, and with a tenth more
  * for a page to fetch; tests hold it against one of them.
  */
-import { aeadOpen, aeadSeal, concatBytes, type KeyPair } from '@mainframe/protocol'
+import { aeadOpen, aeadSeal, concatBytes, type KeyPair, MainframeError } from '@mainframe/protocol'
 import type { Hpke, PrivateKey, PublicKey } from 'ts-mls'
-import { CryptoError } from 'ts-mls/mlsError.js'
 import { randomBytes } from '../random.ts'
 import type { HashFunction } from './hashing.ts'
 import { labeledKdf, NOTHING, suiteIdOf } from './kdf.ts'
@@ -40,8 +39,12 @@ export function createHpke(
       exporter: kdf.expand(secret, 'exp', context, hash.outputLen),
     }
   }
+  const sender = (key: PublicKey) => attempt(() => kem.encapsulate(bytesIn(key)))
   const recipient = (key: PrivateKey, enc: Uint8Array, info: Uint8Array) =>
-    contextOf(kem.decapsulate(pairIn(key), enc), info)
+    contextOf(
+      attempt(() => kem.decapsulate(pairIn(key), enc)),
+      info,
+    )
   const exported = ({ exporter }: Context, context: Uint8Array, length: number) =>
     kdf.expand(exporter, 'sec', context, length)
 
@@ -49,23 +52,23 @@ export function createHpke(
     keyLength: AEAD.keyBytes,
     nonceLength: AEAD.nonceBytes,
     open: async (key, enc, ciphertext, info, aad) =>
-      attempt(() => open(recipient(key, enc, info), ciphertext, aad)),
+      open(recipient(key, enc, info), ciphertext, aad),
     seal: async (key, text, info, aad = NOTHING) => {
-      const { secret, enc } = kem.encapsulate(bytesIn(key))
+      const { secret, enc } = sender(key)
       return { ct: aeadSeal({ ...contextOf(secret, info), aad, text }), enc }
     },
     exportSecret: async (key, context, length, info) => {
-      const { secret, enc } = kem.encapsulate(bytesIn(key))
+      const { secret, enc } = sender(key)
       return { enc, secret: exported(contextOf(secret, info), context, length) }
     },
     importSecret: async (key, context, enc, length, info) =>
-      attempt(() => exported(recipient(key, enc, info), context, length)),
+      exported(recipient(key, enc, info), context, length),
     encryptAead: async (key, nonce, aad = NOTHING, text) => aeadSeal({ key, nonce, aad, text }),
     decryptAead: async (key, nonce, aad, text) => open({ key, nonce }, text, aad),
     importPrivateKey: async (secretKey) => attempt(() => privateKey(kem.pairOf(secretKey))),
     importPublicKey: async (bytes) => {
-      if (bytes.length !== kem.publicKeyBytes) throw new CryptoError('A key has a wrong length')
-      return publicKey(bytes)
+      if (bytes.length === kem.publicKeyBytes) return publicKey(bytes)
+      throw new MainframeError('CRYPTO_INVALID_KEY', 'A public key has a wrong length')
     },
     exportPrivateKey: async (key) => pairIn(key).secretKey.slice(),
     exportPublicKey: async (key) => bytesIn(key).slice(),
@@ -81,16 +84,16 @@ function open(
 ): Uint8Array {
   const opened = aeadOpen({ key, nonce, aad, text })
   if (opened) return opened
-  throw new CryptoError('A ciphertext does not open')
+  throw new MainframeError('CODEC_INVALID', 'A ciphertext does not open')
 }
 
-/** What others sent may have any form; ts-mls has one error for that. */
+/** What others sent may have any form, of which the libraries say this and that. */
 function attempt<T>(compute: () => T): T {
   try {
     return compute()
-  } catch (error) {
-    if (error instanceof CryptoError) throw error
-    throw new CryptoError(error instanceof Error ? error.message : 'A key is of no use')
+  } catch (cause) {
+    if (cause instanceof MainframeError) throw cause
+    throw new MainframeError('CRYPTO_INVALID_KEY', 'Not a key of this ciphersuite', { cause })
   }
 }
 
