@@ -1,6 +1,7 @@
 /** `npm run bench -- <name>`: how fast the parts are, as ratios within one run. */
 import { parseArgs } from 'node:util'
 import type { EconomySize } from './economy.ts'
+import { SDK_PARTS, type SdkPart } from './sdk-parts.ts'
 
 const OPTIONS = {
   json: { type: 'boolean' },
@@ -8,7 +9,16 @@ const OPTIONS = {
   relays: { type: 'string' },
   clients: { type: 'string' },
   messages: { type: 'string' },
+  part: { type: 'string' },
 } as const
+
+/** What the command line says besides the name of the bench. */
+interface Choice {
+  size: Partial<EconomySize>
+  /** Of the client's bench. */
+  part: SdkPart | undefined
+}
+
 const BENCHES = {
   seal: {
     what: 'sealing and opening packets, beside one X25519',
@@ -37,7 +47,7 @@ const BENCHES = {
   },
   economy: {
     what: 'a market of relay processes, and where every base unit of it goes (minutes)',
-    run: async (size: Partial<EconomySize>) => {
+    run: async ({ size }: Choice) => {
       const { benchEconomy, ECONOMY_SIZE } = await import('./economy.ts')
       return await benchEconomy({ ...ECONOMY_SIZE, ...size }, tell)
     },
@@ -57,7 +67,7 @@ const BENCHES = {
   },
   sdk: {
     what: 'the client: messages, groups, latency on 8 relays, its size, a browser (minutes)',
-    run: async () => (await import('./sdk.ts')).benchSdk(tell),
+    run: async ({ part }: Choice) => (await import('./sdk.ts')).benchSdk(tell, part),
   },
 } as const
 type BenchName = keyof typeof BENCHES
@@ -71,6 +81,7 @@ ${NAMES.map((name) => `  ${name.padEnd(10)}${BENCHES[name].what}`).join('\n')}
   --json    the figures alone, as one line of JSON
   --help    this text
   --relays <count> --clients <count> --messages <count>    of the economy
+  --part <name>    of the client: ${SDK_PARTS.join(', ')}
 
 Absolute figures are those of this machine and its load; compare what one run measured side by side.
 docs/benchmarks.md says what each figure covers.
@@ -105,7 +116,12 @@ async function main(): Promise<number> {
     return 2
   }
   const size = Object.fromEntries(given.map((name) => [name, Number(values[name])]))
-  show(await BENCHES[name].run(size), values.json ?? false)
+  const part = SDK_PARTS.find((each) => each === values.part)
+  if (values.part !== undefined && (name !== 'sdk' || !part)) {
+    console.error(`--part is of the bench "sdk", and one of ${SDK_PARTS.join(', ')}`)
+    return 2
+  }
+  show(await BENCHES[name].run({ size, part }), values.json ?? false)
   return 0
 }
 

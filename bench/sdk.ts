@@ -4,6 +4,7 @@ import { benchForeignPacket } from './sdk/foreign.ts'
 import { benchGroupSend, benchJoin } from './sdk/group.ts'
 import { benchLive } from './sdk/live.ts'
 import { benchPair } from './sdk/pair.ts'
+import { SDK_PARTS, type SdkPart } from './sdk-parts.ts'
 import { rounded } from './world/statistics.ts'
 
 export interface SdkFigures {
@@ -28,37 +29,53 @@ export interface SdkFigures {
   coldStartMs: number
   /** A packet that is for somebody else, in Chromium; `null` where there is none. */
   foreignPacketUs: number | null
-  /** One X25519 of Chromium's own in the same rounds, which opening does not use. */
-  webCryptoX25519Us: number | null
+  /** The same where the browser has no X25519 of its own. */
+  foreignPacketAloneUs: number | null
 }
 
 const TEXT = 'x'.repeat(200)
 const LIVE = { relays: 8, messages: 300, starts: 5 }
 
-export async function benchSdk(tell: (progress: string) => void): Promise<SdkFigures> {
-  tell('a packet of somebody else, in a browser')
-  const foreign = await benchForeignPacket()
-  tell('bundling')
-  const bundle = await benchBundle()
-  tell('a conversation of two')
-  const pair = await benchPair(TEXT)
-  tell('a group of 20')
-  const group = await benchGroupSend(20, TEXT)
-  tell('a group of 100')
-  const joinMs = await benchJoin(100)
-  const live = await benchLive(LIVE, tell)
-  return {
-    sendMs: rounded(pair.sendMs),
-    receiveMs: rounded(pair.receiveMs),
-    endToEndP50Ms: rounded(live.endToEndP50Ms, 1),
-    endToEndP99Ms: rounded(live.endToEndP99Ms, 1),
-    groupSend20Ms: rounded(group.sendMs),
-    packetsPerGroupMessage20: group.packets,
-    join100Ms: rounded(joinMs, 0),
-    bundleKbGz: rounded(bundle.bundleKbGz, 0),
-    bundleStartKbGz: rounded(bundle.bundleStartKbGz, 0),
-    coldStartMs: rounded(live.coldStartMs, 0),
-    foreignPacketUs: foreign ? rounded(foreign.openUs, 0) : null,
-    webCryptoX25519Us: foreign ? rounded(foreign.webCryptoUs, 0) : null,
+/** The parts that can be run alone. */
+const PARTS = {
+  browser: async () => {
+    const foreign = await benchForeignPacket()
+    return {
+      foreignPacketUs: foreign ? rounded(foreign.receiveUs, 0) : null,
+      foreignPacketAloneUs: foreign ? rounded(foreign.aloneUs, 0) : null,
+    }
+  },
+  bundle: async () => {
+    const { bundleKbGz, bundleStartKbGz } = await benchBundle()
+    return { bundleKbGz: rounded(bundleKbGz, 1), bundleStartKbGz: rounded(bundleStartKbGz, 1) }
+  },
+  pair: async () => {
+    const { sendMs, receiveMs } = await benchPair(TEXT)
+    return { sendMs: rounded(sendMs), receiveMs: rounded(receiveMs) }
+  },
+  group: async () => {
+    const { sendMs, packets } = await benchGroupSend(20, TEXT)
+    return { groupSend20Ms: rounded(sendMs), packetsPerGroupMessage20: packets }
+  },
+  join: async () => ({ join100Ms: rounded(await benchJoin(100), 0) }),
+  live: async (tell: Tell) => {
+    const live = await benchLive(LIVE, tell)
+    return {
+      endToEndP50Ms: rounded(live.endToEndP50Ms, 1),
+      endToEndP99Ms: rounded(live.endToEndP99Ms, 1),
+      coldStartMs: rounded(live.coldStartMs, 0),
+    }
+  },
+} satisfies Record<SdkPart, (tell: Tell) => Promise<Partial<SdkFigures>>>
+
+type Tell = (progress: string) => void
+
+/** All figures, or those of one part. */
+export async function benchSdk(tell: Tell, only?: SdkPart): Promise<Partial<SdkFigures>> {
+  const figures: Partial<SdkFigures> = {}
+  for (const part of only ? [only] : SDK_PARTS) {
+    tell(`part ${part}`)
+    Object.assign(figures, await PARTS[part](tell))
   }
+  return figures
 }

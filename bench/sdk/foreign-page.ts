@@ -1,15 +1,22 @@
-/** Runs in a browser: opens packets that are for somebody else, as a client does. */
+/** Runs in a browser: receives packets that are for somebody else, as a client does. */
 import {
   createKeyPair,
   encodeInstruction,
+  type KeyPair,
   MESSAGE_PAYLOAD_BYTES,
   minutesNow,
-  openPacket,
-  packetEnc,
   padPacket,
   roundUpExpiry,
   sealLayer,
 } from '@mainframe/protocol'
+import { systemClock } from '../../sdk/src/clock.ts'
+import { Completed } from '../../sdk/src/messages/completed.ts'
+import { createIntake } from '../../sdk/src/messages/intake.ts'
+import { personalReceiver } from '../../sdk/src/messages/personal.ts'
+import type { Aside } from '../../sdk/src/platform/aside.ts'
+import { openAside } from '../../sdk/src/platform/browser.ts'
+import { systemRandom } from '../../sdk/src/random.ts'
+import { memoryStore } from '../../sdk/src/store/memory-store.ts'
 
 const CONTENT = encodeInstruction({
   kind: 'message',
@@ -29,34 +36,48 @@ function foreignPacket(): Uint8Array {
   return padPacket(sealLayer({ header, publicKey, content: CONTENT }))
 }
 
-/** A function that has the browser itself do one X25519 with a packet's key, and waits for it. */
-async function browsersX25519(): Promise<(theirKey: Uint8Array<ArrayBuffer>) => Promise<unknown>> {
-  const { subtle } = crypto
-  const own = await subtle.generateKey('X25519', false, ['deriveBits'])
-  if (!('privateKey' in own)) throw new TypeError('X25519 has key pairs')
-  return async (theirKey) => {
-    const theirs = await subtle.importKey('raw', theirKey, 'X25519', false, [])
-    return await subtle.deriveBits({ name: 'X25519', public: theirs }, own.privateKey, 256)
+/** Microseconds for each packet, from the first that is delivered until all are dealt with. */
+async function receive(
+  packets: readonly Uint8Array[],
+  { keyPair, aside }: { keyPair: KeyPair; aside: Aside | undefined },
+): Promise<number> {
+  const receiver = personalReceiver({
+    keyPair,
+    clock: systemClock,
+    random: systemRandom,
+    completed: await Completed.open(memoryStore(), systemClock.now()),
+    ackDelayMs: 0,
+    quietMs: 1_000,
+    acknowledge: () => {},
+    onAcknowledgement: () => {},
+    onLoop: () => {},
+    onRoom: () => {},
+    onHandlerError: () => {},
+  })
+  const intake = createIntake(receiver, aside)
+  const start = performance.now()
+  for (const [i, packet] of packets.entries()) {
+    intake.take(packet, 'relay', i + 1)
+    await intake.whenRoom()
   }
+  await new Promise<void>((resolve) => intake.after(resolve))
+  const us = ((performance.now() - start) * 1_000) / packets.length
+  if (receiver.resumeAt('relay') !== packets.length) throw new TypeError('All were received')
+  receiver.close()
+  return us
 }
 
 const page = {
-  /** Microseconds for each of so many packets, in rounds; they are sealed before. */
+  /** Each way so many times, by turns; the packets are sealed before. */
   measure: async (rounds: number, packets: number) => {
-    const inbox = createKeyPair()
+    const keyPair = createKeyPair()
     const foreign = Array.from({ length: packets }, foreignPacket)
-    const x25519 = await browsersX25519()
-    const times = { openUs: [] as number[], webCryptoUs: [] as number[] }
-    const usSince = (start: number) => ((performance.now() - start) * 1_000) / packets
+    const aside = await openAside()
+    if (!aside) throw new TypeError('Chromium has X25519')
+    const times = { receiveUs: [] as number[], aloneUs: [] as number[] }
     for (let round = 0; round < rounds; round++) {
-      const start = performance.now()
-      for (const packet of foreign) {
-        if (openPacket(packet, inbox) !== 'unopened') throw new TypeError('It is for nobody here')
-      }
-      times.openUs.push(usSince(start))
-      const next = performance.now()
-      for (const packet of foreign) await x25519(Uint8Array.from(packetEnc(packet)))
-      times.webCryptoUs.push(usSince(next))
+      times.receiveUs.push(await receive(foreign, { keyPair, aside }))
+      times.aloneUs.push(await receive(foreign, { keyPair, aside: undefined }))
     }
     return times
   },

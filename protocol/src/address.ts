@@ -1,5 +1,4 @@
 /** Addresses of the overlay and their XOR geometry (PROTOCOL.md §1.3, §6). */
-import { keccak_256 } from '@noble/hashes/sha3.js'
 import { primitives } from '#primitives'
 import { concatBytes } from './bytes.ts'
 
@@ -14,7 +13,7 @@ export const MAX_LUMINOSITY = 128
 
 /** Overlay address of a relay: keccak256(nodeId ‖ hash of the block after its registration's). */
 export function relayAddress(nodeId: Uint8Array, seedBlockHash: Uint8Array): Uint8Array {
-  return keccak_256(concatBytes(nodeId, seedBlockHash))
+  return primitives.keccak256(concatBytes(nodeId, seedBlockHash))
 }
 
 /** Address of an inbox: BLAKE2b-256 of its X25519 public key. */

@@ -30,6 +30,7 @@ export {
 } from './bytes.ts'
 export { decodeContactCode, encodeContactCode } from './contact-code.ts'
 export { aeadOpen, aeadSeal } from './crypto/aead.ts'
+export { x25519 } from './crypto/agreement.ts'
 export { createHpke, type Hpke, type HpkeContext } from './crypto/hpke.ts'
 export type { KeyPair, Primitives } from './crypto/primitives.ts'
 export {
@@ -275,6 +276,7 @@ export {
 export {
   createKeyPair,
   LAYER_OVERHEAD_BYTES,
+  openAgreed,
   openPacket,
   packetEnc,
   sealLayer,

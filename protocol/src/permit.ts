@@ -1,5 +1,5 @@
 /** ERC-2612 permits: a signature in place of an approval (IPaymentChannels.openWithPermit). */
-import { keccak_256 } from '@noble/hashes/sha3.js'
+import { primitives } from '#primitives'
 import { bigintToBytes, concatBytes, equalBytes, fromHex, type Hex, utf8 } from './bytes.ts'
 
 /** The EIP-712 domain of a token's permits. */
@@ -33,7 +33,7 @@ export const PERMIT_TOKEN_ABI = [
   'function permit(address owner, address spender, uint256 value, uint256 deadline, uint8 v, bytes32 r, bytes32 s)',
 ]
 
-const DOMAIN_TYPE = keccak_256(
+const DOMAIN_TYPE = primitives.keccak256(
   utf8('EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)'),
 )
 /** Versions of tokens that do not tell theirs. */
@@ -59,11 +59,11 @@ export function permitDomain(token: {
 }
 
 function separatorOf({ name, version, chainId, verifyingContract }: PermitDomain): Uint8Array {
-  return keccak_256(
+  return primitives.keccak256(
     concatBytes(
       DOMAIN_TYPE,
-      keccak_256(utf8(name)),
-      keccak_256(utf8(version)),
+      primitives.keccak256(utf8(name)),
+      primitives.keccak256(utf8(version)),
       bigintToBytes(BigInt(chainId), 32),
       new Uint8Array(12),
       fromHex(verifyingContract, 20),

@@ -1,5 +1,4 @@
 /** Identity of a relay: its id, and the signature that binds its node key (PROTOCOL.md §1.3). */
-import { keccak_256 } from '@noble/hashes/sha3.js'
 import { primitives } from '#primitives'
 import { bigintToBytes, concatBytes, exactBytes, utf8 } from './bytes.ts'
 
@@ -17,14 +16,14 @@ export function nodeKeyOf(seed: Uint8Array): Uint8Array {
 
 /** keccak256(abi.encode(operator, nodeKey)). */
 export function nodeIdOf(operator: Uint8Array, nodeKey: Uint8Array): Uint8Array {
-  return keccak_256(
+  return primitives.keccak256(
     concatBytes(new Uint8Array(12), exactBytes(operator, 20), exactBytes(nodeKey, 32)),
   )
 }
 
 /** keccak256 of a service's name, as the price board stores it. */
 export function serviceId(name: string): Uint8Array {
-  return keccak_256(utf8(name))
+  return primitives.keccak256(utf8(name))
 }
 
 /** The bytes that a node key signs at registration. */

@@ -2,7 +2,7 @@
 
 import { primitives } from '#primitives'
 import { concatBytes, utf8, viewOf } from './bytes.ts'
-import { createHpke } from './crypto/hpke.ts'
+import { createHpke, type HpkeContext } from './crypto/hpke.ts'
 import type { KeyPair } from './crypto/primitives.ts'
 import { TAG_BYTES } from './crypto/primitives.ts'
 import { MainframeError } from './errors.ts'
@@ -66,7 +66,22 @@ export function openPacket(
   keyPair: KeyPair,
 ): Uint8Array | 'unopened' | 'damaged' {
   const context = hpke.setupReceiver(packetEnc(packet), keyPair)
-  if (!context) return 'unopened'
+  return context ? openWith(context, packet) : 'unopened'
+}
+
+/**
+ * The same as {@link openPacket} for whoever has computed X25519 of the packet's encapsulated key and
+ * the own one already, which takes most of the time; it is not all zeros.
+ */
+export function openAgreed(
+  packet: Uint8Array,
+  publicKey: Uint8Array,
+  agreed: Uint8Array,
+): Uint8Array | 'unopened' | 'damaged' {
+  return openWith(hpke.receiverContext(agreed, packetEnc(packet), publicKey), packet)
+}
+
+function openWith(context: HpkeContext, packet: Uint8Array): Uint8Array | 'unopened' | 'damaged' {
   const aad = packet.subarray(0, HEADER_BYTES)
   const sealedLength = packet.subarray(LENGTH_OFFSET, CONTENT_OFFSET)
   const length = hpke.open(context, { sequence: 0, aad, text: sealedLength })

@@ -1,6 +1,5 @@
 /** Channel ids and cumulative vouchers, as PaymentChannels.sol computes them (PROTOCOL.md §4). */
 
-import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { primitives } from '#primitives'
 import { bigintToBytes, concatBytes, exactBytes, utf8, viewOf } from './bytes.ts'
 import { MainframeError } from './errors.ts'
@@ -121,16 +120,11 @@ export function signDigest(digest: Uint8Array, secretKey: Uint8Array): Uint8Arra
 /** The 20-byte account that signed a digest, or `undefined`. Never throws. */
 export function recoverSigner(digest: Uint8Array, signature: Uint8Array): Uint8Array | undefined {
   if (signature.length !== SIGNATURE_BYTES) return undefined
-  const recovered = new Uint8Array(65)
-  recovered[0] = (signature[32] ?? 0) >> 7
-  recovered.set(signature, 1)
-  recovered[33] = (recovered[33] ?? 0) & 0x7f
-  try {
-    const point = secp256k1.recoverPublicKey(recovered, digest, { prehash: false })
-    return publicKeyAccount(secp256k1.Point.fromBytes(point).toBytes(false))
-  } catch {
-    return undefined
-  }
+  const [first = 0] = signature.subarray(32)
+  const plain = signature.slice()
+  plain[32] = first & 0x7f
+  const publicKey = primitives.secp256k1Recover(digest, plain, first >> 7 ? 1 : 0)
+  return publicKey && publicKeyAccount(publicKey)
 }
 
 /** The 20-byte account of an uncompressed (65-byte) secp256k1 public key. */
@@ -140,5 +134,5 @@ export function publicKeyAccount(publicKey: Uint8Array): Uint8Array {
 
 /** The 20-byte account of a 32-byte secret key. */
 export function secretKeyAccount(secretKey: Uint8Array): Uint8Array {
-  return publicKeyAccount(secp256k1.getPublicKey(secretKey, false))
+  return publicKeyAccount(primitives.secp256k1PublicKey(secretKey))
 }

@@ -1,5 +1,6 @@
 /** Opening and closing the parts of a client. */
 import { createKeyPair, type KeyPair, MainframeError } from '@mainframe/protocol'
+import { openAside } from '#platform'
 import { Account } from './chain/account.ts'
 import { Chain } from './chain/chain.ts'
 import { systemClock } from './clock.ts'
@@ -68,7 +69,8 @@ async function assemble(
   const guards = await Guards.open(store, experience)
   const completed = await Completed.open(store, clock.now())
   const view = await directory.fresh()
-  const context = wire({ ...known, guards, completed }, options)
+  const aside = await openAside()
+  const context = wire({ ...known, guards, completed, aside }, options)
   context.entry.choose(view)
   return context
 }

@@ -12,6 +12,7 @@ import { GroupInboxes } from './network/group-inboxes.ts'
 import { connect as connectByLibp2p } from './network/host.ts'
 import { Inbox } from './network/inbox.ts'
 import type { ClientOptions, MainframeOptions } from './options.ts'
+import type { Aside } from './platform/aside.ts'
 
 /** Wait before the directory is asked for again for somebody who wants to send. */
 const DIRECTORY_RETRY_MS = 5_000
@@ -29,7 +30,7 @@ type Known = Pick<
   | 'experience'
   | 'directory'
   | 'guards'
-> & { completed: Completed }
+> & { completed: Completed; aside: Aside | undefined }
 
 /** The parts that know each other only by callbacks: none of them calls before all are there. */
 export function wire(known: Known, options: ClientOptions): ClientContext {
@@ -76,7 +77,8 @@ export function wire(known: Known, options: ClientOptions): ClientContext {
   const travel = { directory, experience, clock, random }
   const courier = new Courier({ source: outbox, entry, onDirectoryError, ...travel })
   const { deployment } = options.network
-  const places = { ...shared, deployment, store, random, entry: () => entry.relay }
+  const { aside } = known
+  const places = { ...shared, deployment, store, random, aside, entry: () => entry.relay }
   const groups: GroupInboxes = new GroupInboxes({
     ...places,
     personal: () => inbox.operators,

@@ -24,6 +24,8 @@ export interface Hpke {
   setupSender(publicKey: Uint8Array, ephemeralSecret?: Uint8Array): SenderContext | undefined
   /** The receiver's context; `undefined` when `enc` is a low-order point. */
   setupReceiver(enc: Uint8Array, keyPair: KeyPair): HpkeContext | undefined
+  /** The same from X25519 of `enc` and our key, for whoever has computed that already. */
+  receiverContext(dh: Uint8Array, enc: Uint8Array, publicKey: Uint8Array): HpkeContext
   seal(context: HpkeContext, message: HpkeMessage): Uint8Array
   open(context: HpkeContext, message: HpkeMessage): Uint8Array | undefined
 }
@@ -93,6 +95,7 @@ export function createHpke(primitives: Primitives, info: Uint8Array): Hpke {
       const dh = x25519(secretKey, enc)
       return dh && schedule(dh, enc, publicKey)
     },
+    receiverContext: schedule,
     seal: (context, message) => primitives.aeadSeal(aeadInput(context, message)),
     open: (context, message) => primitives.aeadOpen(aeadInput(context, message)),
   }

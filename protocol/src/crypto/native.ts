@@ -151,6 +151,14 @@ function secp256k1Sign(digest: Uint8Array, secretKey: Uint8Array) {
   return { signature, recovery: recid }
 }
 
+function secp256k1Recover(digest: Uint8Array, signature: Uint8Array, recovery: 0 | 1) {
+  try {
+    return secp256k1.ecdsaRecover(signature, recovery, digest, false)
+  } catch {
+    return undefined // a peer may send any signature
+  }
+}
+
 function randomBytes(length: number): Uint8Array {
   const out = new Uint8Array(length)
   sodium.randombytes_buf(asBuffer(out))
@@ -194,7 +202,9 @@ export const primitives: Primitives = {
   ed25519PublicKey: (seed) => ed25519KeyPair(seed).publicKey,
   ed25519Sign,
   ed25519Verify,
+  secp256k1PublicKey: (secretKey) => secp256k1.publicKeyCreate(secretKey, false),
   secp256k1Sign,
+  secp256k1Recover,
   randomBytes,
   randomFill,
 }

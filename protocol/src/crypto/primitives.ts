@@ -18,11 +18,19 @@ export interface Primitives {
   ed25519PublicKey(seed: Uint8Array): Uint8Array
   ed25519Sign(seed: Uint8Array, message: Uint8Array): Uint8Array
   ed25519Verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean
+  /** Uncompressed public key (65 bytes) of a 32-byte secret; throws when that is no scalar. */
+  secp256k1PublicKey(secretKey: Uint8Array): Uint8Array
   /** ECDSA over secp256k1 with the nonce of RFC 6979 and low s: r, then s, and the recovery bit. */
   secp256k1Sign(
     digest: Uint8Array,
     secretKey: Uint8Array,
   ): { signature: Uint8Array; recovery: number }
+  /** The uncompressed public key of whoever signed; `undefined` when there can be none. */
+  secp256k1Recover(
+    digest: Uint8Array,
+    signature: Uint8Array,
+    recovery: 0 | 1,
+  ): Uint8Array | undefined
   randomBytes(length: number): Uint8Array
   /** Random bytes that are no secret: padding. */
   randomFill(target: Uint8Array): void

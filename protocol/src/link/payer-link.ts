@@ -51,6 +51,8 @@ export interface PayerLinkHandlers<S extends Shipment = Shipment> {
   /** A held or new packet for a subscription; the cursor resumes after it. */
   onDeliver?(packet: Uint8Array, cursor: number): void
   onCaughtUp?(cursor: number): void
+  /** Asked after each batch that was read: the link reads on when this resolves; `undefined` is now. */
+  whenRoom?(): Promise<void> | undefined
   /** The relay took a voucher: {@link PayerLink.creditUnits} has grown. */
   onCredit?(): void
   /** No further voucher leaves until {@link PayerLink.fund} is called again. */
@@ -226,6 +228,8 @@ export class PayerLink<S extends Shipment = Shipment> {
           }
         }
         this.#pump()
+        const room = this.#handlers.whenRoom?.()
+        if (room) await room
       }
     } catch {
       // The stream failed: the same end as a peer that went away.

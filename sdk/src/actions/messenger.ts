@@ -3,7 +3,7 @@ import type { ClientContext } from '../context.ts'
 import { CONVERSATION_TIMES } from '../conversations/limits.ts'
 import type { Carrier } from '../messenger/carrier.ts'
 import { Messenger } from '../messenger/messenger.ts'
-import type { SuiteName } from '../mls/suites.ts'
+import type { SuiteName } from '../mls/ciphersuite.ts'
 import { publish } from './publish.ts'
 import { send } from './send.ts'
 

@@ -1,5 +1,5 @@
 /** From delivered packets to messages of one inbox: open, put together, hand on, remember. */
-import { decodeInstruction, headerOf, type Message, minutesNow, toHex } from '@mainframe/protocol'
+import { type Message, packetId, toHex } from '@mainframe/protocol'
 import type { Clock } from '../clock.ts'
 import type { Completed } from './completed.ts'
 import { createCursors } from './cursors.ts'
@@ -15,7 +15,8 @@ import {
   type Reassembly,
   removePartial,
 } from './reassembly.ts'
-import { createSeenPackets } from './seen-packets.ts'
+import { createSeenPackets, idOf } from './seen-packets.ts'
+import { type Prepared, unseal } from './unseal.ts'
 
 export interface ReceiverOptions<M> {
   keyring: Keyring
@@ -50,12 +51,7 @@ export type ReceiveOutcome =
   | 'inconsistent'
   | 'full'
 
-/** Relays and clients may disagree about the time by this much. */
-const CLOCK_SLACK_MINUTES = 10
 const EXPIRY_CHECK_MS = 60_000
-
-/** What a packet turned out to be: one with content, or nothing for us. */
-type Unsealed = Message | 'expired' | 'unopened' | 'damaged' | 'no-message'
 
 export class Receiver<M> {
   readonly #options: ReceiverOptions<M>
@@ -80,13 +76,22 @@ export class Receiver<M> {
   }
 
   /** Takes a packet that a relay delivered under a cursor. Synchronous, never throws. */
-  receive(packet: Uint8Array, relay: string, cursor: number): ReceiveOutcome {
-    const { isNew, message: known, id } = this.#seen.look(packet)
+  receive(
+    packet: Uint8Array,
+    relay: string,
+    cursor: number,
+    { id = idOf(packetId(packet)), agreed }: Prepared = {},
+  ): ReceiveOutcome {
+    const { isNew, message: known } = this.#seen.look(id)
     if (!isNew) {
       this.#cursors.note(relay, cursor, this.#isUnfinished(known) ? known : undefined)
       return 'seen'
     }
-    const message = this.#unseal(packet, this.#options.keyring)
+    const message = unseal(packet, {
+      keyring: this.#options.keyring,
+      nowMs: this.#options.clock.now(),
+      agreed,
+    })
     if (message === 'unopened' && !this.#keep({ packet, relay, cursor })) {
       return this.#miss(id, relay, cursor)
     }
@@ -101,10 +106,20 @@ export class Receiver<M> {
     return outcome
   }
 
+  /** The keys that open packets now. */
+  get keyring(): Keyring {
+    return this.#options.keyring
+  }
+
+  /** Whether a packet has been received, and not missed. */
+  knows(id: string): boolean {
+    return this.#seen.has(id)
+  }
+
   /** Tries keys that were not there before on packets of late that none had opened. */
   tryAgain(added: Keyring): void {
     this.#options.kind.unopened?.sift(({ packet, relay, cursor }) => {
-      const message = this.#unseal(packet, added)
+      const message = unseal(packet, { keyring: added, nowMs: this.#options.clock.now() })
       if (message === 'unopened') return false
       if (typeof message === 'string') return true
       const { outcome, key } = this.#takeMessage(message)
@@ -133,18 +148,6 @@ export class Receiver<M> {
     this.#cancelExpiry()
     this.#deliveries.close()
     this.#options.kind.close()
-  }
-
-  #unseal(packet: Uint8Array, keyring: Keyring): Unsealed {
-    const header = headerOf(packet)
-    if (header === 'malformed') return 'damaged'
-    const nowMinutes = minutesNow(this.#options.clock.now())
-    // A packet older than our memory of completed messages could be delivered twice.
-    if (header.expiryMinutes + CLOCK_SLACK_MINUTES < nowMinutes) return 'expired'
-    const content = keyring.open(packet)
-    if (typeof content === 'string') return content
-    const instruction = decodeInstruction(content)
-    return instruction?.kind === 'message' ? instruction : 'no-message'
   }
 
   /** Whether an unopened packet needs no more attention: it is kept, or nobody would open it later. */

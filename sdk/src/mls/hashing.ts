@@ -7,7 +7,7 @@ import { hmac } from '@noble/hashes/hmac.js'
 import type { sha256, sha512 } from '@noble/hashes/sha2.js'
 import type { Hash, Kdf } from 'ts-mls'
 
-type HashFunction = typeof sha256 | typeof sha512
+export type HashFunction = typeof sha256 | typeof sha512
 
 export function kdfOf(hash: HashFunction): Kdf {
   return {

@@ -10,8 +10,9 @@ import {
 } from 'ts-mls'
 import { verifyKeyPackage } from 'ts-mls/keyPackage.js'
 import { verifyLeafNodeSignatureKeyPackage } from 'ts-mls/leafNode.js'
+import { SUITES } from './ciphersuite.ts'
 import type { Identity } from './identity.ts'
-import { GROUP_EXTENSION, inboxKeyOf, type Mls, SUITES } from './suites.ts'
+import { GROUP_EXTENSION, inboxKeyOf, type Mls } from './suites.ts'
 
 /** A key package and what belongs to it. One is for one conversation. */
 export interface OwnKeyPackage {

@@ -1,25 +1,11 @@
 /** Which MLS this is: ciphersuite, limits, and whom to believe. The folder `mls` alone imports ts-mls. */
-import { sha256, sha512 } from '@noble/hashes/sha2.js'
 import {
   type CiphersuiteImpl,
   type ClientState,
   type Credential,
   defaultKeyPackageEqualityConfig,
-  getCiphersuiteFromName,
-  getCiphersuiteImpl,
 } from 'ts-mls'
-import { hashOf, kdfOf } from './hashing.ts'
-
-/**
- * Ciphersuites that can be chosen: `xwing` is X25519 with ML-KEM-768, so that what is recorded today
- * stays closed to a quantum computer; `x25519` is suite 3 of RFC 9420, smaller and quicker.
- */
-export const SUITES = {
-  xwing: 'MLS_256_XWING_CHACHA20POLY1305_SHA512_Ed25519',
-  x25519: 'MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519',
-} as const
-
-export type SuiteName = keyof typeof SUITES
+import { openCiphersuite, type SuiteName } from './ciphersuite.ts'
 
 /** Says whether a signature key belongs to an inbox key, as far as this client knows. */
 export type Authenticate = (
@@ -52,11 +38,9 @@ export async function openMls(options: {
   authenticate: Authenticate
 }): Promise<Mls> {
   const { suite = 'xwing', authenticate } = options
-  const hash = suite === 'xwing' ? sha512 : sha256
-  const impl = await getCiphersuiteImpl(getCiphersuiteFromName(SUITES[suite]))
   return {
     suite,
-    impl: { ...impl, kdf: kdfOf(hash), hash: hashOf(hash) },
+    impl: openCiphersuite(suite),
     config: {
       // One epoch back, the least that ts-mls does right; states drop it at once (state.ts).
       keyRetentionConfig: {

@@ -30,7 +30,15 @@ export interface Listening {
 export interface GroupInboxesOptions
   extends Pick<
     InboxOptions,
-    'directory' | 'deployment' | 'connect' | 'store' | 'clock' | 'random' | 'settings' | 'entry'
+    | 'directory'
+    | 'deployment'
+    | 'connect'
+    | 'store'
+    | 'clock'
+    | 'random'
+    | 'settings'
+    | 'entry'
+    | 'aside'
   > {
   /** Operators of the relays at which the person's inbox is. */
   personal(): ReadonlySet<Hex>

@@ -10,8 +10,9 @@ import {
   readPrefixMemory,
 } from '../directory/prefix-memory.ts'
 import type { DirectoryView, Relay } from '../directory/relay.ts'
-import type { Receiver } from '../messages/receiver.ts'
+import { createIntake, type Intake, type PacketTaker } from '../messages/intake.ts'
 import type { Settings } from '../options.ts'
+import type { Aside } from '../platform/aside.ts'
 import type { Random } from '../random.ts'
 import { hex, list, maybe, whole } from '../readers.ts'
 import type { Store } from '../store/store.ts'
@@ -19,14 +20,13 @@ import { readJson, writeJson } from '../store/values.ts'
 import type { Connect } from './host.ts'
 import { Subscription } from './subscription.ts'
 
-/** The part of a receiver that takes packets and knows how far it is with each relay. */
-export type PacketTaker = Pick<Receiver<unknown>, 'receive' | 'resumeAt' | 'restartAt'>
-
 export interface InboxOptions {
   directory: Directory
   deployment: Deployment
   connect: Connect
   receiver: PacketTaker
+  /** What the platform computes for it. */
+  aside?: Aside | undefined
   /** Of this inbox alone. */
   store: Store
   clock: Clock
@@ -53,6 +53,7 @@ const SAVE_MS = 1_000
 /** One inbox on the network: subscriptions, cursors and connections that no other inbox shares. */
 export class Inbox {
   readonly #options: InboxOptions
+  readonly #intake: Intake
   readonly #subscriptions = new Map<Hex, Subscription>()
   /** Relays that did not answer, and until when they are left alone. */
   readonly #resting = new Map<Hex, number>()
@@ -68,6 +69,7 @@ export class Inbox {
 
   constructor(options: InboxOptions) {
     this.#options = options
+    this.#intake = createIntake(options.receiver, options.aside)
     this.#caughtUp.promise.catch(() => {}) // nobody has to wait for it
   }
 
@@ -115,6 +117,7 @@ export class Inbox {
     this.#cancelCheck()
     this.#cancelSave?.()
     await Promise.all([...this.#subscriptions.values()].map((each) => each.close()))
+    this.#intake.close()
     await this.#checking
     await this.#saving
     await this.#saveCursors()
@@ -171,7 +174,7 @@ export class Inbox {
 
   #join(relay: Relay): void {
     const { nodeId } = relay
-    const { connect, deployment, clock, settings, receiver, directory, address } = this.#options
+    const { connect, deployment, clock, settings, directory, address } = this.#options
     const subscription = new Subscription({
       relay,
       deployment,
@@ -182,9 +185,10 @@ export class Inbox {
       bits: () => directory.view?.luminosity ?? 0,
       cursor: () => this.#cursorOf(nodeId),
       onPacket: (packet, cursor) => {
-        receiver.receive(packet, nodeId, cursor)
+        this.#intake.take(packet, nodeId, cursor)
         this.#saveSoon()
       },
+      intake: this.#intake,
       onState: () => this.#onState(),
       onDead: () => {
         this.#resting.set(nodeId, clock.now() + settings.profile.restMs)
@@ -216,6 +220,7 @@ export class Inbox {
   }
 
   async #cursorOf(nodeId: Hex): Promise<number> {
+    await new Promise<void>((resolve) => this.#intake.after(resolve)) // of a link that was lost
     const known = this.#options.receiver.resumeAt(nodeId)
     if (known !== undefined) return known
     const stored = await readJson(this.#options.store, cursorKey(nodeId), readCursor)

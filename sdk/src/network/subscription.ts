@@ -2,6 +2,7 @@
 import { type Deployment, discloseAddress, PayerLink } from '@mainframe/protocol'
 import { type Clock, sleep } from '../clock.ts'
 import type { Relay } from '../directory/relay.ts'
+import type { Intake } from '../messages/intake.ts'
 import type { Profile } from '../profiles.ts'
 import { greet } from './greeting.ts'
 import type { Connect, Connection } from './host.ts'
@@ -22,6 +23,8 @@ export interface SubscriptionOptions {
   /** Where to resume, 0 for everything that is held. */
   cursor(): Promise<number>
   onPacket(packet: Uint8Array, cursor: number): void
+  /** Where packets go: how much it takes, and when it is done with them. */
+  intake: Pick<Intake, 'after' | 'whenRoom'>
   onState(): void
   /** The relay cannot be reached after several attempts. */
   onDead(): void
@@ -110,16 +113,20 @@ export class Subscription {
   }
 
   #createLink({ stream }: Connection): { link: PayerLink; wasUseful: () => boolean } {
+    const { intake } = this.#options
     let isUseful = false
-    const link = new PayerLink(stream, {
+    const link: PayerLink = new PayerLink(stream, {
       onDeliver: (packet, cursor) => {
         isUseful = true
         this.#options.onPacket(packet, cursor)
       },
       onCaughtUp: () => {
         isUseful = true
-        this.#become('current')
+        intake.after(() => {
+          if (this.#link === link) this.#become('current')
+        })
       },
+      whenRoom: () => intake.whenRoom(),
     })
     return { link, wasUseful: () => isUseful }
   }

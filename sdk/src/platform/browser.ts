@@ -6,6 +6,7 @@ import { SCRYPT, SCRYPT_KEY_BYTES, type Scrypt } from '../store/scrypt.ts'
 import type { Store } from '../store/store.ts'
 
 export { indexedDbStore } from '../store/indexed-db-store.ts'
+export { openWebCrypto as openAside } from './web-crypto.ts'
 
 export function transports() {
   return [webSockets()]

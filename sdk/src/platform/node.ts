@@ -6,8 +6,14 @@ import { webSockets } from '@libp2p/websockets'
 import { MainframeError } from '@mainframe/protocol'
 import { SCRYPT, SCRYPT_KEY_BYTES, type Scrypt } from '../store/scrypt.ts'
 import type { Store } from '../store/store.ts'
+import type { Aside } from './aside.ts'
 
 export { fileStore } from '../store/file-store.ts'
+
+/** Nothing: libsodium is as fast, and need not be waited for. */
+export async function openAside(): Promise<Aside | undefined> {
+  return undefined
+}
 
 /** Transports by which relays are reached. */
 export function transports() {

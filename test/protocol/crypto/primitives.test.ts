@@ -225,6 +225,28 @@ describe('primitives: native equals portable equals node:crypto', () => {
     )
   })
 
+  it('secp256k1 keys agree, and whoever signed is found alike, or nobody', () => {
+    fc.assert(
+      fc.property(bytes(32), bytes(32), bytes(64), fc.nat(63), (message, secret, noise, at) => {
+        secret[0] = 1
+        const key = native.secp256k1PublicKey(secret)
+        assert.deepEqual(portable.secp256k1PublicKey(secret), key)
+        const { signature, recovery } = native.secp256k1Sign(message, secret)
+        const bit = recovery === 0 ? 0 : 1
+        assert.deepEqual(native.secp256k1Recover(message, signature, bit), key)
+        const zero = new Uint8Array(64)
+        noise[32] = (noise[32] ?? 0) & 0x7f // as it comes out of a compact signature
+        for (const wrong of [signature, noise, flipBit(signature, at, 0), zero]) {
+          for (const side of [0, 1] as const) {
+            const expected = native.secp256k1Recover(message, wrong, side)
+            assert.deepEqual(portable.secp256k1Recover(message, wrong, side), expected)
+          }
+        }
+      }),
+      { numRuns: 100 },
+    )
+  })
+
   it('Ed25519 keys and signatures agree, and each verifies the other', () => {
     fc.assert(
       fc.property(bytes(32), bytesUpTo(100), (seed, message) => {

@@ -106,6 +106,45 @@ const settle = async (turns = 40) => {
   for (let i = 0; i < turns; i++) await turn()
 }
 
+/** A DELIVER frame with an empty packet. */
+const delivered = (sequence: number) =>
+  encodeFrame({ type: 'deliver', sequence, body: new Uint8Array(2048) })
+
+describe('PayerLink: a reader that has no room', () => {
+  function full() {
+    const [stream, remote] = duplexPair()
+    const room = Promise.withResolvers<void>()
+    const cursors: number[] = []
+    const link = new PayerLink(stream, {
+      onDeliver: (_packet, cursor) => cursors.push(cursor),
+      whenRoom: () => room.promise,
+    })
+    return { link, remote, room, cursors }
+  }
+
+  it('is given one batch, and the next when there is room', async () => {
+    const { link, remote, room, cursors } = full()
+    remote.inject(Buffer.concat([delivered(1), delivered(2)]))
+    remote.inject(delivered(3))
+    await settle()
+    assert.deepEqual(cursors, [1, 2])
+    room.resolve()
+    await until(() => cursors.length === 3, 'the next batch')
+    await link.close()
+  })
+
+  it('is given nothing more once the link is closed', async () => {
+    const { link, remote, room, cursors } = full()
+    remote.inject(delivered(1))
+    remote.inject(delivered(2))
+    await settle()
+    await link.close()
+    room.resolve()
+    await settle()
+    assert.deepEqual(cursors, [1])
+  })
+})
+
 describe('PayerLink: a relay that misbehaves', () => {
   it('signs at most one window beyond what was shipped when the relay overstates what it debited', async () => {
     const { link, payee, stops } = rig({

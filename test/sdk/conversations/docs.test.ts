@@ -4,7 +4,8 @@ import { before, describe, it } from 'node:test'
 import * as limits from '../../../sdk/src/conversations/limits.ts'
 import { COMMIT_REFUSALS } from '../../../sdk/src/conversations/rules.ts'
 import { MAX_WIRE_BYTES, SIZE_UNIT } from '../../../sdk/src/conversations/wire.ts'
-import { GROUP_EXTENSION, SUITES, WELCOME_EXTENSION } from '../../../sdk/src/mls/suites.ts'
+import { SUITES } from '../../../sdk/src/mls/ciphersuite.ts'
+import { GROUP_EXTENSION, WELCOME_EXTENSION } from '../../../sdk/src/mls/suites.ts'
 import { MAX_MEMBERS } from '../../../sdk/src/mls/trees.ts'
 
 describe('docs/conversations.md', () => {

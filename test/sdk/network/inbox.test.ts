@@ -24,6 +24,8 @@ import type { ReassemblyLimits } from '../../../sdk/src/messages/reassembly.ts'
 import { Inbox } from '../../../sdk/src/network/inbox.ts'
 import { pack } from '../../../sdk/src/network/packing.ts'
 import { type ClientOptions, resolveOptions } from '../../../sdk/src/options.ts'
+import type { Aside } from '../../../sdk/src/platform/aside.ts'
+import { openWebCrypto } from '../../../sdk/src/platform/web-crypto.ts'
 import { PROFILES } from '../../../sdk/src/profiles.ts'
 import { randomBytes, systemRandom } from '../../../sdk/src/random.ts'
 import { memoryStore } from '../../../sdk/src/store/memory-store.ts'
@@ -71,6 +73,7 @@ async function rigOf(
     entry?: FakeRelay
     seed?: number
     limits?: ReassemblyLimits
+    aside?: Aside
   } = {},
 ): Promise<Rig> {
   const { store = memoryStore(), keyPair = createKeyPair(), seed = 1 } = options
@@ -100,6 +103,7 @@ async function rigOf(
     deployment,
     connect: connectTo(relays),
     receiver,
+    aside: options.aside,
     store,
     clock: systemClock,
     random: seededRandom(seed),
@@ -176,6 +180,47 @@ describe('Inbox: relays that fail', () => {
     const waiting = assert.rejects(rig.inbox.caughtUp, { code: 'NETWORK_CLOSED' })
     await rig.close()
     await waiting
+  })
+})
+
+describe('Inbox: keys that the platform computes', () => {
+  it('says that it is up to date when what was held is dealt with, and not before', async () => {
+    const aside = (await openWebCrypto()) ?? assert.fail('Node has X25519')
+    const relays = makeRelays(2)
+    const keyPair = createKeyPair()
+    const others = packetsFor(createKeyPair(), relays, bytesOf(150 * FRAGMENT_BYTES))
+    const own = packetsFor(keyPair, relays, bytesOf(3 * FRAGMENT_BYTES))
+    for (const relay of relays) for (const packet of [...others, ...own]) relay.hold(packet)
+    const store = memoryStore()
+    const rig = await rigOf(relays, { keyPair, store, aside })
+    await rig.inbox.caughtUp
+    assert.equal(rig.received.length, 1)
+    await rig.close()
+    const again = await rigOf(relays, { keyPair, store, aside })
+    await again.inbox.caughtUp
+    for (const { wishes } of relays) assert.equal(wishes.at(-1)?.cursor, 153)
+    await again.close()
+  })
+
+  it('resumes at a link that was lost behind what is still being computed', async () => {
+    const aside = (await openWebCrypto()) ?? assert.fail('Node has X25519')
+    const [relay, other] = makeRelays(2)
+    assert.ok(relay && other)
+    const gate = Promise.withResolvers<void>()
+    const slow = {
+      ...aside,
+      sha256: (bytes: Uint8Array) => gate.promise.then(() => aside.sha256(bytes)),
+    }
+    const rig = await rigOf([relay, other], { aside: slow })
+    for (const packet of packetsFor(rig.keyPair, [relay], bytesOf(10))) relay.hold(packet)
+    await wait(20)
+    relay.kill()
+    relay.manners.isAlive = true
+    gate.resolve()
+    await until(() => relay.wishes.length === 2, 'a second wish')
+    assert.equal(relay.wishes.at(-1)?.cursor, 1)
+    await until(() => rig.received.length === 1, 'the message')
+    await rig.close()
   })
 })
 

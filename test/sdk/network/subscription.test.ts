@@ -25,6 +25,7 @@ function rig() {
     bits: () => 0,
     cursor: async () => 0,
     onPacket: () => {},
+    intake: { after: (then) => then(), whenRoom: () => undefined },
     onState: () => {},
     onDead: () => assert.fail('it was closed, it did not die'),
   })

@@ -1,13 +1,14 @@
 /** Members of an MLS group, without conversations around it. */
 import assert from 'node:assert/strict'
 import { createKeyPair } from '@mainframe/protocol'
+import type { SuiteName } from '../../../sdk/src/mls/ciphersuite.ts'
 import { type Committed, commit, createGroup } from '../../../sdk/src/mls/group.ts'
 import { createIdentity, type Identity } from '../../../sdk/src/mls/identity.ts'
 import { join } from '../../../sdk/src/mls/join.ts'
 import { createKeyPackage, type OwnKeyPackage } from '../../../sdk/src/mls/key-packages.ts'
 import { process } from '../../../sdk/src/mls/process.ts'
 import type { MlsState } from '../../../sdk/src/mls/state.ts'
-import { type Mls, openMls, type SuiteName } from '../../../sdk/src/mls/suites.ts'
+import { type Mls, openMls } from '../../../sdk/src/mls/suites.ts'
 
 export interface MlsMember {
   identity: Identity

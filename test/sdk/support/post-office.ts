@@ -6,7 +6,7 @@ import type { Carrier, GroupListening, Received } from '../../../sdk/src/messeng
 import type { LetterOutcome } from '../../../sdk/src/messenger/contacts.ts'
 import type { MessengerEvent } from '../../../sdk/src/messenger/events.ts'
 import { Messenger } from '../../../sdk/src/messenger/messenger.ts'
-import type { SuiteName } from '../../../sdk/src/mls/suites.ts'
+import type { SuiteName } from '../../../sdk/src/mls/ciphersuite.ts'
 import { systemRandom } from '../../../sdk/src/random.ts'
 import { memoryStore } from '../../../sdk/src/store/memory-store.ts'
 import type { Store } from '../../../sdk/src/store/store.ts'
