@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -94,6 +95,28 @@ describe('Private conversations on a network', () => {
     assert.deepEqual(heard, ['You said: hello'])
     bot.interrupt()
     assert.equal(await bot.ended, 0)
+  })
+
+  it('bring a file of 1 MiB, byte for byte', async () => {
+    const env = async (name: string) => ({
+      MAINFRAME_NETWORK: JSON.stringify({ version: 1, ...network.network }),
+      MAINFRAME_ACCOUNT: await network.createAccount(),
+      FILES_FOLDER: join(folder, name),
+    })
+    const path = join(folder, 'picture.raw')
+    const bytes = randomBytes(1_048_576)
+    await writeFile(path, bytes)
+    const inbox = join(folder, 'received')
+    const receiver = new Example(['examples/files.ts', 'receive', inbox], await env('receiver'))
+    await receiver.prints('mf1')
+    const code = receiver.output.trim()
+    const sender = new Example(['examples/files.ts', 'send', code, path], await env('sender'))
+    await receiver.prints('1048576 bytes')
+    await sender.prints('picture.raw has arrived')
+    assert.equal(await sender.ended, 0)
+    assert.ok(bytes.equals(await readFile(join(inbox, 'picture.raw'))))
+    receiver.interrupt()
+    assert.equal(await receiver.ended, 0)
   })
 
   it('are held in terminals, by two and by three, and go on after one was killed', async () => {

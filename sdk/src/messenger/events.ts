@@ -51,32 +51,57 @@ export class EventHub {
   }
 
   /**
-   * Events from now on, until the signal is aborted. Throws `VALIDATION_FAILED` when 10,000 of them
-   * wait to be read.
+   * Events from this call on, until the signal is aborted. Throws `VALIDATION_FAILED` when 10,000 of
+   * them wait to be read.
    */
-  async *events(signal: AbortSignal): AsyncGenerator<MessengerEvent, void, void> {
-    const unread: MessengerEvent[] = []
-    let wake = Promise.withResolvers<void>()
-    const stop = this.on((event) => {
-      unread.push(event)
-      wake.resolve()
-    })
-    const onAbort = () => wake.resolve()
-    signal.addEventListener('abort', onAbort)
+  events(signal: AbortSignal): AsyncGenerator<MessengerEvent, void, void> {
+    const unread = new Unread()
+    unread.stop = this.on((event) => unread.add(event))
+    signal.addEventListener('abort', () => unread.end(), { once: true })
+    if (signal.aborted) unread.end()
+    return unread.read()
+  }
+}
+
+/** What a loop has not taken yet. It listens before the loop begins, so that nothing is missed. */
+class Unread {
+  readonly #events: MessengerEvent[] = []
+  #wake = Promise.withResolvers<void>()
+  #isEnded = false
+  #isTooSlow = false
+  stop = () => {}
+
+  add(event: MessengerEvent): void {
+    if (this.#events.length === MAX_UNREAD) {
+      this.#isTooSlow = true
+      this.end()
+    } else {
+      this.#events.push(event)
+      this.#wake.resolve()
+    }
+  }
+
+  end(): void {
+    this.stop()
+    this.#isEnded = true
+    this.#events.length = 0
+    this.#wake.resolve()
+  }
+
+  async *read(): AsyncGenerator<MessengerEvent, void, void> {
     try {
-      while (!signal.aborted) {
-        if (unread.length > MAX_UNREAD) throw tooSlow()
-        const event = unread.shift()
+      while (!this.#isEnded) {
+        const event = this.#events.shift()
         if (event) {
           yield event
           continue
         }
-        await wake.promise
-        wake = Promise.withResolvers()
+        await this.#wake.promise
+        this.#wake = Promise.withResolvers()
       }
+      if (this.#isTooSlow) throw tooSlow()
     } finally {
-      stop()
-      signal.removeEventListener('abort', onAbort)
+      this.end()
     }
   }
 }
