@@ -105,18 +105,26 @@ export class Mainframe {
     }
   }
 
+  /** Relays that carry packets, checked on chain and ranked. Throws `INDEXER_UNREACHABLE`, `INDEXER_INVALID`, `NETWORK_NO_RELAY`, `CHAIN_UNREACHABLE`. */
   discover(parameters?: DiscoverParameters): Promise<DiscoverResult> {
     return discover(this.#context, parameters)
   }
 
+  /** What a message of so many bytes would cost and whom it would reach, before it is sent. */
   estimate(length: number, parameters?: Omit<EstimateParameters, 'length'>): Promise<Estimate> {
     return estimate(this.#context, { ...parameters, length })
   }
 
+  /** Opens the channel to the entry relay now, not with the first message. */
   openChannel(): Promise<OpenedChannel> {
     return openChannel(this.#context)
   }
 
+  /**
+   * Sends bytes to an inbox, and again until they are acknowledged. Given up when the client is
+   * closed: messages that survive a restart are those of {@link messenger}. Rejects with `VALIDATION_FAILED`,
+   * `MESSAGE_TOO_LONG`, `NETWORK_NO_RELAY`, `PAYMENT_INSUFFICIENT`…
+   */
   send(
     to: string,
     bytes: Uint8Array,
@@ -130,6 +138,7 @@ export class Mainframe {
     return this.#context.receiver.handle(handler)
   }
 
+  /** The same as {@link onMessage} as a loop; ends with the client. */
   messages(): AsyncGenerator<ReceivedMessage, void, void> {
     return messages(this.#context, { signal: this.#ended.signal })
   }
@@ -143,6 +152,7 @@ export class Mainframe {
     return this.#messenger
   }
 
+  /** What the account has, and what lies in channels and the vault. */
   balance(): Promise<Balance> {
     return balance(this.#context)
   }
@@ -152,10 +162,12 @@ export class Mainframe {
     return health(this.#context)
   }
 
+  /** Where money went: by relay, by channel, and today. */
   spending(): Promise<Spending> {
     return spending(this.#context)
   }
 
+  /** Asks the relays of all channels to let go of them, and withdraws what is not spent. */
   closeChannel(): Promise<CloseOutcome[]> {
     return closeChannel(this.#context)
   }

@@ -3,6 +3,7 @@ import { type Deployment, MainframeError, parseDeployment } from '@mainframe/pro
 import { readLocalProfile } from '#platform'
 import type { Fetch } from './directory/indexer-api.ts'
 
+/** Where a network is, and where to ask about it. */
 export interface NetworkOptions {
   /** JSON-RPC endpoint of the chain. It may hold a key: no error repeats it. */
   rpcUrl: string

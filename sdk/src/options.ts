@@ -20,6 +20,7 @@ import type { Store } from './store/store.ts'
 /** Hardhat's and anvil's chain id. */
 const DEVELOPMENT_CHAIN_ID = 31_337
 
+/** What a client is opened with. */
 export interface MainframeOptions {
   /**
    * Where the network is: as options, or as a profile by its name (`local`), the URL where it can be
@@ -71,8 +72,11 @@ export interface MainframeOptions {
   onBackgroundError?: (error: unknown) => void
   /** In place of the platform's; for tests. */
   clock?: Clock
+  /** In place of the platform's; for tests. */
   random?: Random
+  /** In place of the platform's; for tests. */
   fetch?: Fetch
+  /** In place of libp2p; for tests. */
   connect?: Connect
 }
 

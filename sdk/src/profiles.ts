@@ -72,5 +72,7 @@ const FAST: Profile = { ...STANDARD, hops: 1, delayMs: 0, ackDelayMs: 0, quietMs
 /** So much delay at each hop that a packet leaves it among others, where there is traffic. */
 const STRONG: Profile = { ...STANDARD, delayMs: 30_000 }
 
+/** Defaults by name: what a client hides, and how long it waits. */
 export const PROFILES = { local: LOCAL, fast: FAST, standard: STANDARD, strong: STRONG } as const
+/** `local`, `fast`, `standard` or `strong`. */
 export type ProfileName = keyof typeof PROFILES

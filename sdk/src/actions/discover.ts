@@ -3,6 +3,7 @@ import type { ClientContext } from '../context.ts'
 import { rankCarriers } from '../directory/choose.ts'
 import { randomBytes } from '../random.ts'
 
+/** How many relays to look for, and in which draw. */
 export interface DiscoverParameters {
   /** Relays wanted; 16 unless given. */
   count?: number
@@ -24,6 +25,7 @@ export interface DiscoveredRelay {
   weight: number
 }
 
+/** Relays to choose from, and the state of the network that they were checked against. */
 export interface DiscoverResult {
   /** The best first. */
   relays: DiscoveredRelay[]

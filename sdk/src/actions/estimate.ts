@@ -11,6 +11,7 @@ import { destinationsOf } from '../directory/view.ts'
 import { assertLength, fragmentCount } from '../messages/payload.ts'
 import { assertHoldClass, assertHops } from '../options.ts'
 
+/** A message that has not been sent; what is left out is as the client was opened. */
 export interface EstimateParameters {
   /** Bytes of the message. */
   length: number

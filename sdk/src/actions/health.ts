@@ -13,6 +13,7 @@ export interface HealthReason {
   message: string
 }
 
+/** Whether a client can do its work. */
 export interface Health {
   /** Whether there is no reason. */
   ok: boolean

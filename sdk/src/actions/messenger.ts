@@ -7,6 +7,7 @@ import type { SuiteName } from '../mls/ciphersuite.ts'
 import { publish } from './publish.ts'
 import { send } from './send.ts'
 
+/** How the messenger of a client is opened. */
 export interface MessengerParameters {
   /**
    * Ciphersuite of conversations: `xwing`, X25519 with ML-KEM-768, unless given; `x25519` is smaller

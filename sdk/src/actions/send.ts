@@ -15,6 +15,7 @@ import { noTaker } from '../payments/medium.ts'
 import { randomBytes } from '../random.ts'
 import { type Estimate, estimate } from './estimate.ts'
 
+/** A message and how it is to travel; what is left out is as the client was opened. */
 export interface SendParameters {
   /** Contact code of the recipient. */
   to: string
@@ -28,6 +29,7 @@ export interface SendParameters {
   timeoutMs?: number
   /** Gives the message up; what has left cannot be called back. */
   signal?: AbortSignal
+  /** Told whenever more of it has left, or has arrived. */
   onProgress?: (progress: SendProgress) => void
 }
 

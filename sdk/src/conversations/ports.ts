@@ -46,6 +46,7 @@ export interface MessageView {
   delivery?: DeliveryView
 }
 
+/** How far an own message is. */
 export interface DeliveryView {
   state: 'queued' | 'accepted' | 'delivered'
   /** How many of the other members have it, and how many there are. */

@@ -39,6 +39,7 @@ export type LetterOutcome =
 
 type AcceptLetter = Extract<Letter, { kind: 'accept' }>
 
+/** Who may write to us, who has asked, and who is blocked. */
 export class Contacts {
   readonly #parts: MessengerParts
   readonly #conversations: Conversations
@@ -61,10 +62,12 @@ export class Contacts {
     return new Contacts(parts, conversations, await ContactRecords.open(parts.store))
   }
 
+  /** All of them, with those who have asked or are blocked. */
   list(): Contact[] {
     return this.#records.list().map(contactOf)
   }
 
+  /** A contact by its code; `undefined` when there is none. */
   get(code: string): Contact | undefined {
     const record = this.#records.get(decodeContactCode(code))
     return record && contactOf(record)
@@ -154,6 +157,7 @@ export class Contacts {
     else await this.#records.delete(inboxKey)
   }
 
+  /** Gives a contact a name of our own. */
   async rename(code: string, name: string): Promise<Contact> {
     return contactOf(await this.#put({ ...this.#known(code), name }))
   }
@@ -178,23 +182,25 @@ export class Contacts {
     return contactOf(await this.#put({ ...record, isVerified: true }))
   }
 
-  /** Whether a signature key is believed to be an inbox's: of a contact, the one that was pinned. */
+  /** Whether a signature key is believed to be an inbox's: of a contact, the one that was pinned. @internal */
   believes(inboxKey: Uint8Array, signatureKey: Uint8Array): boolean {
     const record = this.#records.get(inboxKey)
     if (!record?.signatureKey) return true
     return equalBytes(fromHex(record.signatureKey), signatureKey)
   }
 
+  /** @internal */
   isBlocked(inboxKey: Uint8Array): boolean {
     return this.#records.get(inboxKey)?.state === 'blocked'
   }
 
+  /** @internal */
   conversationWith(inboxKey: Uint8Array): OpenConversation | undefined {
     const id = this.#records.get(inboxKey)?.conversationId
     return id && this.#conversations.get(id.slice(2))
   }
 
-  /** A stranger, or a contact with a new key, asks. */
+  /** A stranger, or a contact with a new key, asks. @internal */
   onRequest(from: Uint8Array, letter: RequestLetter): Promise<LetterOutcome> {
     return this.#inTurn(() => this.#onRequest(from, letter))
   }
@@ -229,7 +235,7 @@ export class Contacts {
     return 'taken'
   }
 
-  /** Somebody whom we asked accepts: who knows the challenge has read our request. */
+  /** Somebody whom we asked accepts: who knows the challenge has read our request. @internal */
   onAccept(from: Uint8Array, letter: AcceptLetter): Promise<LetterOutcome> {
     return this.#inTurn(() => this.#onAccept(from, letter))
   }
@@ -266,7 +272,7 @@ export class Contacts {
     return 'taken'
   }
 
-  /** The welcome into a conversation of two goes with the proof that we read the request. */
+  /** The welcome into a conversation of two goes with the proof that we read the request. @internal */
   async carryWelcome({ record }: OpenConversation, { bytes }: WelcomeEvent): Promise<void> {
     const peer = fromHex(record.peer ?? '0x')
     const { challenge } = this.#records.get(peer) ?? {}

@@ -5,6 +5,7 @@ import type { Contact } from './contact-views.ts'
 import type { Invitation } from './invitation.ts'
 import type { OpenConversation } from './open-conversation.ts'
 
+/** What a messenger tells. */
 export type MessengerEvent =
   /** Somebody asked, accepted, or has another key. */
   | { type: 'contact'; contact: Contact }

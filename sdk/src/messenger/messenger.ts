@@ -31,6 +31,7 @@ export interface MessengerOptions {
 /** Messages of a conversation that are looked through for invitations at a start. */
 const RESCANNED = 200
 
+/** Contacts and private conversations of one inbox. */
 export class Messenger {
   /** Who may write to us. */
   readonly contacts: Contacts
@@ -94,6 +95,7 @@ export class Messenger {
     return this.#parts.hub.events(AbortSignal.any(signals))
   }
 
+  /** All that are open, and those that have ended. */
   conversations(): OpenConversation[] {
     return this.#conversations.list()
   }
@@ -119,6 +121,7 @@ export class Messenger {
     return this.#invitations.invite(group, code)
   }
 
+  /** Offers of a place in a group that wait for an answer. */
   invitations(): Invitation[] {
     return this.#invitations.list()
   }
@@ -128,6 +131,7 @@ export class Messenger {
     return this.#invitations.accept(id)
   }
 
+  /** Leaves an offer; whoever made it is told. */
   refuseInvitation(id: string): Promise<void> {
     return this.#invitations.refuse(id)
   }

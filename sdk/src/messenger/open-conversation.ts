@@ -31,6 +31,7 @@ export interface ConversationRecord {
 /** Keys that a group's inbox is opened with. */
 const MOST_KEYS = 6
 
+/** A private conversation of two, or a group. */
 export class OpenConversation {
   readonly record: ConversationRecord
   readonly #parts: Parts
@@ -45,7 +46,7 @@ export class OpenConversation {
     this.#callbacks = callbacks
   }
 
-  /** What the engine is opened with; then comes {@link attach}. */
+  /** What the engine is opened with; then comes {@link attach}. @internal */
   get ports(): ConversationPorts {
     const { mls, identity, store, clock, random, times } = this.#parts
     return {
@@ -60,7 +61,7 @@ export class OpenConversation {
     }
   }
 
-  /** Begins to receive, for a group. */
+  /** Begins to receive, for a group. @internal */
   async attach(engine: Conversation): Promise<void> {
     this.#engine = engine
     this.#attached.resolve(engine)
@@ -102,12 +103,13 @@ export class OpenConversation {
     return this.engine.recovering
   }
 
-  /** For this folder. */
+  /** For this folder. @internal */
   get engine(): Conversation {
     if (this.#engine) return this.#engine
     throw new MainframeError('INTERNAL', 'The conversation is not open yet')
   }
 
+  /** Who is in it now, this client among them; empty after the end. */
   members(): MemberView[] {
     return this.engine.members()
   }
@@ -141,6 +143,7 @@ export class OpenConversation {
     return this.engine.remove(inboxKey)
   }
 
+  /** Asks for another role of a member. Admins of groups only. */
   setRole(inboxKey: Uint8Array, role: Role): Promise<void> {
     return this.engine.setRole(inboxKey, role)
   }

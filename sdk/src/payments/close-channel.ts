@@ -16,7 +16,7 @@ import { domainOf } from './quote-check.ts'
 
 /**
  * `closing`: call again after `closesAtSeconds` (Unix); `closed`: the rest is the payer's again, in the
- * wallet or, when the relay let it go, in the vault until {@link emptyVault}.
+ * wallet or, when the relay let it go, in the vault until a later call takes it out.
  */
 export type CloseOutcome =
   | { channelId: Hex; state: 'closing'; closesAtSeconds: number }

@@ -10,6 +10,7 @@ export interface EncryptedStore extends Store {
   changePassphrase(passphrase: string): Promise<void>
 }
 
+/** How a passphrase becomes a key. */
 export interface EncryptionOptions {
   /** scrypt's N is two to this power, 10 to 20; 17 unless given. Less is for tests. */
   logN?: number

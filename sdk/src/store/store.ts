@@ -2,6 +2,7 @@
 export interface Store {
   /** Takes the store for this client; called once, before anything else. */
   open(): Promise<void>
+  /** The value of a key; `undefined` when there is none. */
   get(key: string): Promise<Uint8Array | undefined>
   /** Durable when it resolves: after a crash the key has this value or a later one. */
   set(key: string, value: Uint8Array): Promise<void>
