@@ -7,6 +7,7 @@ import type { Store } from '../store/store.ts'
 
 export { indexedDbStore } from '../store/indexed-db-store.ts'
 export { openWebCrypto as openAside } from './web-crypto.ts'
+export { webSigning as signing } from './web-signing.ts'
 
 export function transports() {
   return [webSockets()]
