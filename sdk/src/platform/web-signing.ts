@@ -6,8 +6,8 @@ const ALGORITHM = 'Ed25519'
 const KEY_BYTES = 32
 
 /**
- * The points of small order as they are encoded, without their signs. Browsers differ in what they do
- * with them, and members of a conversation must not.
+ * The points of small order as they are encoded, without their signs. Chromium 156 takes signatures with
+ * them and Node does not; members of a conversation must agree.
  */
 const SMALL_ORDER = [
   '0x0000000000000000000000000000000000000000000000000000000000000000',
@@ -19,27 +19,26 @@ const SMALL_ORDER = [
 /** 2^255 - 19, beyond which no coordinate is encoded. */
 const PRIME = fromHex('0xedffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f')
 
-export const webSigning: Signing = {
-  sign: async (secretKey, text) => {
-    const { subtle } = crypto
-    const key = await subtle.importKey('pkcs8', plain(secretKey), ALGORITHM, false, ['sign'])
-    return new Uint8Array(await subtle.sign(ALGORITHM, key, plain(text)))
-  },
-  verify: async (publicKey, text, signature) => {
-    if (!isPrimary(publicKey) || !isPrimary(signature.subarray(0, KEY_BYTES))) return false
-    const { subtle } = crypto
-    const key = await subtle.importKey('raw', plain(publicKey), ALGORITHM, false, ['verify'])
-    return await subtle.verify(ALGORITHM, key, plain(signature), plain(text))
-  },
-  keygen: async () => {
-    const { subtle } = crypto
-    const usages: KeyUsage[] = ['sign', 'verify']
-    const pair = (await subtle.generateKey(ALGORITHM, true, usages)) as CryptoKeyPair
-    return {
-      publicKey: new Uint8Array(await subtle.exportKey('raw', pair.publicKey)),
-      signKey: new Uint8Array(await subtle.exportKey('pkcs8', pair.privateKey)),
-    }
-  },
+export function createWebSigning(subtle: SubtleCrypto = crypto.subtle): Signing {
+  return {
+    sign: async (secretKey, text) => {
+      const key = await subtle.importKey('pkcs8', plain(secretKey), ALGORITHM, false, ['sign'])
+      return new Uint8Array(await subtle.sign(ALGORITHM, key, plain(text)))
+    },
+    verify: async (publicKey, text, signature) => {
+      if (!isPrimary(publicKey) || !isPrimary(signature.subarray(0, KEY_BYTES))) return false
+      const key = await subtle.importKey('raw', plain(publicKey), ALGORITHM, false, ['verify'])
+      return await subtle.verify(ALGORITHM, key, plain(signature), plain(text))
+    },
+    keygen: async () => {
+      const usages: KeyUsage[] = ['sign', 'verify']
+      const pair = (await subtle.generateKey(ALGORITHM, true, usages)) as CryptoKeyPair
+      return {
+        publicKey: new Uint8Array(await subtle.exportKey('raw', pair.publicKey)),
+        signKey: new Uint8Array(await subtle.exportKey('pkcs8', pair.privateKey)),
+      }
+    },
+  }
 }
 
 /** Whether these bytes may be a point that is not of small order; it need not be one. */
