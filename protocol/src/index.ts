@@ -33,6 +33,7 @@ export { aeadOpen, aeadSeal } from './crypto/aead.ts'
 export { x25519 } from './crypto/agreement.ts'
 export { createHpke, type Hpke, type HpkeContext } from './crypto/hpke.ts'
 export type { KeyPair, Primitives } from './crypto/primitives.ts'
+export { ed25519PublicKey, ed25519Sign, ed25519Verify } from './crypto/signing.ts'
 export {
   type ChainRecord,
   CONTRACT_ROLES,

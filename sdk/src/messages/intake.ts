@@ -1,5 +1,6 @@
 /** Where packets of an inbox arrive: straight at its receiver, or by way of what is computed aside. */
 import type { Aside } from '../platform/aside.ts'
+import type { Agreed, Keyring } from './keyring.ts'
 import type { Receiver } from './receiver.ts'
 import { idOf } from './seen-packets.ts'
 import type { Prepared } from './unseal.ts'
@@ -7,12 +8,14 @@ import type { Prepared } from './unseal.ts'
 /** The part of a receiver that takes packets and knows how far it is with each relay. */
 export type PacketTaker = Pick<
   Receiver<unknown>,
-  'receive' | 'knows' | 'keyring' | 'resumeAt' | 'restartAt'
+  'receive' | 'knows' | 'keyring' | 'unopened' | 'tryAgain' | 'resumeAt' | 'restartAt'
 >
 
 export interface Intake {
   /** A packet that a relay delivered under a cursor. They are dealt with in the order of the calls. */
   take(packet: Uint8Array, relay: string, cursor: number): void
+  /** Tries new keys on packets of late that no key has opened, before whatever is taken next. */
+  tryAgain(added: Keyring): void
   /** Calls back when everything that was taken before is dealt with. */
   after(then: () => void): void
   /** Resolves when more may be taken; `undefined` is now. */
@@ -21,7 +24,7 @@ export interface Intake {
   close(): void
 }
 
-/** Packets whose keys are being computed: enough for both threads, and 128 kB. */
+/** Packets whose keys are being computed: 128 kB, and work for a platform that has threads for it. */
 export const MOST_UNDER_WAY = 64
 
 export function createIntake(receiver: PacketTaker, aside: Aside | undefined): Intake {
@@ -31,6 +34,7 @@ export function createIntake(receiver: PacketTaker, aside: Aside | undefined): I
 function straight(receiver: PacketTaker): Intake {
   return {
     take: (packet, relay, cursor) => void receiver.receive(packet, relay, cursor),
+    tryAgain: (added) => receiver.tryAgain(added),
     after: (then) => then(),
     whenRoom: () => undefined,
     close: () => {},
@@ -62,6 +66,11 @@ class PreparingIntake implements Intake {
     this.#last = this.#pass(this.#last, { packet, relay, cursor })
   }
 
+  tryAgain(added: Keyring): void {
+    this.#underWay += 1
+    this.#last = this.#tryAgain(this.#last, added)
+  }
+
   after(then: () => void): void {
     if (this.#underWay === 0) then()
     else this.#last = this.#last.then(then)
@@ -89,6 +98,17 @@ class PreparingIntake implements Intake {
     if (this.#isClosed) return
     this.#receiver.receive(packet, relay, cursor, prepared)
     if (this.#underWay < MOST_UNDER_WAY / 2) this.#makeRoom()
+  }
+
+  async #tryAgain(before: Promise<void>, added: Keyring): Promise<void> {
+    await before
+    const agreed = new Map<Uint8Array, Agreed>()
+    for (const { packet } of [...this.#receiver.unopened]) {
+      if (this.#isClosed) break
+      agreed.set(packet, await added.agree(packet, this.#aside))
+    }
+    this.#underWay -= 1
+    if (!this.#isClosed) this.#receiver.tryAgain(added, agreed)
   }
 
   #makeRoom(): void {

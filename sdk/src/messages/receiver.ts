@@ -5,7 +5,7 @@ import type { Completed } from './completed.ts'
 import { createCursors } from './cursors.ts'
 import { Deliveries, type MessageHandler } from './deliveries.ts'
 import type { InboxKind } from './inbox-kind.ts'
-import type { Keyring } from './keyring.ts'
+import type { Agreed, Keyring } from './keyring.ts'
 import { type Content, decodePayload } from './payload.ts'
 import {
   addFragment,
@@ -15,7 +15,9 @@ import {
   type Reassembly,
   removePartial,
 } from './reassembly.ts'
+import type { ReceiveOutcome } from './receive-outcome.ts'
 import { createSeenPackets, idOf } from './seen-packets.ts'
+import type { UnopenedPacket } from './unopened.ts'
 import { type Prepared, unseal } from './unseal.ts'
 
 export interface ReceiverOptions<M> {
@@ -31,25 +33,6 @@ export interface ReceiverOptions<M> {
   onRoom(relays: readonly string[]): void
   onHandlerError(error: unknown): void
 }
-
-/**
- * What became of a delivered packet. `unopened` is the common case: it is for somebody else who
- * shares the prefix.
- */
-export type ReceiveOutcome =
-  | 'seen'
-  | 'expired'
-  | 'unopened'
-  | 'damaged'
-  | 'no-message'
-  | 'acknowledgement'
-  | 'loop'
-  | 'completed-before'
-  | 'stored'
-  | 'complete'
-  | 'duplicate'
-  | 'inconsistent'
-  | 'full'
 
 const EXPIRY_CHECK_MS = 60_000
 
@@ -116,10 +99,17 @@ export class Receiver<M> {
     return this.#seen.has(id)
   }
 
-  /** Tries keys that were not there before on packets of late that none had opened. */
-  tryAgain(added: Keyring): void {
-    this.#options.kind.unopened?.sift(({ packet, relay, cursor }) => {
-      const message = unseal(packet, { keyring: added, nowMs: this.#options.clock.now() })
+  /** Packets of late that no key has opened. */
+  get unopened(): readonly UnopenedPacket[] {
+    return this.#options.kind.unopened?.all ?? []
+  }
+
+  /** Tries keys that were not there before on {@link unopened}; `agreed` has what was computed before. */
+  tryAgain(added: Keyring, agreed?: ReadonlyMap<Uint8Array, Agreed>): void {
+    const { kind, clock } = this.#options
+    kind.unopened?.sift(({ packet, relay, cursor }) => {
+      const known = { agreed: agreed?.get(packet), nowMs: clock.now() }
+      const message = unseal(packet, { keyring: added, ...known })
       if (message === 'unopened') return false
       if (typeof message === 'string') return true
       const { outcome, key } = this.#takeMessage(message)

@@ -29,6 +29,10 @@ export class UnopenedPackets {
     if (length > MOST_AT_REST) this.#packets.splice(0, length - MOST_AT_REST)
   }
 
+  get all(): readonly UnopenedPacket[] {
+    return this.#packets
+  }
+
   /** All of them, the oldest first; those for which `take` is true are kept no longer. */
   sift(take: (unopened: UnopenedPacket) => boolean): void {
     this.#packets = this.#packets.filter((unopened) => !take(unopened))

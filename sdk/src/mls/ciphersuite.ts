@@ -2,13 +2,14 @@
  * What ts-mls computes with, in the two suites that clients have. Its own provider brings whatever any
  * of its nineteen suites needs, and a page would have to fetch all of that.
  */
+
 import { sha256, sha512 } from '@noble/hashes/sha2.js'
 import type { CiphersuiteImpl } from 'ts-mls'
+import { signing } from '#platform'
 import { randomBytes } from '../random.ts'
 import { hashOf, kdfOf } from './hashing.ts'
 import { createHpke } from './hpke.ts'
 import { dhKem, xWingKem } from './kems.ts'
-import { ed25519 } from './signing.ts'
 
 /**
  * Ciphersuites that can be chosen: `xwing` is X25519 with ML-KEM-768, so that what is recorded today
@@ -34,7 +35,7 @@ export function openCiphersuite(suite: SuiteName): CiphersuiteImpl {
     hash: hashOf(hash),
     kdf: kdfOf(hash),
     hpke: createHpke(kem, { hash, kdfId }),
-    signature: ed25519,
+    signature: signing,
     rng: { randomBytes },
   }
 }

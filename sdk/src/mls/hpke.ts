@@ -1,6 +1,6 @@
 /**
  * HPKE in base mode (RFC 9180) as MLS uses it, one message to a context. By libraries it would come
- * with WebCrypto, whose thread costs several times what these short hashes do, and with a tenth more
+ * with WebCrypto, whose promises cost several times what these short hashes do, and with a tenth more
  * for a page to fetch; tests hold it against one of them.
  */
 import { aeadOpen, aeadSeal, concatBytes, type KeyPair, MainframeError } from '@mainframe/protocol'

@@ -8,8 +8,8 @@ import {
 } from '@mainframe/protocol'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { shake256 } from '@noble/hashes/sha3.js'
-import { ml_kem768_x25519 as xWing } from '@noble/post-quantum/hybrid.js'
 import { labeledKdf, NOTHING, suiteIdOf } from './kdf.ts'
+import { xWing } from './xwing.ts'
 
 /** A key encapsulation mechanism. Whatever gets bytes of a wrong form throws. */
 export interface Kem {

@@ -7,7 +7,8 @@ import { Keyring } from '../messages/keyring.ts'
 import type { Receiver } from '../messages/receiver.ts'
 import { scopedStore } from '../store/scoped-store.ts'
 import type { Store } from '../store/store.ts'
-import { Inbox, type InboxOptions } from './inbox.ts'
+import { Inbox } from './inbox.ts'
+import type { InboxOptions } from './inbox-options.ts'
 
 /** A group that this client is in. */
 export interface GroupInbox {
@@ -111,9 +112,9 @@ export class GroupInboxes {
    * with those that are new. Throws `VALIDATION_FAILED`.
    */
   rekey(id: string, keys: readonly KeyPair[]): void {
-    const { keyring, receiver } = this.#get(id)
+    const { keyring, inbox } = this.#get(id)
     const added = keyring.replace(keys)
-    if (added) receiver.tryAgain(added)
+    if (added) inbox.tryAgain(added)
   }
 
   /**

@@ -1,8 +1,6 @@
 /** Receiving: subscriptions at a few pinned relays, none of them the entry's (PROTOCOL.md §7). */
-import { type Deployment, type Hex, MainframeError } from '@mainframe/protocol'
-import type { Clock } from '../clock.ts'
+import { type Hex, MainframeError } from '@mainframe/protocol'
 import { chooseSubscriptions } from '../directory/choose.ts'
-import type { Directory } from '../directory/directory.ts'
 import {
   longestPrefix,
   notePrefix,
@@ -10,35 +8,12 @@ import {
   readPrefixMemory,
 } from '../directory/prefix-memory.ts'
 import type { DirectoryView, Relay } from '../directory/relay.ts'
-import { createIntake, type Intake, type PacketTaker } from '../messages/intake.ts'
-import type { Settings } from '../options.ts'
-import type { Aside } from '../platform/aside.ts'
-import type { Random } from '../random.ts'
+import { createIntake, type Intake } from '../messages/intake.ts'
+import type { Keyring } from '../messages/keyring.ts'
 import { hex, list, maybe, whole } from '../readers.ts'
-import type { Store } from '../store/store.ts'
 import { readJson, writeJson } from '../store/values.ts'
-import type { Connect } from './host.ts'
+import type { InboxOptions } from './inbox-options.ts'
 import { Subscription } from './subscription.ts'
-
-export interface InboxOptions {
-  directory: Directory
-  deployment: Deployment
-  connect: Connect
-  receiver: PacketTaker
-  /** What the platform computes for it. */
-  aside?: Aside | undefined
-  /** Of this inbox alone. */
-  store: Store
-  clock: Clock
-  random: Random
-  settings: Settings
-  /** Where it is: the hash of a person's key, or what a group has drawn. */
-  address: Uint8Array
-  /** The entry relay as far as it is decided. */
-  entry(): Relay | undefined
-  /** Operators of the relays at which other inboxes of this client are. */
-  others(): ReadonlySet<Hex>
-}
 
 const PINNED = 'subscriptions'
 const PREFIXES = 'prefixes'
@@ -110,6 +85,11 @@ export class Inbox {
   /** Has these relays deliver again what comes after their cursors. */
   async again(relays: readonly string[]): Promise<void> {
     for (const nodeId of relays) await this.#subscriptions.get(nodeId as Hex)?.again()
+  }
+
+  /** Tries keys that are new in the receiver's keyring on what none had opened. */
+  tryAgain(added: Keyring): void {
+    this.#intake.tryAgain(added)
   }
 
   async close(): Promise<void> {

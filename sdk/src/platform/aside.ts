@@ -1,4 +1,4 @@
-/** What a platform computes in a thread of its own, in a tenth of the time that JavaScript takes. */
+/** What a platform computes in a tenth of the time that JavaScript takes, and has one wait for. */
 import type { KeyPair } from '@mainframe/protocol'
 
 export interface Aside {

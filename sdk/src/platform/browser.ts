@@ -4,9 +4,12 @@ import { MainframeError } from '@mainframe/protocol'
 import { scryptAsync } from '@noble/hashes/scrypt.js'
 import { SCRYPT, SCRYPT_KEY_BYTES, type Scrypt } from '../store/scrypt.ts'
 import type { Store } from '../store/store.ts'
+import { createWebSigning } from './web-signing.ts'
 
 export { indexedDbStore } from '../store/indexed-db-store.ts'
 export { openWebCrypto as openAside } from './web-crypto.ts'
+
+export const signing = createWebSigning()
 
 export function transports() {
   return [webSockets()]

@@ -3,16 +3,44 @@ import { scrypt as openSslScrypt } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { tcp } from '@libp2p/tcp'
 import { webSockets } from '@libp2p/websockets'
-import { MainframeError } from '@mainframe/protocol'
+import {
+  concatBytes,
+  ed25519PublicKey,
+  ed25519Sign,
+  ed25519Verify,
+  fromHex,
+  MainframeError,
+} from '@mainframe/protocol'
+import { randomBytes } from '../random.ts'
 import { SCRYPT, SCRYPT_KEY_BYTES, type Scrypt } from '../store/scrypt.ts'
 import type { Store } from '../store/store.ts'
 import type { Aside } from './aside.ts'
+import type { Signing } from './signing.ts'
 
 export { fileStore } from '../store/file-store.ts'
 
 /** Nothing: libsodium is as fast, and need not be waited for. */
 export async function openAside(): Promise<Aside | undefined> {
   return undefined
+}
+
+const SEED_BYTES = 32
+/** PKCS #8 of an Ed25519 seed (RFC 8410 §7), which follows. */
+const PKCS8_HEAD = fromHex('0x302e020100300506032b657004220420')
+
+/** By libsodium, without WebCrypto's detour by another thread. */
+export const signing: Signing = {
+  sign: async (secretKey, text) => {
+    if (secretKey.length !== PKCS8_HEAD.length + SEED_BYTES) {
+      throw new MainframeError('CRYPTO_INVALID_KEY', 'Not an Ed25519 secret key in PKCS #8')
+    }
+    return ed25519Sign(secretKey.subarray(PKCS8_HEAD.length), text)
+  },
+  verify: async (publicKey, text, signature) => ed25519Verify(publicKey, text, signature),
+  keygen: async () => {
+    const seed = randomBytes(SEED_BYTES)
+    return { publicKey: ed25519PublicKey(seed), signKey: concatBytes(PKCS8_HEAD, seed) }
+  },
 }
 
 /** Transports by which relays are reached. */

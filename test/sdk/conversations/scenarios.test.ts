@@ -1,171 +1,27 @@
-/** Random stories over a bad network; whatever happens, members end with the same history. */
 import assert from 'node:assert/strict'
-import { before, describe, it } from 'node:test'
-import { utf8 } from '@mainframe/protocol'
-import type { Mls } from '../../../sdk/src/mls/suites.ts'
-import type { Random } from '../../../sdk/src/random.ts'
-import { ConversationNetwork, type Peer } from '../support/conversation-network.ts'
-import { trustingMls } from '../support/mls-members.ts'
-import { seededRandom } from '../support/seeded-random.ts'
+import { on } from 'node:events'
+import { it } from 'node:test'
+import { Worker } from 'node:worker_threads'
+import type { ScenarioOrder, ScenarioReport } from '../support/scenario-worker.ts'
 
 const SCENARIOS = Number(process.env['SCENARIOS'] ?? 50)
 /** More happens when there is time for it. */
 const LEAST_STEPS = SCENARIOS > 50 ? 8 : 4
 const FIRST_SEED = Number(process.env['SCENARIO_SEED'] ?? 1)
 
-class Scenario {
-  readonly network: ConversationNetwork
-  readonly random: Random
-  /** Those who were removed or have left count no more. */
-  peers: Peer[] = []
-  #number = 0
-
-  constructor(mls: Mls, seed: number) {
-    this.random = seededRandom(seed)
-    this.network = new ConversationNetwork(mls, this.random)
-  }
-
-  get live(): Peer[] {
-    return this.peers.filter(({ conversation }) => conversation && !conversation.ended)
-  }
-
-  pick<T>(items: readonly T[]): T | undefined {
-    return items[Math.floor(this.random() * items.length)]
-  }
-
-  /** One thing that happens; what a member may not do, or cannot any more, is nothing. */
-  async step(): Promise<void> {
-    const { network, random } = this
-    const peer = this.pick(this.live.filter(({ isDown }) => !isDown))
-    const dice = random()
-    try {
-      if (!peer) return
-      if (dice < 0.55) await peer.active.send(utf8(`${peer.name}: ${this.#number++}`))
-      else if (dice < 0.63) await this.#invite(peer)
-      else if (dice < 0.68) await this.#remove(peer)
-      else if (dice < 0.72) await this.#setRole(peer)
-      else if (dice < 0.76) this.#part()
-      else if (dice < 0.84) for (const each of this.peers) each.side = 0
-      else if (dice < 0.92) await peer.restart()
-      else peer.writesLeft = Math.floor(random() * 12)
-    } catch {
-      // a change that is not possible, or a client that was killed
-    }
-    await network.pass(Math.floor(random() * 1500))
-    for (const each of this.live) if (each.writesLeft <= 0) await each.restart()
-  }
-
-  async #invite(peer: Peer): Promise<void> {
-    if (this.peers.length >= 6) return
-    const newcomer = await this.network.peer(`peer ${this.peers.length}`)
-    newcomer.side = peer.side
-    this.peers.push(newcomer)
-    const role = this.random() < 0.5 ? 'admin' : 'member'
-    await peer.active.invite(newcomer.own.keyPackage, role)
-  }
-
-  async #remove(peer: Peer): Promise<void> {
-    const other = this.pick(this.live.filter((each) => each !== peer))
-    if (this.live.length < 3 || !other) return
-    if (this.random() < 0.5) await peer.active.remove(other.identity.inboxKey)
-    else await other.active.leave()
-  }
-
-  async #setRole(peer: Peer): Promise<void> {
-    const other = this.pick(this.live)
-    const role = this.random() < 0.7 ? 'admin' : 'member'
-    if (other) await peer.active.setRole(other.identity.inboxKey, role)
-  }
-
-  #part(): void {
-    for (const peer of this.peers) peer.side = this.random() < 0.5 ? 1 : 2
-  }
-
-  /** The network is whole again, nobody dies any more, and time passes. */
-  async heal(): Promise<void> {
-    this.network.faults = { loss: 0, doubling: 0, delayMs: 100 }
-    for (const peer of this.peers) {
-      peer.side = 0
-      peer.writesLeft = Number.POSITIVE_INFINITY
-    }
-    for (const peer of this.live) await peer.restart()
-    await this.network.pass(60_000)
-    // What only those had who are gone is given up after a while, and so long it takes to ask the silent.
-    const epochs = new Set(this.live.map(({ active }) => active.epoch))
-    const isRecovering = this.live.some(({ active }) => active.recovering > 0)
-    if (epochs.size > 1 || isRecovering) await this.network.pass(900_000)
-  }
-
-  /** Everybody has the same epoch and the same messages since the last of them has joined. */
-  async check(): Promise<void> {
-    const { live } = this
-    const epochs = new Set(live.map(({ active }) => active.epoch))
-    assert.equal(epochs.size, 1, `one epoch, not ${[...epochs]}`)
-    const histories = await Promise.all(live.map(({ active }) => active.history({ limit: 10_000 })))
-    const floor = Math.max(...live.map(({ active }) => active.floor))
-    const [first, ...others] = histories.map((history) =>
-      history.filter(({ lamport }) => lamport > floor).map(({ id, lamport }) => `${lamport} ${id}`),
-    )
-    for (const [i, other] of others.entries()) {
-      assert.deepEqual(other, first, `history of ${live[i + 1]?.name}`)
-    }
-    for (const { active, name } of live) assert.equal(active.recovering, 0, `${name} misses some`)
-    await this.#checkDeliveries()
-  }
-
-  /** What was reported as delivered to so many is there so often. */
-  async #checkDeliveries(): Promise<void> {
-    const all = this.peers.filter(({ conversation }) => conversation)
-    const known = await Promise.all(
-      all.map(async ({ active }) => {
-        const history = await active.history({ limit: 10_000 })
-        return new Set(history.map(({ id }) => id))
-      }),
-    )
-    for (const { name, events } of this.live) {
-      for (const event of events) {
-        if (event.type !== 'delivery' || event.delivery.to === 0) continue
-        const having = known.filter((ids) => ids.has(event.id)).length
-        assert.ok(having > event.delivery.to, `${name} was told more than is true`)
-      }
-    }
-  }
-}
-
-async function run(mls: Mls, seed: number): Promise<void> {
-  const scenario = new Scenario(mls, seed)
-  const { random, network } = scenario
-  network.isSealed = random() < 0.7
-  const role = random() < 0.5 ? 'admin' : 'member'
-  scenario.peers = await network.conversation(2 + Math.floor(random() * 3), role)
-  network.faults = {
-    loss: random() * 0.3,
-    doubling: random() * 0.3,
-    delayMs: Math.floor(random() * 2000),
-  }
-  const steps = LEAST_STEPS + Math.floor(random() * 10)
-  for (let i = 0; i < steps; i++) await scenario.step()
-  await scenario.heal()
-  await scenario.check()
-  for (const { conversation } of scenario.peers) await conversation?.close()
-}
-
-describe('random conversations', () => {
-  let mls: Mls
-  before(async () => {
-    mls = await trustingMls()
+it(`random conversations end alike, in ${SCENARIOS} scenarios`, async (test) => {
+  const order = { firstSeed: FIRST_SEED, count: SCENARIOS, leastSteps: LEAST_STEPS }
+  const worker = new Worker(new URL('../support/scenario-worker.ts', import.meta.url), {
+    workerData: order satisfies ScenarioOrder,
   })
-
-  it(`end alike, in ${SCENARIOS} scenarios`, async (test) => {
-    const failed: string[] = []
-    for (let seed = FIRST_SEED; seed < FIRST_SEED + SCENARIOS; seed++) {
-      try {
-        await run(mls, seed)
-      } catch (error) {
-        failed.push(`SCENARIO_SEED=${seed}: ${error}`)
-      }
-      if (seed % 100 === 0) test.diagnostic(`${seed} scenarios, ${failed.length} failed`)
-    }
-    assert.deepEqual(failed, [])
-  })
+  const failed: string[] = []
+  let done = 0
+  for await (const [report] of on(worker, 'message', { close: ['exit'] })) {
+    const { seed, failure } = report as ScenarioReport
+    done += 1
+    if (failure !== undefined) failed.push(`SCENARIO_SEED=${seed}: ${failure}`)
+    if (done % 100 === 0) test.diagnostic(`${done} scenarios, ${failed.length} failed`)
+  }
+  assert.deepEqual(failed, [])
+  assert.equal(done, SCENARIOS)
 })

@@ -82,6 +82,13 @@ async function rigOf(aside?: Aside) {
   const taker: PacketTaker = {
     keyring,
     knows: (id) => receiver.knows(id),
+    get unopened() {
+      return receiver.unopened
+    },
+    tryAgain: (added, agreed) => {
+      receiver.tryAgain(added, agreed)
+      outcomes.push('tried again')
+    },
     resumeAt: (relay) => receiver.resumeAt(relay),
     restartAt: (relay) => receiver.restartAt(relay),
     receive: (packet, relay, cursor, prepared) => {
@@ -191,9 +198,45 @@ describe('Packets whose keys are computed aside', () => {
     for (const key of [next, FIRST, LAST]) intake.take(packetFor(key), 'relay', 1)
     const added = keyring.replace([next, FIRST])
     assert.ok(added)
-    receiver.tryAgain(added)
+    intake.tryAgain(added)
     await done()
-    assert.deepEqual(outcomes, ['relay 1 complete', 'relay 1 complete', 'relay 1 unopened'])
+    const expected = ['relay 1 complete', 'relay 1 complete', 'relay 1 unopened', 'tried again']
+    assert.deepEqual(outcomes, expected)
+    assert.equal(receiver.unopened.length, 1)
+  })
+
+  it('are opened by keys that come later, before those that come after the keys', async () => {
+    const { intake, outcomes, keyring, receiver, done } = await rigOf(aside)
+    const next = createKeyPair()
+    const message = randomBytes(3 * PUBLICATION_BYTES)
+    const [early, ...late] = packetsFor(next, message)
+    assert.ok(early)
+    for (const packet of [packetFor(createKeyPair()), early]) intake.take(packet, 'relay', 1_024)
+    await done()
+    assert.equal(receiver.unopened.length, 2)
+    const added = keyring.replace([next, ...KEYS])
+    assert.ok(added)
+    intake.tryAgain(added)
+    for (const [i, packet] of late.entries()) intake.take(packet, 'relay', 2_048 + i)
+    await done()
+    assert.deepEqual(outcomes.slice(2), [
+      'tried again',
+      ...late.slice(1).map((_, i) => `relay ${2_048 + i} stored`),
+      `relay ${2_047 + late.length} complete`,
+    ])
+    assert.equal(receiver.unopened.length, 1)
+  })
+
+  it('are not tried again when the inbox is closed meanwhile', async () => {
+    const { intake, outcomes, keyring, done } = await rigOf(aside)
+    intake.take(packetFor(createKeyPair()), 'relay', 1)
+    await done()
+    const added = keyring.replace([createKeyPair()])
+    assert.ok(added)
+    intake.tryAgain(added)
+    intake.close()
+    await done()
+    assert.deepEqual(outcomes, ['relay 1 unopened'])
   })
 
   it('have the outcomes of those that are computed at once, in the order of their arrival', async () => {
