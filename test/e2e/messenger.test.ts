@@ -8,8 +8,12 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { startTestNetwork, type TestNetwork } from '@mainframe/localnet/testing'
+import { decodeContactCode } from '@mainframe/protocol'
+import { assertAlike, Person } from './support/person.ts'
 import { until, within } from './support/waiting.ts'
 
+/** `GROUP_SIZE=20` takes some minutes. */
+const GROUP_SIZE = Number(process.env['GROUP_SIZE'] ?? 5)
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
 /** An example as a process, and what it printed. */
@@ -161,5 +165,79 @@ describe('Private conversations on a network', () => {
     await bob.prints('carol: lower, please')
     for (const person of [alice, bob, carol]) person.type('/quit')
     assert.deepEqual(await Promise.all([alice.ended, bob.ended, carol.ended]), [0, 0, 0])
+  })
+
+  describe(`of a group of ${GROUP_SIZE}`, () => {
+    const people: Person[] = []
+    before(async () => {
+      for (let i = 0; i < GROUP_SIZE; i++) {
+        const person = new Person(network, `person ${i}`, await network.createAccount())
+        people.push(await person.open())
+      }
+    })
+
+    it('grows while somebody talks, and everybody hears what was said since they came', async () => {
+      const [founder, ...others] = people as [Person, ...Person[]]
+      await Promise.all(
+        others.map((each) => founder.messenger.contacts.request(each.messenger.code)),
+      )
+      const group = await founder.messenger.createGroup('choir')
+      for (const each of others) {
+        const { code } = each.messenger
+        await until(`${each.name} is a contact`, () => !!founder.messenger.conversationWith(code))
+        await founder.messenger.invite(group, code)
+        await founder.say(`${each.name} is coming`)
+      }
+      await until('everybody is there', () =>
+        people.every((p) => p.group?.members().length === GROUP_SIZE),
+      )
+      await Promise.all(people.map((person) => person.say(`${person.name} is here`)))
+      await assertAlike(
+        people,
+        people.map(({ name }) => `${name} is here`),
+      )
+    })
+
+    it('loses a member who hears nothing more, and one who is off line finds all when back', async () => {
+      const [founder, second] = people as [Person, Person]
+      const [gone, away] = [people.at(-1), people.at(-2)] as [Person, Person]
+      const rest = people.slice(0, -1)
+      await away.close()
+      await second.say('before the change')
+      await assertAlike([founder, second, gone], ['before the change'])
+      await founder.group?.remove(decodeContactCode(gone.messenger.code))
+      await second.say('in the middle of it')
+      await until('it is removed', () => gone.group?.ended === 'removed')
+      await until('the others know', () => second.group?.members().length === GROUP_SIZE - 1)
+      await second.say('among ourselves')
+      await founder.say('indeed')
+      await away.open()
+      await assertAlike(rest, [
+        'before the change',
+        'in the middle of it',
+        'among ourselves',
+        'indeed',
+      ])
+      assert.equal((await gone.heard()).includes('among ourselves'), false)
+      people.pop()
+    })
+
+    it('goes on when its founder is gone, by another admin, and everybody after a restart', async () => {
+      const [founder, second, third] = people as [Person, Person, Person]
+      const key = decodeContactCode(second.messenger.code)
+      await founder.group?.setRole(key, 'admin')
+      const isAdmin = () =>
+        second.group?.members().some((m) => `${m.inboxKey}` === `${key}` && m.role === 'admin')
+      await until('there is another admin', () => isAdmin() === true)
+      await founder.close()
+      await third.say('who is left?')
+      await second.group?.remove(decodeContactCode(founder.messenger.code))
+      const rest = people.slice(1)
+      await until('the founder is no member', () => rest.every((each) => !each.isMember(founder)))
+      for (const person of rest) await person.close()
+      await Promise.all(rest.map((person) => person.open()))
+      await third.say('we are')
+      await assertAlike(rest, ['who is left?', 'we are'])
+    })
   })
 })
