@@ -173,7 +173,7 @@ export function bytesIn(n: number): string {
   return `(SELECT value::bytea FROM jsonb_array_elements_text($${n}::jsonb))`
 }
 
-/** SQL for the price in force of a row of `price` at the time in parameter `$n`. */
-export function currentPriceAt(n: number): string {
-  return `current_price(price.active, price.price, price.next, price.next_from, $${n}::bigint)`
+/** SQL for the price in force of a row of `price` at the time that `now` is SQL for. */
+export function currentPriceAt(now: string): string {
+  return `current_price(price.active, price.price, price.next, price.next_from, ${now}::bigint)`
 }
