@@ -23,7 +23,7 @@ const EVERY_ACTION: Action[] = [
   { type: 'deposit', owner: 'p' },
 ]
 
-describe('decoding with viem', () => {
+describe('decoding of many logs', () => {
   const logs = new FakeChain().mine(EVERY_ACTION).logs
 
   it('gives nothing, and never throws, for what does not decode', () => {
@@ -51,5 +51,28 @@ describe('decoding with viem', () => {
     for (const log of logs) {
       assert.deepEqual(decodeLog(log, DEPLOYMENT), decodeWithEthers(log, DEPLOYMENT))
     }
+  })
+
+  it('gives the event that ethers gives, whatever the words of its data', () => {
+    const flat = logs.filter(({ data }) => data.length <= 2 + 5 * 64)
+    assert.equal(flat.length, EVERY_ACTION.length - 2)
+    const word = fc.uint8Array({ minLength: 32, maxLength: 32 })
+    const small = word.map((bytes) => bytes.fill(0, 0, 12))
+    const words = fc.array(fc.oneof(word, small, small, small), { minLength: 5, maxLength: 6 })
+    const expected = (log: RawLog) => {
+      try {
+        return decodeWithEthers(log, DEPLOYMENT)
+      } catch {
+        return undefined // an address that does not fit
+      }
+    }
+    fc.assert(
+      fc.property(fc.constantFrom(...flat), words, (log, drawn) => {
+        const data: Hex = `0x${Buffer.concat(drawn).toString('hex')}`
+        const made = { ...log, data }
+        assert.deepEqual(decodeLog(made, DEPLOYMENT), expected(made))
+      }),
+      { numRuns: 500 },
+    )
   })
 })
