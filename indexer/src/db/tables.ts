@@ -1,6 +1,6 @@
 /** Tables whose rows are the reducers' rows: columns by property, in snake case. */
 import type { ChannelRow, Hex, NodeRow, PriceRow } from '@mainframe/protocol'
-import { bytea, type Queryable } from './database.ts'
+import type { Queryable } from './database.ts'
 
 type SqlType = 'bytea' | 'bigint' | 'integer' | 'numeric' | 'boolean' | 'text'
 
@@ -152,25 +152,23 @@ export async function upsertRows<R extends object>(
 
 /** One column as PostgreSQL's array literal. Text is of the protocol's own words: nothing to escape. */
 function arrayOf(rows: readonly Record<string, unknown>[], name: string, type: SqlType): string {
-  let text = ''
-  for (const row of rows) {
-    const value = row[name]
-    if (text !== '') text += ','
-    if (value === null) text += 'NULL'
-    else if (type === 'bytea') text += `"\\\\x${(value as Hex).slice(2)}"`
-    else text += String(value)
-  }
-  return `{${text}}`
+  const write = type === 'bytea' ? (value: unknown) => bytesItem(value as Hex) : String
+  const items = rows.map(({ [name]: value }) => (value === null ? 'NULL' : write(value)))
+  return `{${items.join(',')}}`
+}
+
+function bytesItem(bytes: Hex): string {
+  return `"\\\\x${bytes.slice(2)}"`
 }
 
 /** A list of byte strings as one parameter; read it with {@link bytesIn}. */
 export function bytesList(values: Iterable<Hex>): string {
-  return JSON.stringify([...values].map(bytea))
+  return `{${Array.from(values, bytesItem).join(',')}}`
 }
 
 /** SQL for the set of byte strings in parameter `$n`. */
 export function bytesIn(n: number): string {
-  return `(SELECT value::bytea FROM jsonb_array_elements_text($${n}::jsonb))`
+  return `(SELECT unnest($${n}::bytea[]))`
 }
 
 /** SQL for the price in force of a row of `price` at the time that `now` is SQL for. */
