@@ -84,6 +84,11 @@ const FORMS = {
   channels: formsOf(paymentChannelsAbi),
 } as const
 
+/** What the first topic of a registration is. */
+export const REGISTERED = [...FORMS.registry].find(
+  ([, { name }]) => name === 'Registered',
+)?.[0] as Hex
+
 /** The same events as the protocol's `decodeLog`, faster. */
 export const decodeLog = createLogDecoder((contract, { topics, data }): ParsedLog | undefined => {
   const selector = topics[0]?.toLowerCase() as Hex | undefined

@@ -6,7 +6,11 @@ export type SqlValue = string | number | boolean | null
 
 /** A transaction, or a database that runs each statement by itself. */
 export interface Queryable {
-  /** Rows of a statement. Without parameters `sql` may be a script; the last statement answers. */
+  /**
+   * Rows of a statement. Without parameters `sql` may be a script; the last statement answers. In a
+   * transaction further ones may be asked before the first has answered: they run in the order of the
+   * calls, and none after one that failed has an effect.
+   */
   query<R extends object>(sql: string, params?: readonly SqlValue[]): Promise<R[]>
 }
 

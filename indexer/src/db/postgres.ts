@@ -94,7 +94,7 @@ class PostgresDatabase implements Database {
   }
 
   async #connectWriter(): Promise<pg.Client> {
-    const client = new pg.Client(this.#config)
+    const client = new pg.Client({ ...this.#config, pipeline: true })
     client.on('error', () => undefined)
     client.on('end', () => {
       if (this.#writer === client) this.#writer = undefined

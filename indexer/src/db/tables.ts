@@ -128,14 +128,27 @@ export function columnsOf<R>(table: Table<R>, alias: string = table.name): strin
     .join(', ')
 }
 
-/**
- * Inserts or replaces rows, in one statement whatever their number. No key may come twice. A column is
- * one array: half the work of a JSON record for each row, in either engine.
- */
+/** Inserts or replaces rows, in one statement whatever their number. No key may come twice. */
 export async function upsertRows<R extends object>(
   tx: Queryable,
   table: Table<R>,
   rows: readonly R[],
+): Promise<void> {
+  const names = Object.keys(table.columns).map(snakeCase)
+  const onConflict = `ON CONFLICT (${table.key.map(snakeCase).join(', ')})
+    DO UPDATE SET ${names.map((name) => `${name} = excluded.${name}`).join(', ')}`
+  await insertRows(tx, table, rows, onConflict)
+}
+
+/**
+ * Inserts rows that are not there yet, in one statement whatever their number. A column is one array:
+ * half the work of a JSON record for each row, in either engine.
+ */
+export async function insertRows<R extends object>(
+  tx: Queryable,
+  table: Table<R>,
+  rows: readonly R[],
+  onConflict = '',
 ): Promise<void> {
   if (rows.length === 0) return
   const columns = Object.entries<SqlType>(table.columns)
@@ -143,9 +156,7 @@ export async function upsertRows<R extends object>(
   const arrays = columns.map(([, type], i) => `$${i + 1}::${type}[]`)
   await tx.query(
     `INSERT INTO ${table.name} (${names.join(', ')})
-     SELECT * FROM unnest(${arrays.join(', ')})
-     ON CONFLICT (${table.key.map(snakeCase).join(', ')})
-     DO UPDATE SET ${names.map((name) => `${name} = excluded.${name}`).join(', ')}`,
+     SELECT * FROM unnest(${arrays.join(', ')}) ${onConflict}`,
     columns.map(([name, type]) => arrayOf(rows as readonly Record<string, unknown>[], name, type)),
   )
 }
