@@ -3,7 +3,7 @@
  * recomputes or improves on it: a weighted product of factors, and an order drawn by those weights
  * with the client's own seed. So a position cannot be bought, and load spreads over good relays.
  */
-import { keccak_256 } from '@noble/hashes/sha3.js'
+import { primitives } from '#primitives'
 import { bytesToBigint, concatBytes, fromHex, type Hex } from '../bytes.ts'
 
 /** What a rank is computed from: facts of the chain and, if there are any, own measurements. */
@@ -96,7 +96,7 @@ export function rankOffers<Candidate extends RankCandidate>(
 
 /** A number between 0 and 1, both excluded, of 52 random bits. */
 function drawOf(seed: Uint8Array, nodeId: Hex): number {
-  const digest = keccak_256(concatBytes(seed, fromHex(nodeId)))
+  const digest = primitives.keccak256(concatBytes(seed, fromHex(nodeId)))
   return (Number(bytesToBigint(digest.subarray(0, 8)) >> 12n) + 0.5) / 2 ** 52
 }
 
