@@ -53,26 +53,42 @@ describe('decoding of many logs', () => {
     }
   })
 
+  /** An address that does not fit makes ethers throw. */
+  const expected = (log: RawLog) => {
+    try {
+      return decodeWithEthers(log, DEPLOYMENT)
+    } catch {
+      return undefined
+    }
+  }
+
   it('gives the event that ethers gives, whatever the words of its data', () => {
     const flat = logs.filter(({ data }) => data.length <= 2 + 5 * 64)
     assert.equal(flat.length, EVERY_ACTION.length - 2)
     const word = fc.uint8Array({ minLength: 32, maxLength: 32 })
     const small = word.map((bytes) => bytes.fill(0, 0, 12))
     const words = fc.array(fc.oneof(word, small, small, small), { minLength: 5, maxLength: 6 })
-    const expected = (log: RawLog) => {
-      try {
-        return decodeWithEthers(log, DEPLOYMENT)
-      } catch {
-        return undefined // an address that does not fit
-      }
-    }
     fc.assert(
       fc.property(fc.constantFrom(...flat), words, (log, drawn) => {
-        const data: Hex = `0x${Buffer.concat(drawn).toString('hex')}`
-        const made = { ...log, data }
+        const made: RawLog = { ...log, data: `0x${Buffer.concat(drawn).toString('hex')}` }
         assert.deepEqual(decodeLog(made, DEPLOYMENT), expected(made))
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
+    )
+  })
+
+  it('gives the record that ethers gives, of any length, and wherever it says that it is', () => {
+    const place = fc.record({ word: fc.nat(20), value: fc.nat(700) })
+    fc.assert(
+      fc.property(fc.string({ maxLength: 200 }), fc.option(place), (multiaddrs, moved) => {
+        const mined = new FakeChain().mine([{ type: 'register', node: 'a', multiaddrs }])
+        const [log] = mined.logs as [RawLog]
+        const words = log.data.slice(2).match(/.{64}/g) ?? []
+        if (moved) words[moved.word] = moved.value.toString(16).padStart(64, '0')
+        const made: RawLog = { ...log, data: `0x${words.join('')}` }
+        assert.deepEqual(decodeLog(made, DEPLOYMENT), expected(made))
+      }),
+      { numRuns: 300 },
     )
   })
 })
