@@ -5,6 +5,7 @@
 import {
   createLogDecoder,
   type Hex,
+  MainframeError,
   type ParsedLog,
   paymentChannelsAbi,
   priceBoardAbi,
@@ -61,7 +62,7 @@ function readerOf({ type, components }: ParamType): Read {
     return (digits, at, frame) => readFields(fields, digits, placeAt(digits, at, frame))
   }
   const bits = Number(/^uint(\d+)$/.exec(type)?.[1])
-  if (!bits) throw new TypeError(`No event has held a ${type} yet`)
+  if (!bits) throw new MainframeError('INTERNAL', `No event has held a ${type} yet`)
   // like ethers, without what comes before the digits of the type
   const hexAt = (digits: string, at: number) => `0x${wordAt(digits, at).slice(-bits / 4)}`
   return bits <= 48
@@ -74,7 +75,8 @@ function wordAt(digits: string, at: number): string {
 }
 
 function cut(digits: string, at: number, length: number): string {
-  if (at + length > digits.length) throw new RangeError('The data ends earlier')
+  if (at + length > digits.length)
+    throw new MainframeError('CODEC_INVALID', 'The data ends earlier')
   return digits.slice(at, at + length)
 }
 
@@ -84,7 +86,8 @@ function placeAt(digits: string, at: number, frame: number): number {
 
 function readAddress(digits: string, at: number): Hex {
   const word = wordAt(digits, at)
-  if (!word.startsWith(ADDRESS_PADDING)) throw new RangeError('An address has 20 bytes')
+  if (!word.startsWith(ADDRESS_PADDING))
+    throw new MainframeError('CODEC_INVALID', 'An address has 20 bytes')
   return `0x${word.slice(ADDRESS_PADDING.length)}`
 }
 
