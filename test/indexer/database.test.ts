@@ -72,7 +72,7 @@ for (const { name, skip, settings } of DATABASES) {
           await db.write((tx) => upsertRows(tx, PRICE_TABLE, written))
           const read = await db.read((tx) =>
             tx.query<PriceRow & { current: bigint | null }>(
-              `SELECT ${columnsOf(PRICE_TABLE)}, ${currentPriceAt(2)} AS current
+              `SELECT ${columnsOf(PRICE_TABLE)}, ${currentPriceAt('$2')} AS current
                FROM price WHERE node_id IN ${bytesIn(1)} ORDER BY node_id`,
               [bytesList(written.map((row) => row.nodeId)), now],
             ),

@@ -23,7 +23,7 @@ const EVERY_ACTION: Action[] = [
   { type: 'deposit', owner: 'p' },
 ]
 
-describe('decoding with viem', () => {
+describe('decoding of many logs', () => {
   const logs = new FakeChain().mine(EVERY_ACTION).logs
 
   it('gives nothing, and never throws, for what does not decode', () => {
@@ -51,5 +51,44 @@ describe('decoding with viem', () => {
     for (const log of logs) {
       assert.deepEqual(decodeLog(log, DEPLOYMENT), decodeWithEthers(log, DEPLOYMENT))
     }
+  })
+
+  /** An address that does not fit makes ethers throw. */
+  const expected = (log: RawLog) => {
+    try {
+      return decodeWithEthers(log, DEPLOYMENT)
+    } catch {
+      return undefined
+    }
+  }
+
+  it('gives the event that ethers gives, whatever the words of its data', () => {
+    const flat = logs.filter(({ data }) => data.length <= 2 + 5 * 64)
+    assert.equal(flat.length, EVERY_ACTION.length - 2)
+    const word = fc.uint8Array({ minLength: 32, maxLength: 32 })
+    const small = word.map((bytes) => bytes.fill(0, 0, 12))
+    const words = fc.array(fc.oneof(word, small, small, small), { minLength: 5, maxLength: 6 })
+    fc.assert(
+      fc.property(fc.constantFrom(...flat), words, (log, drawn) => {
+        const made: RawLog = { ...log, data: `0x${Buffer.concat(drawn).toString('hex')}` }
+        assert.deepEqual(decodeLog(made, DEPLOYMENT), expected(made))
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('gives the record that ethers gives, of any length, and wherever it says that it is', () => {
+    const place = fc.record({ word: fc.nat(20), value: fc.nat(700) })
+    fc.assert(
+      fc.property(fc.string({ maxLength: 200 }), fc.option(place), (multiaddrs, moved) => {
+        const mined = new FakeChain().mine([{ type: 'register', node: 'a', multiaddrs }])
+        const [log] = mined.logs as [RawLog]
+        const words = log.data.slice(2).match(/.{64}/g) ?? []
+        if (moved) words[moved.word] = moved.value.toString(16).padStart(64, '0')
+        const made: RawLog = { ...log, data: `0x${words.join('')}` }
+        assert.deepEqual(decodeLog(made, DEPLOYMENT), expected(made))
+      }),
+      { numRuns: 300 },
+    )
   })
 })

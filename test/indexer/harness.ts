@@ -62,6 +62,7 @@ export function dying(db: Database, due: () => boolean): Database {
     },
   })
   return {
+    ...wrap(db),
     read: (work) => db.read((tx) => work(wrap(tx))),
     async write(work) {
       const result = await db.write((tx) => work(wrap(tx)))
@@ -115,7 +116,7 @@ export function reset(db: Database): Promise<object[]> {
 /** A database whose writes fail at their n-th query as long as `failAt` says so. */
 export function flaky(db: Database, failAt: () => number | undefined): Database {
   return {
-    ...db,
+    query: (sql, params) => db.query(sql, params),
     read: (work) => db.read(work),
     write: (work) =>
       db.write((tx) => {

@@ -7,6 +7,14 @@ import { DATABASES } from './databases.ts'
 import { DEPLOYMENT, FakeChain, serveChain } from './fake-chain.ts'
 import { dump, follow, reset, untilAtHead } from './harness.ts'
 
+function readIndexes(db: Database): Promise<object[]> {
+  return db.query(
+    `SELECT indexdef AS definition FROM pg_indexes WHERE schemaname = current_schema()
+     ORDER BY indexname`,
+    [],
+  )
+}
+
 for (const { name, skip, settings } of DATABASES) {
   describe(`deriving anew in ${name}`, { skip }, () => {
     let db: Database
@@ -49,6 +57,8 @@ for (const { name, skip, settings } of DATABASES) {
       await untilAtHead(db, chain)
       await first.stop()
       const kept = await dump(db)
+      const indexes = await readIndexes(db)
+      assert.ok(indexes.length > 10, `only ${indexes.length} indexes`)
       await db.write((tx) =>
         tx.query('UPDATE chain_state SET derivation = 0; UPDATE node SET stake = 0'),
       )
@@ -63,6 +73,7 @@ for (const { name, skip, settings } of DATABASES) {
       await untilAtHead(db, chain)
       await second.stop()
       const undone = await dump(db)
+      assert.deepEqual(await readIndexes(db), indexes)
       assert.equal(kept.node.length, undone.node.length + 1)
 
       await reset(db)

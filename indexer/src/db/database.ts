@@ -4,17 +4,23 @@ import type { Hex } from '@mainframe/protocol'
 /** Parameters travel as text; bytes go through {@link bytea}. */
 export type SqlValue = string | number | boolean | null
 
-/** One connection inside a transaction. */
+/** A transaction, or a database that runs each statement by itself. */
 export interface Queryable {
-  /** Rows of a statement. Without parameters `sql` may be a script; the last statement answers. */
+  /**
+   * Rows of a statement. Without parameters `sql` may be a script; the last statement answers. In a
+   * transaction further ones may be asked before the first has answered: they run in the order of the
+   * calls, and none after one that failed has an effect.
+   */
   query<R extends object>(sql: string, params?: readonly SqlValue[]): Promise<R[]>
 }
 
 /**
- * A database with one writer. `read` sees one snapshot for all its queries; `write` commits all or
- * nothing, one at a time. Both reject with `STORE_UNREACHABLE` when the server is away.
+ * A database with one writer. `query` reads a few rows by an index, in one round trip: a statement
+ * alone is a snapshot too. `read` sees one snapshot for all its queries, and may take its time;
+ * `write` commits all or nothing, one at a time. All reject with `STORE_UNREACHABLE` when the server
+ * is away.
  */
-export interface Database {
+export interface Database extends Queryable {
   read<T>(work: (tx: Queryable) => Promise<T>): Promise<T>
   write<T>(work: (tx: Queryable) => Promise<T>): Promise<T>
   close(): Promise<void>

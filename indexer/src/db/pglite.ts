@@ -49,6 +49,10 @@ class PgliteDatabase implements Database {
     this.#worker.on('exit', () => this.#lose(new MainframeError('STORE_UNREACHABLE', 'Closed')))
   }
 
+  query<R extends object>(sql: string, params?: readonly SqlValue[]): Promise<R[]> {
+    return this.#exclusive(() => this.#connection.query<R>(sql, params))
+  }
+
   /** One connection and one task at a time are a snapshot already. */
   read<T>(work: (tx: Queryable) => Promise<T>): Promise<T> {
     return this.#exclusive(() => work(this.#connection))

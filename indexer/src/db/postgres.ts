@@ -4,10 +4,16 @@ import { COLUMN_PARSERS, type Database, type Queryable, type SqlValue } from './
 import { createMutex } from './mutex.ts'
 
 /**
- * Connections for answering; the writer has one of its own. Each plans its statements and maps the
- * server's memory for itself, so more of them than a small machine has cores make every answer dearer.
+ * Connections of either kind for answering; the writer has one of its own. Each plans its statements
+ * and maps the server's memory for itself, which takes thousands of answers and costs several times as
+ * much as they do: more of them than a small machine has cores make every answer dearer.
  */
-const MAX_READERS = 4
+const MAX_READERS = 2
+/**
+ * For rows by an index: a plan that fits every parameter fits these, and planning costs as much as they
+ * do. Sums and searches are planned for what is asked, by connections that only they wait for.
+ */
+const PLAN_ONCE = 'SET plan_cache_mode = force_generic_plan'
 /** No answer of this service needs longer; a runaway query must not hold a connection. */
 const STATEMENT_TIMEOUT_MS = 20_000
 const CONNECT_TIMEOUT_MS = 5_000
@@ -35,7 +41,8 @@ export async function openPostgres(url: string, readOnly = false): Promise<Datab
 
 class PostgresDatabase implements Database {
   readonly #config: pg.ClientConfig
-  readonly #pool: pg.Pool
+  readonly #lookUps: pg.Pool
+  readonly #searches: pg.Pool
   readonly #exclusive = createMutex()
   #writer: pg.Client | undefined
 
@@ -47,19 +54,24 @@ class PostgresDatabase implements Database {
       keepAlive: true,
       types: { getTypeParser: (oid: number) => COLUMN_PARSERS[oid] ?? String } as never,
     }
-    this.#pool = new pg.Pool({
+    this.#lookUps = createPool({
       ...this.#config,
-      max: MAX_READERS,
-      statement_timeout: STATEMENT_TIMEOUT_MS,
+      onConnect: (client) => client.query(PLAN_ONCE),
     })
-    // A connection that dies emits here while it is idle, and itself while it is in use or handed over:
-    // without a listener either would end the process. The pool drops it by itself.
-    this.#pool.on('error', () => undefined)
-    this.#pool.on('connect', (client) => client.on('error', () => undefined))
+    this.#searches = createPool(this.#config)
+  }
+
+  async query<R extends object>(sql: string, params?: readonly SqlValue[]): Promise<R[]> {
+    const client = await this.#lookUps.connect().catch(rethrow)
+    try {
+      return await runStatement<R>(client, sql, params)
+    } finally {
+      client.release()
+    }
   }
 
   async read<T>(work: (tx: Queryable) => Promise<T>): Promise<T> {
-    const client = await this.#pool.connect().catch(rethrow)
+    const client = await this.#searches.connect().catch(rethrow)
     try {
       return await inTransaction(client, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', work)
     } finally {
@@ -78,11 +90,11 @@ class PostgresDatabase implements Database {
     await this.#exclusive(async () => {
       await this.#writer?.end().catch(() => undefined)
     })
-    await this.#pool.end()
+    await Promise.all([this.#lookUps.end(), this.#searches.end()])
   }
 
   async #connectWriter(): Promise<pg.Client> {
-    const client = new pg.Client(this.#config)
+    const client = new pg.Client({ ...this.#config, pipeline: true })
     client.on('error', () => undefined)
     client.on('end', () => {
       if (this.#writer === client) this.#writer = undefined
@@ -101,19 +113,38 @@ class PostgresDatabase implements Database {
   }
 }
 
+function createPool(config: pg.PoolConfig): pg.Pool {
+  const pool = new pg.Pool({
+    ...config,
+    max: MAX_READERS,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    // a new one would have everything to plan and to map again
+    idleTimeoutMillis: 0,
+  })
+  // A connection that dies emits here while it is idle, and itself while it is in use or handed over:
+  // without a listener either would end the process. The pool drops it by itself.
+  pool.on('error', () => undefined)
+  pool.on('connect', (client) => client.on('error', () => undefined))
+  return pool
+}
+
+async function runStatement<R extends object>(
+  client: pg.ClientBase,
+  sql: string,
+  params?: readonly SqlValue[],
+): Promise<R[]> {
+  const answer = await client.query(params ? prepared(sql, params) : sql).catch(rethrow)
+  // a script answers with one result for each statement
+  const last = Array.isArray(answer) ? answer.at(-1) : answer
+  return last.rows as R[]
+}
+
 async function inTransaction<T>(
   client: pg.ClientBase,
   begin: string,
   work: (tx: Queryable) => Promise<T>,
 ): Promise<T> {
-  const tx: Queryable = {
-    async query<R extends object>(sql: string, params?: readonly SqlValue[]) {
-      const answer = await client.query(params ? prepared(sql, params) : sql).catch(rethrow)
-      // a script answers with one result for each statement
-      const last = Array.isArray(answer) ? answer.at(-1) : answer
-      return last.rows as R[]
-    },
-  }
+  const tx: Queryable = { query: (sql, params) => runStatement(client, sql, params) }
   try {
     await tx.query(begin)
     const result = await work(tx)

@@ -1,6 +1,6 @@
 /** Tables whose rows are the reducers' rows: columns by property, in snake case. */
 import type { ChannelRow, Hex, NodeRow, PriceRow } from '@mainframe/protocol'
-import { bytea, type Queryable } from './database.ts'
+import type { Queryable } from './database.ts'
 
 type SqlType = 'bytea' | 'bigint' | 'integer' | 'numeric' | 'boolean' | 'text'
 
@@ -128,14 +128,27 @@ export function columnsOf<R>(table: Table<R>, alias: string = table.name): strin
     .join(', ')
 }
 
-/**
- * Inserts or replaces rows, in one statement whatever their number. No key may come twice. A column is
- * one array: half the work of a JSON record for each row, in either engine.
- */
+/** Inserts or replaces rows, in one statement whatever their number. No key may come twice. */
 export async function upsertRows<R extends object>(
   tx: Queryable,
   table: Table<R>,
   rows: readonly R[],
+): Promise<void> {
+  const names = Object.keys(table.columns).map(snakeCase)
+  const onConflict = `ON CONFLICT (${table.key.map(snakeCase).join(', ')})
+    DO UPDATE SET ${names.map((name) => `${name} = excluded.${name}`).join(', ')}`
+  await insertRows(tx, table, rows, onConflict)
+}
+
+/**
+ * Inserts rows that are not there yet, in one statement whatever their number. A column is one array:
+ * half the work of a JSON record for each row, in either engine.
+ */
+export async function insertRows<R extends object>(
+  tx: Queryable,
+  table: Table<R>,
+  rows: readonly R[],
+  onConflict = '',
 ): Promise<void> {
   if (rows.length === 0) return
   const columns = Object.entries<SqlType>(table.columns)
@@ -143,37 +156,33 @@ export async function upsertRows<R extends object>(
   const arrays = columns.map(([, type], i) => `$${i + 1}::${type}[]`)
   await tx.query(
     `INSERT INTO ${table.name} (${names.join(', ')})
-     SELECT * FROM unnest(${arrays.join(', ')})
-     ON CONFLICT (${table.key.map(snakeCase).join(', ')})
-     DO UPDATE SET ${names.map((name) => `${name} = excluded.${name}`).join(', ')}`,
+     SELECT * FROM unnest(${arrays.join(', ')}) ${onConflict}`,
     columns.map(([name, type]) => arrayOf(rows as readonly Record<string, unknown>[], name, type)),
   )
 }
 
 /** One column as PostgreSQL's array literal. Text is of the protocol's own words: nothing to escape. */
 function arrayOf(rows: readonly Record<string, unknown>[], name: string, type: SqlType): string {
-  let text = ''
-  for (const row of rows) {
-    const value = row[name]
-    if (text !== '') text += ','
-    if (value === null) text += 'NULL'
-    else if (type === 'bytea') text += `"\\\\x${(value as Hex).slice(2)}"`
-    else text += String(value)
-  }
-  return `{${text}}`
+  const write = type === 'bytea' ? (value: unknown) => bytesItem(value as Hex) : String
+  const items = rows.map(({ [name]: value }) => (value === null ? 'NULL' : write(value)))
+  return `{${items.join(',')}}`
+}
+
+function bytesItem(bytes: Hex): string {
+  return `"\\\\x${bytes.slice(2)}"`
 }
 
 /** A list of byte strings as one parameter; read it with {@link bytesIn}. */
 export function bytesList(values: Iterable<Hex>): string {
-  return JSON.stringify([...values].map(bytea))
+  return `{${Array.from(values, bytesItem).join(',')}}`
 }
 
 /** SQL for the set of byte strings in parameter `$n`. */
 export function bytesIn(n: number): string {
-  return `(SELECT value::bytea FROM jsonb_array_elements_text($${n}::jsonb))`
+  return `(SELECT unnest($${n}::bytea[]))`
 }
 
-/** SQL for the price in force of a row of `price` at the time in parameter `$n`. */
-export function currentPriceAt(n: number): string {
-  return `current_price(price.active, price.price, price.next, price.next_from, $${n}::bigint)`
+/** SQL for the price in force of a row of `price` at the time that `now` is SQL for. */
+export function currentPriceAt(now: string): string {
+  return `current_price(price.active, price.price, price.next, price.next_from, ${now}::bigint)`
 }

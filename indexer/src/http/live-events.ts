@@ -64,7 +64,7 @@ export class LiveEvents {
     // counted before anything is awaited: many may come at once, and leave at once
     this.#listeners.add(listener)
     response.once('close', () => this.#listeners.delete(listener))
-    const { oldest, newest } = await this.#db.read(readOutboxBounds)
+    const { oldest, newest } = await readOutboxBounds(this.#db)
     if (!this.#listeners.has(listener)) return
     const isKnown = lastId !== undefined && lastId >= oldest - 1 && lastId <= newest
     listener.at = isKnown ? lastId : newest
@@ -88,7 +88,7 @@ export class LiveEvents {
   async #catchUp(listener: Listener): Promise<void> {
     const { response } = listener
     while (this.#listeners.has(listener)) {
-      const rows = await this.#db.read((tx) => readOutbox(tx, listener.at, PAGE_ROWS))
+      const rows = await readOutbox(this.#db, listener.at, PAGE_ROWS)
       if (!this.#send(listener, rows)) await drained(response)
       if (rows.length < PAGE_ROWS) break
     }
@@ -118,7 +118,7 @@ export class LiveEvents {
     const ready = [...this.#listeners].filter(({ isBehind }) => !isBehind)
     if (ready.length === 0) return
     const from = ready.reduce((least, { at }) => Math.min(least, at), Number.MAX_SAFE_INTEGER)
-    const rows = await this.#db.read((tx) => readOutbox(tx, from, PAGE_ROWS))
+    const rows = await readOutbox(this.#db, from, PAGE_ROWS)
     if (rows.length === 0) return
     const texts = new Map<number, string>()
     for (const listener of ready) {

@@ -25,17 +25,46 @@ export function priceAnswer(row: PriceRow, now: number): ApiPrice {
   }
 }
 
-export function nodeAnswer(row: StoredNode, prices: ApiPrice[]): ApiNode {
-  const { multiaddrs, stake, ...rest } = row
+/** A node with its prices as JSON made by the database: null where it has none. */
+export type PricedNode = StoredNode & { prices: ApiPrice[] | null }
+
+export function nodeAnswer(row: PricedNode): ApiNode {
   return {
-    ...rest,
-    multiaddrs: decodeMultiaddrs(multiaddrs),
-    multiaddrsRaw: multiaddrs,
-    stake: String(stake),
-    prices,
+    nodeId: row.nodeId,
+    operator: row.operator,
+    nodeKey: row.nodeKey,
+    manager: row.manager,
+    payee: row.payee,
+    sealKey: row.sealKey,
+    multiaddrs: decodeMultiaddrs(row.multiaddrs),
+    multiaddrsRaw: row.multiaddrs,
+    metadata: row.metadata,
+    stake: String(row.stake),
+    active: row.active,
+    unlockAt: row.unlockAt,
+    registeredBlock: row.registeredBlock,
+    updatedBlock: row.updatedBlock,
+    seedBlockHash: row.seedBlockHash,
+    overlayAddress: row.overlayAddress,
+    signature: row.signature,
+    signed: row.signed,
+    prices: row.prices ?? [],
   }
 }
 
 export function channelAnswer(row: ChannelRow): ApiChannel {
-  return { ...row, deposit: String(row.deposit), claimed: String(row.claimed) }
+  return {
+    channelId: row.channelId,
+    payer: row.payer,
+    payee: row.payee,
+    token: row.token,
+    signer: row.signer,
+    noticeSeconds: row.noticeSeconds,
+    epoch: row.epoch,
+    deposit: String(row.deposit),
+    claimed: String(row.claimed),
+    closesAt: row.closesAt,
+    state: row.state,
+    updatedBlock: row.updatedBlock,
+  }
 }

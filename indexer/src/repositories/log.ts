@@ -1,11 +1,8 @@
 /** The verifiable logs of registry and board, as the chain carries them. */
-import { type ApiLogLine, type Hex, serviceRegistryAbi } from '@mainframe/protocol'
-import { Interface } from 'ethers'
+import type { ApiLogLine, Hex } from '@mainframe/protocol'
+import { REGISTERED } from '../chain/decode.ts'
 import { bytea, type Queryable } from '../db/database.ts'
 import { columnsOf, LOG_TABLE, type StoredLog } from '../db/tables.ts'
-
-/** What the first topic of a registration is. */
-const REGISTERED = new Interface(serviceRegistryAbi).getEvent('Registered')?.topicHash as Hex
 
 /** A part of one contract's log. */
 export interface LogQuery {

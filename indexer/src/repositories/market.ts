@@ -32,7 +32,7 @@ export async function summarisePrices(
        to_jsonb((percentile_disc(ARRAY[0.1, 0.5, 0.9]) WITHIN GROUP (ORDER BY asked))::text[])
          AS quantiles
      FROM (
-       SELECT ${currentPriceAt(3)} AS asked, next_from FROM price JOIN node USING (node_id)
+       SELECT ${currentPriceAt('$3')} AS asked, next_from FROM price JOIN node USING (node_id)
        WHERE service = $1::bytea AND token = $2::bytea AND price.active
          AND node.signed AND node.active AND node.overlay_address IS NOT NULL
      ) AS offer`,
@@ -60,7 +60,7 @@ export async function listOffers(
   const scanned = await tx.query<Scanned>(
     `SELECT ${columnsOf(PRICE_TABLE)}, operator, overlay_address AS "overlayAddress",
        node.signed AND node.active AND overlay_address IS NOT NULL
-         AND ${currentPriceAt(5)} <= coalesce($6::numeric, 'infinity') AS fits
+         AND ${currentPriceAt('$5')} <= coalesce($6::numeric, 'infinity') AS fits
      FROM (
        SELECT * FROM price WHERE service = $1::bytea AND token = $2::bytea AND active
          AND node_id > $3::bytea ORDER BY node_id LIMIT $4::integer
@@ -154,7 +154,7 @@ export async function findCandidates(
     `SELECT node.node_id AS "nodeId", operator, stake, node.updated_block AS "updatedBlock", prices
      FROM (${parts.join(' UNION ALL ')} LIMIT ${MAX_CANDIDATES}) AS node, LATERAL (
        SELECT jsonb_agg(asked::text ORDER BY place) AS prices FROM (
-         SELECT place, ${currentPriceAt(3)} AS asked
+         SELECT place, ${currentPriceAt('$3')} AS asked
          FROM jsonb_array_elements_text($2::jsonb) WITH ORDINALITY AS wanted(id, place)
          JOIN price ON price.node_id = node.node_id
            AND price.service = wanted.id::bytea AND price.token = $4::bytea

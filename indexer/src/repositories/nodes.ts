@@ -1,25 +1,15 @@
 import {
   type ApiMeta,
   type ApiNode,
-  type ApiPrice,
-  compareDistance,
   discloseAddress,
   fromHex,
   type Hex,
-  type PriceRow,
   toHex,
 } from '@mainframe/protocol'
 import { bytea, type Queryable } from '../db/database.ts'
-import {
-  bytesIn,
-  bytesList,
-  columnsOf,
-  currentPriceAt,
-  NODE_TABLE,
-  PRICE_TABLE,
-  type StoredNode,
-} from '../db/tables.ts'
-import { nodeAnswer, priceAnswer } from './answers.ts'
+import { bytesIn, bytesList, columnsOf, currentPriceAt, NODE_TABLE } from '../db/tables.ts'
+import { nodeAnswer, type PricedNode } from './answers.ts'
+import { NOW, readOfBlock } from './meta.ts'
 
 /** Nodes that are listed: registered with a valid signature, active, and placed in the overlay. */
 export const LISTED = 'signed AND active AND overlay_address IS NOT NULL'
@@ -49,59 +39,81 @@ export interface NodeQuery {
   after: Hex | undefined
 }
 
-/** One page of listed nodes by overlay address. */
+/** SQL for the prices of a row of `node` as JSON, in force at the time that `now` is SQL for. */
+export function pricesAt(now: string): string {
+  const hex = (column: string) => `'0x' || encode(price.${column}, 'hex') AS ${column}`
+  return `(
+    SELECT json_agg(shown) FROM (
+      SELECT ${hex('service')}, ${hex('token')}, price::text, next::text, next_from AS "nextFrom",
+        unit, active, ${currentPriceAt(now)}::text AS current
+      FROM price WHERE price.node_id = node.node_id
+      ORDER BY price.service, price.token LIMIT ${PRICES_PER_NODE}
+    ) AS shown
+  )`
+}
+
+/** One page of listed nodes by overlay address, and the state of the chain that it is of. */
 export async function listNodes(
-  tx: Queryable,
-  meta: ApiMeta,
+  db: Queryable,
   query: NodeQuery,
-): Promise<{ nodes: ApiNode[]; next: Hex | null }> {
+): Promise<{ meta: ApiMeta; nodes: ApiNode[]; next: Hex | null }> {
   const { offering, minStake, limit, after } = query
   const filtered = offering !== undefined || minStake !== undefined
+  const scanLimit = filtered ? SCAN_LIMIT : limit + 1
   const range = prefixRange(fromHex(query.prefix, 32), query.bits)
-  const scanned = await tx.query<StoredNode & { offered: boolean }>(
-    `SELECT ${columnsOf(NODE_TABLE)},
-       stake >= coalesce($9::numeric, 0) AND ($5::bytea IS NULL OR EXISTS (
-         SELECT FROM price WHERE price.node_id = node.node_id AND service = $5::bytea
-           AND token = $6::bytea AND ${currentPriceAt(7)} <= coalesce($8::numeric, 'infinity')
-       )) AS offered
+  const { meta, rows: scanned } = await readOfBlock<PricedNode & { fits: boolean }>(
+    db,
+    `SELECT ${columnsOf(NODE_TABLE)}, fits,
+       CASE WHEN fits AND place <= $10::integer THEN ${pricesAt(NOW)} END AS prices
      FROM (
-       SELECT * FROM node WHERE ${LISTED} AND overlay_address >= $1::bytea
-         AND overlay_address <= $2::bytea AND overlay_address > $3::bytea
-       ORDER BY overlay_address LIMIT $4::integer
+       SELECT *, count(*) FILTER (WHERE fits) OVER (ORDER BY overlay_address) AS place FROM (
+         SELECT *, stake >= coalesce($9::numeric, 0) AND ($6::bytea IS NULL OR EXISTS (
+           SELECT FROM price WHERE price.node_id = node.node_id AND service = $6::bytea
+             AND token = $7::bytea AND ${currentPriceAt(NOW)} <= coalesce($8::numeric, 'infinity')
+         )) AS fits
+         FROM (
+           SELECT * FROM node WHERE ${LISTED} AND overlay_address >= $2::bytea
+             AND overlay_address <= $3::bytea AND overlay_address > $4::bytea
+           ORDER BY overlay_address LIMIT $5::integer
+         ) AS node
+       ) AS node
      ) AS node ORDER BY overlay_address`,
     [
       bytea(range.first),
       bytea(range.last),
       after === undefined ? '' : bytea(after),
-      filtered ? SCAN_LIMIT : limit + 1,
+      scanLimit,
       offering ? bytea(offering.service) : null,
       offering ? bytea(offering.token) : null,
-      meta.now,
       offering?.maxPrice ?? null,
       minStake ?? null,
+      limit,
     ],
   )
-  const matching = scanned.filter((row) => row.offered)
+  const matching = scanned.filter((row) => row.fits)
   const page = matching.slice(0, limit)
   // when the page is full it goes on after its last row, otherwise after the last row looked at
   const full = matching.length > limit
-  const exhausted = !full && scanned.length < (filtered ? SCAN_LIMIT : limit + 1)
+  const exhausted = !full && scanned.length < scanLimit
   const last = full ? page.at(-1) : scanned.at(-1)
-  const nodes = await withPrices(
-    tx,
+  return {
     meta,
-    page.map(({ offered: _, ...row }) => row),
-  )
-  return { nodes, next: exhausted ? null : (last?.overlayAddress ?? null) }
+    nodes: page.map(nodeAnswer),
+    next: exhausted ? null : (last?.overlayAddress ?? null),
+  }
 }
 
-/** One node, listed or not. */
+/** One node, listed or not, and the state of the chain that it is of. */
 export async function findNode(
-  tx: Queryable,
-  meta: ApiMeta,
+  db: Queryable,
   nodeId: Hex,
-): Promise<ApiNode | undefined> {
-  return (await readNodes(tx, meta, [nodeId]))[0]
+): Promise<{ meta: ApiMeta; node: ApiNode | undefined }> {
+  const { meta, rows } = await readOfBlock<PricedNode>(
+    db,
+    `SELECT ${columnsOf(NODE_TABLE)}, ${pricesAt(NOW)} AS prices FROM node WHERE node_id = $2::bytea`,
+    [bytea(nodeId)],
+  )
+  return { meta, node: rows[0] && nodeAnswer(rows[0]) }
 }
 
 /** These nodes, in this order; unknown ones are left out. */
@@ -110,76 +122,20 @@ export async function readNodes(
   meta: ApiMeta,
   nodeIds: readonly Hex[],
 ): Promise<ApiNode[]> {
-  const rows = await tx.query<StoredNode>(
-    `SELECT ${columnsOf(NODE_TABLE)} FROM node WHERE node_id IN ${bytesIn(1)}`,
-    [bytesList(nodeIds)],
+  const rows = await tx.query<PricedNode>(
+    `SELECT ${columnsOf(NODE_TABLE)}, ${pricesAt('$2')} AS prices FROM node
+     WHERE node_id IN ${bytesIn(1)}`,
+    [bytesList(nodeIds), meta.now],
   )
   const order = new Map(nodeIds.map((nodeId, i) => [nodeId, i]))
   rows.sort((a, b) => (order.get(a.nodeId) ?? 0) - (order.get(b.nodeId) ?? 0))
-  return withPrices(tx, meta, rows)
-}
-
-/** What {@link closestNodes} looks for; `listed` is how many nodes are listed in all. */
-export interface ClosestQuery {
-  to: Hex
-  k: number
-  listed: number
-}
-
-/**
- * The k listed nodes that are XOR-closest to an address. Whoever shares more leading bits is closer,
- * so the nodes of a prefix that holds k of them hold the answer; the prefix is widened until it does.
- */
-export async function closestNodes(
-  tx: Queryable,
-  meta: ApiMeta,
-  { to, k, listed }: ClosestQuery,
-): Promise<ApiNode[]> {
-  const target = fromHex(to, 32)
-  let bits = Math.max(0, Math.floor(Math.log2(Math.max(1, listed / (2 * k)))))
-  for (;;) {
-    const range = prefixRange(target, bits)
-    const rows = await tx.query<{ nodeId: Hex; overlayAddress: Hex }>(
-      `SELECT node_id AS "nodeId", overlay_address AS "overlayAddress" FROM node
-       WHERE ${LISTED} AND overlay_address BETWEEN $1::bytea AND $2::bytea`,
-      [bytea(range.first), bytea(range.last)],
-    )
-    if (rows.length >= k || bits === 0) {
-      const placed = rows.map((row) => ({ ...row, address: fromHex(row.overlayAddress) }))
-      placed.sort((a, b) => compareDistance(target, a.address, b.address))
-      return readNodes(
-        tx,
-        meta,
-        placed.slice(0, k).map((row) => row.nodeId),
-      )
-    }
-    bits -= 1
-  }
+  return rows.map(nodeAnswer)
 }
 
 /** The first and the last address that start with `bits` bits of `prefix`. */
-function prefixRange(prefix: Uint8Array, bits: number): { first: Hex; last: Hex } {
+export function prefixRange(prefix: Uint8Array, bits: number): { first: Hex; last: Hex } {
   const first = discloseAddress(prefix, bits)
   const all = new Uint8Array(32).fill(0xff)
   const mask = discloseAddress(all, bits)
   return { first: toHex(first), last: toHex(first.map((byte, i) => byte | ~(mask[i] ?? 0))) }
-}
-
-async function withPrices(
-  tx: Queryable,
-  meta: ApiMeta,
-  rows: readonly StoredNode[],
-): Promise<ApiNode[]> {
-  const prices = new Map<Hex, ApiPrice[]>(rows.map((row) => [row.nodeId, []]))
-  if (rows.length > 0) {
-    const found = await tx.query<PriceRow>(
-      `SELECT ${columnsOf(PRICE_TABLE)} FROM ${bytesIn(1)} AS wanted(id), LATERAL (
-         SELECT * FROM price WHERE node_id = wanted.id
-         ORDER BY service, token LIMIT ${PRICES_PER_NODE}
-       ) AS price`,
-      [bytesList(prices.keys())],
-    )
-    for (const row of found) prices.get(row.nodeId)?.push(priceAnswer(row, meta.now))
-  }
-  return rows.map((row) => nodeAnswer(row, prices.get(row.nodeId) ?? []))
 }

@@ -37,8 +37,8 @@ export type OutboxRow = Place &
   )
 
 /** At most `limit` rows after the one with this id, in order. */
-export function readOutbox(tx: Queryable, afterId: number, limit: number): Promise<OutboxRow[]> {
-  return tx.query<OutboxRow>(
+export function readOutbox(db: Queryable, afterId: number, limit: number): Promise<OutboxRow[]> {
+  return db.query<OutboxRow>(
     `SELECT id, kind, block_number AS "blockNumber", block_hash AS "blockHash", retracts, body
      FROM outbox WHERE id > $1::bigint ORDER BY id LIMIT $2::bigint`,
     [afterId, limit],
@@ -49,8 +49,8 @@ export function readOutbox(tx: Queryable, afterId: number, limit: number): Promi
  * The ids of the oldest and the newest row, 0 and 0 when there is none. Whoever has seen less than
  * `oldest - 1` may have missed something, and asks for everything anew.
  */
-export async function readOutboxBounds(tx: Queryable): Promise<{ oldest: number; newest: number }> {
-  const [row] = await tx.query<{ oldest: number; newest: number }>(
+export async function readOutboxBounds(db: Queryable): Promise<{ oldest: number; newest: number }> {
+  const [row] = await db.query<{ oldest: number; newest: number }>(
     'SELECT coalesce(min(id), 0) AS oldest, coalesce(max(id), 0) AS newest FROM outbox',
     [],
   )

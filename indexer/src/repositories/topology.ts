@@ -53,7 +53,7 @@ async function readRing(
     claimed: bigint
   }
   const step = Math.max(1, Math.ceil(relays / RING_RELAYS))
-  const asked = (service: number) => `(SELECT ${currentPriceAt(1)} FROM price
+  const asked = (service: number) => `(SELECT ${currentPriceAt('$1')} FROM price
     WHERE price.node_id = node.node_id AND service = $${service}::bytea AND token = $2::bytea)`
   const rows = await tx.query<Row>(
     `SELECT node_id AS "nodeId", operator, overlay_address AS "overlayAddress", stake,

@@ -1,5 +1,5 @@
 /** From checked events to the rows of node, price and channel, inside a transaction. */
-import type { Deployment, Hex } from '@mainframe/protocol'
+import type { ChannelRow, Deployment, Hex } from '@mainframe/protocol'
 import type { Queryable } from '../db/database.ts'
 import {
   bytesIn,
@@ -30,18 +30,31 @@ export interface Application {
   journal: number | undefined
 }
 
-/** Applies events in order. Returns the rows that changed, as they are now. */
-export async function applyEvents(
+/** Applies events in order to the rows as they stand. Returns those that change. */
+export async function reduceEvents(
   tx: Queryable,
-  { batch, deployment, journal }: Application,
+  { batch, deployment }: Omit<Application, 'journal'>,
 ): Promise<ChangedRows> {
-  const changed = reduceBatch(await readBaseRows(tx, batch), batch, deployment)
-  // holds until the end of the transaction; final blocks never come after others in one
-  if (journal !== undefined) await setJournal(tx, String(journal))
-  await upsertRows(tx, NODE_TABLE, changed.nodes)
-  await upsertRows(tx, PRICE_TABLE, changed.prices)
-  await upsertRows(tx, CHANNEL_TABLE, changed.channels)
-  return changed
+  return reduceBatch(await readBaseRows(tx, batch), batch, deployment)
+}
+
+/** Writes rows that changed, by statements that are sent together. */
+export async function writeChanged(
+  tx: Queryable,
+  changed: ChangedRows,
+  journal: Application['journal'],
+): Promise<void> {
+  await Promise.all([
+    // holds until the end of the transaction; final blocks never come after others in one
+    journal !== undefined && setJournal(tx, String(journal)),
+    upsertRows(tx, NODE_TABLE, changed.nodes),
+    upsertRows(tx, PRICE_TABLE, changed.prices),
+    upsertRows(tx, CHANNEL_TABLE, changed.channels),
+  ])
+}
+
+export async function applyEvents(tx: Queryable, application: Application): Promise<void> {
+  await writeChanged(tx, await reduceEvents(tx, application), application.journal)
 }
 
 /** Keeps the block hashes that overlay addresses were drawn from. */
@@ -57,15 +70,15 @@ export async function keepSeeds(tx: Queryable, nodes: readonly StoredNode[]): Pr
 async function readBaseRows(tx: Queryable, batch: DerivedEvents): Promise<BaseRows> {
   const nodeIds = new Set(batch.events.filter(isRegistryEvent).map((event) => event.nodeId))
   const channelIds = new Set(batch.events.filter(isChannelEvent).map((event) => event.channelId))
-  const unplaced = await tx.query<StoredNode>(
-    `SELECT ${columnsOf(NODE_TABLE)} FROM node WHERE overlay_address IS NULL`,
-    [],
-  )
-  const named = await rowsOf<StoredNode>(tx, NODE_TABLE, nodeIds)
-  return {
-    nodes: [...unplaced, ...named],
-    channels: await rowsOf(tx, CHANNEL_TABLE, channelIds),
-  }
+  const [unplaced, named, channels] = await Promise.all([
+    tx.query<StoredNode>(
+      `SELECT ${columnsOf(NODE_TABLE)} FROM node WHERE overlay_address IS NULL`,
+      [],
+    ),
+    rowsOf<StoredNode>(tx, NODE_TABLE, nodeIds),
+    rowsOf<ChannelRow>(tx, CHANNEL_TABLE, channelIds),
+  ])
+  return { nodes: [...unplaced, ...named], channels }
 }
 
 /** Rows by a key of one column. */

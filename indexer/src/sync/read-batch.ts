@@ -6,7 +6,7 @@ import {
   type ChainReader,
   inconsistent,
 } from '../chain/chain-reader.ts'
-import { decodeLog } from '../chain/decode.ts'
+import { REGISTERED } from '../chain/decode.ts'
 import type { Batch } from './batch.ts'
 
 /** Headers that are asked for at the same time. */
@@ -103,7 +103,6 @@ async function readSeed(
   return seed
 }
 
-function isRegistration(log: RawLog, deployment: Deployment): boolean {
-  if (log.address.toLowerCase() !== deployment.registry) return false
-  return decodeLog(log, deployment)?.type === 'Registered'
+function isRegistration({ address, topics }: RawLog, deployment: Deployment): boolean {
+  return topics[0]?.toLowerCase() === REGISTERED && address.toLowerCase() === deployment.registry
 }

@@ -8,14 +8,17 @@ import {
 } from '@mainframe/protocol'
 import { decodeLog } from '../chain/decode.ts'
 import type { Database, Queryable } from '../db/database.ts'
-import { columnsOf, LOG_TABLE, type StoredLog } from '../db/tables.ts'
+import type { StoredLog } from '../db/tables.ts'
 import { applyEvents } from './apply.ts'
 
 /** The rules that this indexer fills tables by; to be raised with every change of what rows hold. */
 export const DERIVATION = 1
 
-/** Logs that are read, reduced and written together: several changes of one row are written once. */
-const LOGS_AT_ONCE = 5_000
+/**
+ * Logs that are read, reduced and written together: several changes of one row are written once. With
+ * more of them nothing is collected while it is young.
+ */
+const LOGS_AT_ONCE = 2_000
 const WORD_DIGITS = 64
 
 /**
@@ -31,6 +34,7 @@ export async function rederive(db: Database, deployment: Deployment): Promise<nu
     )
     const finalized = state?.finalized ?? 0
     await tx.query('TRUNCATE node, price, channel, undo')
+    const indexes = await dropIndexes(tx)
     let count = await rederiveFinal(tx, deployment, finalized)
     const live = await tx.query<{ number: number }>(
       'SELECT number FROM chain_block WHERE number > $1::bigint ORDER BY number',
@@ -45,10 +49,26 @@ export async function rederive(db: Database, deployment: Deployment): Promise<nu
       await applyStored(tx, { deployment, events, seedsTo: number, journal: number })
       count += logs.length
     }
+    for (const definition of indexes) await tx.query(definition)
     await tx.query('UPDATE chain_state SET derivation = $1::integer', [DERIVATION])
     return count
   })
 }
+
+/** Indexes that are not asked meanwhile: to build them at the end is less work. Returns how to. */
+async function dropIndexes(tx: Queryable): Promise<string[]> {
+  const indexes = await tx.query<{ name: string; definition: string }>(
+    `SELECT indexname AS name, indexdef AS definition FROM pg_indexes
+     WHERE schemaname = current_schema() AND tablename IN ('node', 'price', 'channel')
+       AND indexname <> 'node_unplaced' AND indexdef NOT LIKE 'CREATE UNIQUE %'`,
+    [],
+  )
+  for (const { name } of indexes) await tx.query(`DROP INDEX ${name}`)
+  return indexes.map(({ definition }) => definition)
+}
+
+/** What rows follow from. */
+type KeptLog = Pick<StoredLog, 'blockNumber' | 'logIndex' | 'address' | 'topics' | 'data'>
 
 async function rederiveFinal(
   tx: Queryable,
@@ -78,13 +98,10 @@ async function rederiveFinal(
   return count
 }
 
-function readLogs(
-  tx: Queryable,
-  condition: string,
-  params: [number, number],
-): Promise<StoredLog[]> {
-  return tx.query<StoredLog>(
-    `SELECT ${columnsOf(LOG_TABLE)} FROM event_log WHERE ${condition}
+function readLogs(tx: Queryable, condition: string, params: [number, number]): Promise<KeptLog[]> {
+  return tx.query<KeptLog>(
+    `SELECT block_number AS "blockNumber", log_index AS "logIndex", address, topics, data
+     FROM event_log WHERE ${condition}
      ORDER BY block_number, log_index LIMIT ${LOGS_AT_ONCE}`,
     params,
   )
@@ -110,7 +127,7 @@ async function applyStored(tx: Queryable, stored: StoredEvents): Promise<void> {
   await applyEvents(tx, { batch, deployment, journal })
 }
 
-function decodeStored(logs: readonly StoredLog[], deployment: Deployment): ChainEvent[] {
+function decodeStored(logs: readonly KeptLog[], deployment: Deployment): ChainEvent[] {
   return logs.map((log) => {
     const event = decodeLog(rawLog(log), deployment)
     if (event) return event
@@ -119,13 +136,16 @@ function decodeStored(logs: readonly StoredLog[], deployment: Deployment): Chain
   })
 }
 
-function rawLog(log: StoredLog): RawLog {
+/** No row says of which block or transaction it is by a hash. */
+const NO_HASHES = { blockHash: '0x', transactionHash: '0x' } as const
+
+function rawLog(log: KeptLog): RawLog {
   const topics: Hex[] = []
   for (let at = 2; at < log.topics.length; at += WORD_DIGITS) {
     topics.push(`0x${log.topics.slice(at, at + WORD_DIGITS)}`)
   }
-  const { address, data, blockHash, transactionHash } = log
+  const { address, data } = log
   const blockNumber: Hex = `0x${log.blockNumber.toString(16)}`
   const logIndex: Hex = `0x${log.logIndex.toString(16)}`
-  return { address, data, topics, blockNumber, logIndex, blockHash, transactionHash }
+  return { address, data, topics, blockNumber, logIndex, ...NO_HASHES }
 }

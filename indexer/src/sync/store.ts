@@ -2,9 +2,9 @@
 import { type Deployment, GENESIS_HEAD, type Hex, MainframeError } from '@mainframe/protocol'
 import type { BlockHeader } from '../chain/chain-reader.ts'
 import { bytea, type Database, type Queryable } from '../db/database.ts'
-import { LOG_TABLE, upsertRows } from '../db/tables.ts'
+import { insertRows, LOG_TABLE } from '../db/tables.ts'
 import { appendOutbox, OUTBOX_ROWS, type Told } from '../repositories/outbox.ts'
-import { applyEvents, keepSeeds } from './apply.ts'
+import { keepSeeds, reduceEvents, writeChanged } from './apply.ts'
 import type { Cursor, VerifiedBatch } from './batch.ts'
 import { DERIVATION } from './rederive.ts'
 
@@ -102,12 +102,16 @@ export async function commitBatch(db: Database, commit: Commit): Promise<void> {
   await db.write(async (tx) => {
     await assertCursor(tx, previous)
     const journal = cursor.number > finalized ? cursor.number : undefined
-    const changed = await applyEvents(tx, { batch, deployment, journal })
-    await keepSeeds(tx, changed.nodes)
-    await upsertRows(tx, LOG_TABLE, batch.logs)
-    await insertBlock(tx, cursor)
-    await appendOutbox(tx, toldOf(commit))
-    await tx.query('SELECT finalize($1::bigint, $2::bigint)', [finalized, OUTBOX_ROWS])
+    const changed = await reduceEvents(tx, { batch, deployment })
+    // sent together, run in this order: a round trip each would take as long as they do
+    await Promise.all([
+      writeChanged(tx, changed, journal),
+      keepSeeds(tx, changed.nodes),
+      insertRows(tx, LOG_TABLE, batch.logs),
+      insertBlock(tx, cursor),
+      appendOutbox(tx, toldOf(commit)),
+      tx.query('SELECT finalize($1::bigint, $2::bigint)', [finalized, OUTBOX_ROWS]),
+    ])
   })
 }
 

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { findChannel, listChannels } from '../../repositories/channels.ts'
-import { type ApiContext, type App, lowerHex, readAnswer, responses } from '../context.ts'
+import { type ApiContext, type App, lowerHex, responses } from '../context.ts'
 import { notFound } from '../problems.ts'
 import { Address, ChannelAnswer, ChannelsAnswer, Limit, Word } from '../schemas.ts'
 
@@ -19,12 +19,11 @@ export function registerChannelRoutes(app: App, context: ApiContext): void {
         response: responses(ChannelAnswer),
       },
     },
-    ({ params }) =>
-      readAnswer(context, async (tx, meta) => {
-        const channel = await findChannel(tx, lowerHex(params.id))
-        if (!channel) throw notFound('channel with this id')
-        return { meta, channel }
-      }),
+    async ({ params }) => {
+      const { meta, channel } = await findChannel(context.db, lowerHex(params.id))
+      if (!channel) throw notFound('channel with this id')
+      return { meta, channel }
+    },
   )
 
   app.get(
@@ -38,13 +37,10 @@ export function registerChannelRoutes(app: App, context: ApiContext): void {
       },
     },
     ({ params, query }) =>
-      readAnswer(context, async (tx, meta) => {
-        const page = await listChannels(tx, {
-          account: lowerHex(params.address),
-          limit: query.limit,
-          after: lowerHex(query.cursor),
-        })
-        return { meta, ...page }
+      listChannels(context.db, {
+        account: lowerHex(params.address),
+        limit: query.limit,
+        after: lowerHex(query.cursor),
       }),
   )
 }

@@ -1,15 +1,8 @@
 import { type Hex, MainframeError } from '@mainframe/protocol'
 import { type Static, Type } from 'typebox'
-import { countNetwork } from '../../repositories/network.ts'
-import { closestNodes, findNode, listNodes, type PriceFilter } from '../../repositories/nodes.ts'
-import {
-  type ApiContext,
-  type App,
-  lowerHex,
-  parseService,
-  readAnswer,
-  responses,
-} from '../context.ts'
+import { createClosestNodes } from '../../repositories/closest.ts'
+import { findNode, listNodes, type PriceFilter } from '../../repositories/nodes.ts'
+import { type ApiContext, type App, lowerHex, parseService, responses } from '../context.ts'
 import { notFound } from '../problems.ts'
 import {
   Address,
@@ -77,22 +70,20 @@ function registerList(app: App, context: ApiContext): void {
     ({ query }) => {
       const prefix = lowerHex((query.prefix ?? '0x') as `0x${string}`)
       const offering = parseOffering(query, context.deployment.token)
-      return readAnswer(context, async (tx, meta) => {
-        const page = await listNodes(tx, meta, {
-          prefix: `0x${prefix.slice(2).padEnd(64, '0')}`,
-          bits: query.bits ?? 4 * (prefix.length - 2),
-          offering,
-          minStake: query.minStake,
-          limit: query.limit,
-          after: lowerHex(query.cursor),
-        })
-        return { meta, ...page }
+      return listNodes(context.db, {
+        prefix: `0x${prefix.slice(2).padEnd(64, '0')}`,
+        bits: query.bits ?? 4 * (prefix.length - 2),
+        offering,
+        minStake: query.minStake,
+        limit: query.limit,
+        after: lowerHex(query.cursor),
       })
     },
   )
 }
 
 function registerClosest(app: App, context: ApiContext): void {
+  const closestNodes = createClosestNodes()
   app.get(
     '/v1/nodes/closest',
     {
@@ -102,11 +93,7 @@ function registerClosest(app: App, context: ApiContext): void {
         response: responses(ClosestAnswer),
       },
     },
-    ({ query: { to, k } }) =>
-      readAnswer(context, async (tx, meta) => {
-        const { relays } = await context.cache(meta, 'counts', () => countNetwork(tx))
-        return { meta, nodes: await closestNodes(tx, meta, { to, k, listed: relays }) }
-      }),
+    ({ query: { to, k } }) => closestNodes(context.db, { to, k }),
   )
 }
 
@@ -120,11 +107,10 @@ function registerOne(app: App, context: ApiContext): void {
         response: responses(NodeAnswer),
       },
     },
-    ({ params }) =>
-      readAnswer(context, async (tx, meta) => {
-        const node = await findNode(tx, meta, lowerHex(params.id))
-        if (!node) throw notFound('node with this id')
-        return { meta, node }
-      }),
+    async ({ params }) => {
+      const { meta, node } = await findNode(context.db, lowerHex(params.id))
+      if (!node) throw notFound('node with this id')
+      return { meta, node }
+    },
   )
 }
