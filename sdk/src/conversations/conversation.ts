@@ -52,6 +52,7 @@ export class Conversation {
       talk: new Talk(core, speaker, recovery),
       stewardship: new Stewardship(core, async (epoch) => {
         await this.#life.adopt(epoch)
+        if (!core.epochs.head) return
         whereabouts.vouchForHead()
         speaker.remind()
       }),

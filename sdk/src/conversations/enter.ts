@@ -11,6 +11,7 @@ import {
   decodeGroupData,
   decodeWelcome,
   decodeWelcomeData,
+  encodeGroupData,
   isAdmin,
   type WelcomeData,
 } from './group-data.ts'
@@ -54,7 +55,7 @@ export function isOurs(core: Core, state: MlsState): boolean {
 
 /**
  * Whether a member may lead us to another epoch of our group: an admin to any; who is none, only to one
- * without people whom we do not know as members, since others may not add any.
+ * with the very members and admins that we know, since others may change neither.
  */
 export function mayLead(core: Core, from: Uint8Array, state: MlsState): boolean {
   const known = groupOf(core)
@@ -63,7 +64,10 @@ export function mayLead(core: Core, from: Uint8Array, state: MlsState): boolean 
   const isKnown = (member: GroupMember) => known.members.some((other) => isSame(other, member))
   const leader = there.find(({ inboxKey }) => equalBytes(inboxKey, from))
   if (!leader || !isKnown(leader)) return false
-  return isAdmin(known.data, from) || there.every(isKnown)
+  if (isAdmin(known.data, from)) return true
+  const data = groupData(state)
+  const isSameData = equalBytes(data, encodeGroupData(known.data))
+  return isSameData && there.length === known.members.length && there.every(isKnown)
 }
 
 function hasAddressOf(known: Group, state: MlsState): boolean {

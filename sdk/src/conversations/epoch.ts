@@ -32,6 +32,8 @@ export interface Published {
 /** Where a new epoch comes from. */
 export interface EpochFacts {
   parent: string | undefined
+  committer: string | undefined
+  ousted: readonly string[]
   /** Hash of the commit, in hex. */
   commitDigest: string
   added: readonly Uint8Array[]
@@ -65,6 +67,8 @@ export async function writeRatchets(shelf: Shelf, node: Epoch): Promise<void> {
     u48(node.createdAtMs),
     u48(node.floor),
     concatBytes(...node.added),
+    bytesOf(node.committer ?? ''),
+    concatBytes(...node.ousted.map(bytesOf)),
     encodeRatchets(node.state),
   )
   await shelf.set(SHELF_KEYS.epoch(node.id), record)
@@ -101,14 +105,17 @@ async function readEpoch(mls: Mls, shelf: Shelf, id: string): Promise<Epoch | un
     await shelf.get(SHELF_KEYS.epoch(id)),
     await shelf.get(SHELF_KEYS.tree(id)),
   ]
-  const parts = record && splitParts(record, 6)
+  const parts = record && splitParts(record, 8)
   if (!parts || !tree) return undefined
-  const [parent, digestBytes, created, floor, added, ratchets] = parts
+  const [parent, digestBytes, created, floor, added, committer, ousted, ratchets] = parts
   const state = ratchets && decodeState(mls, { tree, ratchets })
-  if (!state || !parent || !digestBytes || !created || !floor || !added) return undefined
+  if (!state || !parent || !digestBytes || !created || !floor) return undefined
+  if (!added || !committer || !ousted) return undefined
   return makeEpoch(mls, state, {
     parent: parent.length > 0 ? nameOf(parent) : undefined,
     commitDigest: nameOf(digestBytes),
+    committer: committer.length > 0 ? nameOf(committer) : undefined,
+    ousted: splitKeys(ousted).map(nameOf),
     added: splitKeys(added),
     floor: readerOf(floor).u48(),
     nowMs: readerOf(created).u48(),

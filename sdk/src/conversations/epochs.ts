@@ -1,9 +1,10 @@
 /** The epochs of a conversation that can be read, those of rival branches too, and their keys. */
 import { digest, MainframeError } from '@mainframe/protocol'
-import { type Changes, type Committed, commit, encrypt } from '../mls/group.ts'
+import { type Changes, type Committed, commit, encrypt, groupData, members } from '../mls/group.ts'
+import { peek } from '../mls/process.ts'
 import { type MlsState, wipe } from '../mls/state.ts'
 import type { Mls } from '../mls/suites.ts'
-import { bestBranch, chainOf } from './branches.ts'
+import { type Branch, bestBranch, chainOf } from './branches.ts'
 import {
   type Epoch,
   type EpochFacts,
@@ -16,15 +17,18 @@ import {
   writeEpoch,
   writeRatchets,
 } from './epoch.ts'
-import { KEPT_COMMITS, KEPT_EPOCH_MS, KEPT_EPOCHS, MAX_RIVALS } from './limits.ts'
+import { decodeGroupData, decodeWelcome } from './group-data.ts'
+import { KEPT_COMMITS, KEPT_EPOCH_MS, KEPT_EPOCHS, MAX_ADDED, MAX_RIVALS } from './limits.ts'
 import type { InboxKey } from './ports.ts'
 import { nameOf } from './reader.ts'
-import { SHELF_KEYS, type Shelf } from './shelf.ts'
+import { SHELF_KEYS, type Shelf, splitParts } from './shelf.ts'
 
 export class Epochs {
   readonly #mls: Mls
   readonly #shelf: Shelf
   readonly #nodes = new Map<string, Epoch>()
+  /** By the hash of the commit. */
+  readonly #removals = new Map<string, Branch>()
   #head: Epoch | undefined
 
   constructor(mls: Mls, shelf: Shelf) {
@@ -35,6 +39,24 @@ export class Epochs {
   /** Reads what is stored. */
   async load(): Promise<void> {
     for (const node of await readEpochs(this.#mls, this.#shelf)) this.#nodes.set(node.id, node)
+    // A kill between a commit and its epoch: nobody has seen it, and its keys are gone.
+    for (const key of await this.#shelf.list(SHELF_KEYS.commits)) {
+      const commit = await readCommit(this.#shelf, key)
+      if (!commit || this.#isOrphan(commit.bytes)) await this.#shelf.delete(key)
+    }
+    for (const key of await this.#shelf.list(SHELF_KEYS.welcomes)) {
+      const record = await this.#shelf.get(key)
+      const [bytes] = (record && splitParts(record, 1 + MAX_ADDED)) ?? []
+      const carried = bytes && decodeWelcome(bytes)
+      if (!carried || this.#isOrphan(carried.commit.bytes)) await this.#shelf.delete(key)
+    }
+  }
+
+  /** Whether a commit upon an epoch that is kept, or a later one, has begun none. */
+  #isOrphan(commitBytes: Uint8Array): boolean {
+    const upon = peek(commitBytes)?.epoch ?? 0
+    const isKept = this.#nodes.size > 0 && upon >= Math.min(...this.numbers)
+    return isKept && !this.begunBy(nameOf(digest(commitBytes)))
   }
 
   get head(): Epoch | undefined {
@@ -69,7 +91,8 @@ export class Epochs {
     commit?: Published,
   ): Promise<Epoch> {
     const commitDigest = commit ? nameOf(digest(commit.bytes)) : ''
-    const facts = { parent: undefined, commitDigest, added: [self], floor, nowMs }
+    const origin = { parent: undefined, committer: undefined, ousted: [] }
+    const facts = { ...origin, commitDigest, added: [self], floor, nowMs }
     return this.add(state, facts, commit)
   }
 
@@ -90,14 +113,19 @@ export class Epochs {
   /** A commit on the newest epoch; `keep` makes the welcome durable before anything else. */
   async commit(
     changes: Changes,
-    facts: { added: readonly Uint8Array[]; floor: number; nowMs: number },
+    facts: { committer: string; added: readonly Uint8Array[]; floor: number; nowMs: number },
     keep: (committed: Committed) => Promise<void>,
   ): Promise<{ epoch: Epoch; published: Published }> {
     const head = this.mustHead()
     const committed = await commit(this.#mls, head.state, changes)
     await keep(committed)
     const { state, commit: bytes } = committed
-    const all = { ...facts, parent: head.id, commitDigest: nameOf(digest(bytes)) }
+    const all = {
+      ...facts,
+      parent: head.id,
+      commitDigest: nameOf(digest(bytes)),
+      ousted: oustedBetween(head.state, state),
+    }
     const published = { bytes, sealFor: head.inboxKey.publicKey }
     return { epoch: await this.add(state, all, published), published }
   }
@@ -123,15 +151,32 @@ export class Epochs {
     return node
   }
 
-  /** Decides anew which epoch counts; the one before when that has changed. */
+  /** A commit upon a known epoch that removes this member: a branch that cannot be followed. */
+  addRemoval(
+    parent: Epoch,
+    { commitDigest, committer, ousted }: Omit<Branch, 'id' | 'epoch'>,
+  ): void {
+    if (this.#removals.size >= MAX_RIVALS) return
+    const epoch = parent.epoch + 1
+    const branch = { id: commitDigest, parent: parent.id, epoch, commitDigest, committer, ousted }
+    this.#removals.set(commitDigest, branch)
+  }
+
+  /**
+   * Decides anew which epoch counts; the one before when that has changed, and whether the branch that
+   * counts is one that removes this member.
+   */
   choose(
     witnesses: (epochId: string) => ReadonlySet<string>,
-  ): { before: Epoch | undefined } | undefined {
-    const best = bestBranch(this.#nodes, witnesses)
+  ): { before: Epoch | undefined; isRemoved: boolean } | undefined {
+    const all = new Map<string, Branch>([...this.#nodes, ...this.#removals])
+    const best = bestBranch(all, witnesses)
     if (!best || best === this.#head) return undefined
     const before = this.#head
-    this.#head = best
-    return { before }
+    const node = this.#nodes.get(best.id)
+    if (!node) return { before, isRemoved: true }
+    this.#head = node
+    return { before, isRemoved: false }
   }
 
   /** Whether more than one branch is as deep as the newest epoch. */
@@ -164,6 +209,9 @@ export class Epochs {
       await this.#drop(node)
       await this.#shelf.delete(SHELF_KEYS.commit(node.epoch, node.id))
     }
+    for (const [name, { parent }] of this.#removals) {
+      if (!parent || !this.#nodes.has(parent)) this.#removals.delete(name)
+    }
     await this.#pruneCommits(head.epoch)
     return old.length + beaten.length > 0
   }
@@ -188,6 +236,7 @@ export class Epochs {
   /** Erases all keys: the conversation is over for this member. */
   async end(): Promise<void> {
     for (const node of [...this.#nodes.values()]) await this.#drop(node)
+    this.#removals.clear()
     this.#head = undefined
   }
 
@@ -211,5 +260,21 @@ export class Epochs {
     if (!this.#head)
       throw new MainframeError('INTERNAL', 'The conversation has ended; open another one')
     return this.#head
+  }
+}
+
+/** Names of those who were members, or admins, before a commit and are not after it. */
+export function oustedBetween(before: MlsState, after: MlsState): string[] {
+  const [was, is] = [standingsIn(before), standingsIn(after)]
+  const gone = [...was.members].filter((name) => !is.members.has(name))
+  const demoted = [...was.admins].filter((name) => !is.admins.has(name))
+  return [...new Set([...gone, ...demoted])]
+}
+
+function standingsIn(state: MlsState) {
+  const admins = decodeGroupData(groupData(state))?.admins ?? []
+  return {
+    members: new Set(members(state).map(({ inboxKey }) => nameOf(inboxKey))),
+    admins: new Set(admins.map(nameOf)),
   }
 }

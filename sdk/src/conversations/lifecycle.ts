@@ -56,9 +56,11 @@ export class Lifecycle {
     await loadOutgoing(core)
     core.history.advance(core.meta.clock)
     await core.people.load()
-    if (core.meta.ended) return
     await core.epochs.load()
+    // A kill may have come between the end and what is erased then.
+    if (core.meta.ended) return this.#erase()
     core.epochs.choose((id) => this.#witnesses(id))
+    if (!core.epochs.head) return
     // A crash may have come between an epoch and what follows from it.
     for (const { state } of core.epochs.chain) await core.people.remember(members(state))
     await this.#setFloors()
@@ -122,7 +124,8 @@ export class Lifecycle {
     const core = this.#core
     const change = core.epochs.choose((id) => this.#witnesses(id))
     if (!change) return
-    const { before } = change
+    const { before, isRemoved } = change
+    if (isRemoved) return this.end(core.meta.isLeaving ? 'left' : 'removed')
     await this.#setFloors()
     tell(core.ports, { type: 'members', members: memberViews(core) })
     if (before && !core.epochs.chain.includes(before)) this.#planResend()
@@ -196,13 +199,18 @@ export class Lifecycle {
   async end(reason: 'removed' | 'left'): Promise<void> {
     const core = this.#core
     await writeMeta(core, { ended: reason })
-    await core.epochs.end()
-    const { keyPackage, commits, parkeds, requests, welcomes } = SHELF_KEYS
-    for (const prefix of [keyPackage, commits, parkeds, requests, welcomes]) {
-      for (const key of await core.shelf.list(prefix)) await core.shelf.delete(key)
-    }
+    await this.#erase()
     tell(core.ports, { type: 'inbox-keys', keys: [] })
     tell(core.ports, { type: 'ended', reason })
+  }
+
+  async #erase(): Promise<void> {
+    const { epochs, shelf } = this.#core
+    await epochs.end()
+    const { keyPackage, commits, parkeds, requests, welcomes } = SHELF_KEYS
+    for (const prefix of [keyPackage, commits, parkeds, requests, welcomes]) {
+      for (const key of await shelf.list(prefix)) await shelf.delete(key)
+    }
   }
 
   /** Own keys are renewed by time and by use, at a moment that is not the same for all. */

@@ -47,6 +47,8 @@ export const MAX_REQUESTS_BY_ONE = 32
 export const REQUEST_LIFE_MS = 24 * 3_600_000
 /** What cannot be opened yet: pieces, and bytes of them. */
 export const MAX_PARKED = 64
+/** Epochs beyond the newest one of which something is kept. */
+export const MAX_AHEAD = 4096
 export const MAX_PARKED_BYTES = 4 * 1_048_576
 /** Questions to silent members that an answer may come to. */
 export const MAX_QUESTIONS = 64

@@ -5,22 +5,23 @@ import { type Processed, peek, process } from '../mls/process.ts'
 import type { MlsState } from '../mls/state.ts'
 import type { Mls } from '../mls/suites.ts'
 import type { Epoch } from './epoch.ts'
-import type { Epochs } from './epochs.ts'
+import { type Epochs, oustedBetween } from './epochs.ts'
 import { decodeFloor } from './group-data.ts'
 import { MAX_SEEN } from './limits.ts'
 import { nameOf } from './reader.ts'
-import { type CommitRefusal, judgeCommit } from './rules.ts'
+import { type CommitRefusal, committerBefore, judgeCommit } from './rules.ts'
 
 export type Opened =
   | { kind: 'message'; epoch: Epoch; sender: GroupMember; text: Uint8Array }
   | { kind: 'commit' | 'known-commit'; epoch: Epoch }
+  /** A branch is known now that removes this member; whether it counts is to be seen. */
   | { kind: 'removed' }
   | { kind: 'refused-commit'; why: CommitRefusal }
   /** Cannot be opened now; perhaps later. */
   | { kind: 'unopened'; number: number }
   /** Older than everything that is kept. */
   | { kind: 'too-old'; number: number }
-  | { kind: 'malformed' | 'wrong-group' | 'own' | 'invalid' | 'proposal' | 'overtaken' }
+  | { kind: 'malformed' | 'wrong-group' | 'own' | 'invalid' | 'proposal' }
 
 export class Opener {
   readonly #mls: Mls
@@ -35,13 +36,9 @@ export class Opener {
 
   /**
    * Reads bytes with every epoch of their number. A message's keys are used up in memory only: what
-   * it says has to be durable before `persist` makes that durable too. `heard` is the number of the
-   * newest epoch of which something came that could not be opened.
+   * it says has to be durable before `persist` makes that durable too.
    */
-  async open(
-    bytes: Uint8Array,
-    { nowMs, heard }: { nowMs: number; heard: number },
-  ): Promise<Opened> {
+  async open(bytes: Uint8Array, nowMs: number): Promise<Opened> {
     const peeked = peek(bytes)
     const head = this.#epochs.mustHead()
     if (!peeked) return { kind: 'malformed' }
@@ -52,7 +49,7 @@ export class Opener {
     const candidates = this.#epochs.numbered(number)
     for (const node of candidates) {
       const processed = await process(this.#mls, node.state, bytes)
-      if (processed.kind !== 'foreign') return this.#take(node, processed, bytes, { nowMs, heard })
+      if (processed.kind !== 'foreign') return this.#take(node, processed, bytes, nowMs)
     }
     const oldest = Math.min(...this.#epochs.numbers)
     return number < oldest ? { kind: 'too-old', number } : { kind: 'unopened', number }
@@ -62,7 +59,7 @@ export class Opener {
     node: Epoch,
     processed: Processed,
     bytes: Uint8Array,
-    times: { nowMs: number; heard: number },
+    nowMs: number,
   ): Promise<Opened> {
     if (processed.kind === 'message') {
       const sender = members(node.state).find(({ leaf }) => leaf === processed.sender)
@@ -71,7 +68,7 @@ export class Opener {
       return { kind: 'message', epoch: node, sender, text: processed.text }
     }
     if (processed.kind === 'commit' || processed.kind === 'removed') {
-      return this.#takeCommit(node, processed, bytes, times)
+      return this.#takeCommit(node, processed, bytes, nowMs)
     }
     const { kind } = processed
     return { kind: kind === 'wrong-epoch' || kind === 'foreign' ? 'invalid' : kind }
@@ -81,7 +78,7 @@ export class Opener {
     node: Epoch,
     processed: Extract<Processed, { kind: 'commit' | 'removed' }>,
     bytes: Uint8Array,
-    { nowMs, heard }: { nowMs: number; heard: number },
+    nowMs: number,
   ): Promise<Opened> {
     const after = processed.kind === 'commit' ? viewOf(processed.state) : undefined
     const why = judgeCommit(processed.summary, viewOf(node.state), after)
@@ -90,15 +87,26 @@ export class Opener {
       this.#refused.add(nameOf(digest(bytes)))
       return { kind: 'refused-commit', why }
     }
-    if (processed.kind === 'removed') {
-      // A branch that has been overtaken removes nobody, as long as it is not heard of further on.
-      const { epoch } = this.#epochs.mustHead()
-      return { kind: node.epoch + 1 < epoch && heard <= epoch ? 'overtaken' : 'removed' }
-    }
     const { added, authenticatedData } = processed.summary
-    const facts = {
+    const before = members(node.state)
+    const leaf = committerBefore(processed.summary)
+    const origin = {
       parent: node.id,
       commitDigest: nameOf(digest(bytes)),
+      committer: nameOf(
+        before.find((member) => member.leaf === leaf)?.inboxKey ?? new Uint8Array(),
+      ),
+    }
+    if (processed.kind === 'removed') {
+      const { removed } = processed.summary
+      const gone = before.filter((member) => removed.includes(member.leaf))
+      const ousted = gone.map(({ inboxKey }) => nameOf(inboxKey))
+      this.#epochs.addRemoval(node, { ...origin, ousted })
+      return { kind: 'removed' }
+    }
+    const facts = {
+      ...origin,
+      ousted: oustedBetween(node.state, processed.state),
       added: added.map(({ inboxKey }) => inboxKey),
       floor: decodeFloor(authenticatedData) ?? 0,
       nowMs,

@@ -1,10 +1,10 @@
 /** What comes in: opened, checked, made durable, and handed to whom it concerns. */
 
 import { sharedEpoch } from './branches.ts'
-import { type Core, count, groupOf, isSeen, remember, tell } from './core.ts'
+import { type Core, count, groupOf, headOf, isSeen, remember, tell } from './core.ts'
 import { keepsUp } from './deliveries.ts'
 import type { Epoch } from './epoch.ts'
-import { MAX_HEADS } from './limits.ts'
+import { MAX_AHEAD, MAX_HEADS } from './limits.ts'
 import type { Opened } from './opener.ts'
 import { decodePayload, type Payload } from './payloads.ts'
 import { nameOf } from './reader.ts'
@@ -54,8 +54,7 @@ export async function receiveBody(core: Core, parts: Parts, body: Uint8Array): P
 }
 
 async function openBody(core: Core, parts: Parts, body: Uint8Array): Promise<string> {
-  const times = { nowMs: core.ports.clock.now(), heard: core.parked.newest }
-  const opened = await core.opener.open(body, times)
+  const opened = await core.opener.open(body, core.ports.clock.now())
   switch (opened.kind) {
     case 'message': {
       const outcome = await receivePayload(core, parts, opened)
@@ -71,8 +70,8 @@ async function openBody(core: Core, parts: Parts, body: Uint8Array): Promise<str
       parts.shows.saw(opened.epoch.id)
       return 'duplicate'
     case 'removed':
-      await parts.end(core.meta.isLeaving ? 'left' : 'removed')
-      return 'removed'
+      await parts.rechoose()
+      return core.epochs.head ? 'overtaken' : 'removed'
     case 'refused-commit':
       return `commit-${opened.why}`
     case 'unopened':
@@ -91,6 +90,7 @@ async function parkUnopened(
   body: Uint8Array,
   { number }: Extract<Opened, { kind: 'unopened' }>,
 ): Promise<string> {
+  if (number > headOf(core).epoch + MAX_AHEAD) return 'too-far'
   await core.parked.park(body, number)
   // Either a commit is missing here, or its sender lacks one: both sides show what they have.
   const oldest = core.epochs.chain.at(-1)?.epoch ?? 0

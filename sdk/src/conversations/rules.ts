@@ -49,7 +49,11 @@ export function judgeCommit(
 }
 
 /** The leaf of a member who comes back may be another one afterwards. */
-function committerBefore({ isRejoin, removed, committer }: CommitSummary): number | undefined {
+export function committerBefore({
+  isRejoin,
+  removed,
+  committer,
+}: CommitSummary): number | undefined {
   return isRejoin ? removed[0] : committer
 }
 

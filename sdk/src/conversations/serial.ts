@@ -42,6 +42,7 @@ export class Serial {
 
   /** Runs a vital task after a while; the answer stops it. */
   later(delayMs: number, task: () => Promise<void>): () => void {
+    if (this.#stopped !== undefined) return () => {}
     const cancel = this.#clock.after(delayMs, () => {
       this.#timers.delete(cancel)
       this.vital(task).catch((error: unknown) => {

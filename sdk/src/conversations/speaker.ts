@@ -91,8 +91,8 @@ export class Speaker {
 
   #isDone(): boolean {
     if (!this.#core.epochs.head) return true
-    if (this.#core.parked.size > 0) return false
-    const who = this.#laggards()
+    const laggards = this.#laggards()
+    const who = this.#core.parked.size > 0 && laggards === 'none' ? 'of others' : laggards
     return who === 'none' || (who === 'of others' && this.#round >= MOST_REMINDERS)
   }
 

@@ -24,7 +24,7 @@ export interface Request {
 
 /**
  * Admins in the order in which they commit: by distance between inbox key and epoch authenticator,
- * which nobody can foresee. Those whom a request removes are left out.
+ * which nobody can foresee. Those whom a request removes are left out, unless that leaves nobody.
  */
 export function stewards(
   { members, data }: Group,
@@ -32,10 +32,9 @@ export function stewards(
   requests: readonly Request[],
 ): Uint8Array[] {
   const target = epochAuthenticator.subarray(0, 32)
-  return members
-    .map(({ inboxKey }) => inboxKey)
-    .filter((key) => isAdmin(data, key) && !requests.some((request) => removes(request, key)))
-    .sort((a, b) => compareDistance(target, a, b))
+  const admins = members.map(({ inboxKey }) => inboxKey).filter((key) => isAdmin(data, key))
+  const staying = admins.filter((key) => !requests.some((request) => removes(request, key)))
+  return (staying.length > 0 ? staying : admins).sort((a, b) => compareDistance(target, a, b))
 }
 
 /** Whether a request still asks for a change that its sender may ask for. */
@@ -72,16 +71,23 @@ export function planCommit(
   requests: readonly Request[],
   self: Uint8Array,
 ): Plan | undefined {
-  const open = requests.filter((request) => isOpen(group, request) && !removes(request, self))
+  const wanted = requests.filter((request) => isOpen(group, request) && !removes(request, self))
+  const open: Request[] = []
+  const newcomers: Uint8Array[] = []
   const admins = new Map(group.data.admins.map((key) => [nameOf(key), key]))
   const added = new Map<string, Uint8Array>()
   const removed = new Map<string, number>()
-  for (const request of open) {
+  for (const request of wanted) {
     const { wish } = request
     const key = subjectOf(request)
     const name = nameOf(key)
+    // A group without an admin would stay as it is: such a wish waits until there is another one.
+    const isLast = admins.size === 1 && admins.has(name)
+    if (isLast && wish.op !== 'add' && !(wish.op === 'role' && wish.role === 'admin')) continue
+    open.push(request)
     if (wish.op === 'add' && added.size < MAX_ADDED && !added.has(name)) {
       added.set(name, wish.keyPackage)
+      newcomers.push(key)
       if (wish.role === 'admin') admins.set(name, key)
     } else if (wish.op === 'role' && !removed.has(name)) {
       if (wish.role === 'admin') admins.set(name, key)
@@ -91,12 +97,12 @@ export function planCommit(
       admins.delete(name)
     }
   }
-  if (open.length === 0 || admins.size === 0) return undefined
+  if (open.length === 0) return undefined
   const groupData = encodeGroupData({ address: group.data.address, admins: [...admins.values()] })
   const isChanged = !equalBytes(groupData, encodeGroupData(group.data))
   return {
     add: [...added.values()],
-    newcomers: open.flatMap(({ newcomer }) => (newcomer ? [newcomer] : [])),
+    newcomers,
     remove: isChanged ? [] : [...removed.values()],
     groupData: isChanged ? groupData : undefined,
     requests: open,

@@ -125,10 +125,9 @@ export class Stewardship {
     if (open.length === 0 || rank < 0) return
     const { ports, serial } = this.#core
     const { batchMs, stewardMs } = ports.times
-    const sinceMs = Math.max(
-      headOf(this.#core).createdAtMs,
-      Math.min(...open.map((pending) => pending.sinceMs)),
-    )
+    const askedAtMs = Math.min(...open.map((pending) => pending.sinceMs))
+    // The steward itself does not wait anew with each epoch: who commits without end would stop it.
+    const sinceMs = rank === 0 ? askedAtMs : Math.max(headOf(this.#core).createdAtMs, askedAtMs)
     const dueMs = sinceMs + batchMs + rank * stewardMs
     const waitMs = Math.max(rank * 10, dueMs - ports.clock.now())
     this.#stopCommit = serial.later(waitMs, async () => {
@@ -182,7 +181,7 @@ export class Stewardship {
       authenticatedData: encodeFloor(floor),
     }
     try {
-      const facts = { added, floor, nowMs: ports.clock.now() }
+      const facts = { committer: this.#core.self, added, floor, nowMs: ports.clock.now() }
       const { epoch, published } = await epochs.commit(changes, facts, async (committed) => {
         if (committed.welcome) await this.#keepWelcome(committed, added)
       })

@@ -93,12 +93,17 @@ export class Whereabouts {
     const beganAtMs = Math.max(this.#sinceMs, headOf(this.#core).createdAtMs)
     const due = othersOf(this.#core).filter((name) => {
       const sinceMs = Math.max(beganAtMs, this.#heard.get(name)?.atMs ?? 0)
-      const asked = this.#asked.get(name)
-      const againMs = asked ? asked.atMs + times.lastRetryMs * 2 ** asked.times : 0
-      return nowMs - sinceMs >= SILENT_WAITS * times.retryMs && nowMs >= againMs
+      return nowMs - sinceMs >= SILENT_WAITS * times.retryMs && this.#mayAsk(name)
     })
     const name = due[Math.floor(random() * due.length)]
     if (name !== undefined) this.#ask(name)
+  }
+
+  /** Less and less often: the other one may be away for long. */
+  #mayAsk(name: string): boolean {
+    const { clock, times } = this.#core.ports
+    const asked = this.#asked.get(name)
+    return !asked || clock.now() >= asked.atMs + times.lastRetryMs * 2 ** asked.times
   }
 
   #ask(name: string): void {
@@ -115,9 +120,11 @@ export class Whereabouts {
     const { ports, epochs } = this.#core
     const name = nameOf(from)
     const own = this.#standing()
+    const isMember = othersOf(this.#core).includes(name)
+    if (!this.#core.people.get(name)) return 'aside-stranger'
     if (own.epochId === question.epochId) return 'aside-idle'
-    if (isFurther(question, own)) {
-      if (othersOf(this.#core).includes(name)) this.#ask(name)
+    if (isMember ? isFurther(question, own) : question.epoch > own.epoch) {
+      if (isMember && this.#mayAsk(name)) this.#ask(name)
       return 'aside-ahead'
     }
     if (epochs.get(question.epochId)) {
@@ -128,12 +135,11 @@ export class Whereabouts {
     if (nowMs - (this.#answeredAtMs.get(name) ?? 0) < ports.times.retryMs) return 'aside-flood'
     this.#answeredAtMs.set(name, nowMs)
     const { state, inboxKey } = headOf(this.#core)
-    const isMember = othersOf(this.#core).includes(name)
     this.#say(name, {
       ...own,
       kind: 'answer',
       challenge: question.challenge,
-      sealFor: inboxKey.publicKey,
+      sealFor: isMember ? inboxKey.publicKey : new Uint8Array(32),
       groupInfo: isMember ? await groupInfo(ports.mls, state) : new Uint8Array(),
     })
     return 'aside-answered'
@@ -143,23 +149,26 @@ export class Whereabouts {
     const challenge = nameOf(answer.challenge)
     if (this.#questions.get(challenge) !== nameOf(from)) return 'aside-unasked'
     this.#questions.delete(challenge)
-    if (!isFurther(answer, this.#standing())) return 'aside-idle'
-    if (answer.groupInfo.length > 0) return this.#comeBack(from, answer)
+    const own = this.#standing()
+    if (answer.groupInfo.length > 0) {
+      return isFurther(answer, own) ? this.#comeBack(from, answer) : 'aside-idle'
+    }
     // Admins may remove anybody, so one's word is enough.
-    if (!isAdmin(groupOf(this.#core).data, from)) return 'aside-idle'
+    const isAdmins = isAdmin(groupOf(this.#core).data, from)
+    if (!isAdmins || answer.epoch < own.epoch || answer.epochId === own.epochId) return 'aside-idle'
     await this.#ways.end(this.#core.meta.isLeaving ? 'left' : 'removed')
     return 'removed'
   }
 
   async #comeBack(
     from: Uint8Array,
-    { groupInfo, sealFor }: Extract<Aside, { kind: 'answer' }>,
+    { groupInfo, sealFor, epoch }: Extract<Aside, { kind: 'answer' }>,
   ): Promise<string> {
     const { ports, history, id } = this.#core
     const own = await createKeyPackage(ports.mls, ports.identity)
     const authenticatedData = encodeFloor(history.clock)
     const back = await rejoin(ports.mls, { groupInfo, own, authenticatedData })
-    const isOurs = back && equalBytes(back.state.groupId, id)
+    const isOurs = back && equalBytes(back.state.groupId, id) && back.state.epoch === epoch + 1
     if (!isOurs || !mayLead(this.#core, from, back.state)) return 'aside-refused'
     await this.#ways.comeBack(back.state, { bytes: back.commit, sealFor })
     return 'came-back'

@@ -19,7 +19,7 @@ const CASES = Number(
 const SEED = Number(process.env['FUZZ_SEED'] ?? 1)
 
 const NAMES =
-  /^(malformed|wrong-group|own|invalid|proposal|duplicate|overtaken|parked|too-old|commit.*|removed|payload-malformed|message.*|sync.*|asked|ask-flood|give|give-empty|from-former-member|request.*|whisper|gave)$/
+  /^(malformed|wrong-group|own|invalid|proposal|duplicate|overtaken|parked|too-far|too-old|commit.*|removed|payload-malformed|message.*|sync.*|asked|ask-flood|give|give-empty|from-former-member|request.*|whisper|gave)$/
 
 describe('hostile payloads', () => {
   let mls: Mls

@@ -74,6 +74,8 @@ describe('branches', () => {
     epoch,
     parent,
     commitDigest,
+    committer: undefined,
+    ousted: [],
   })
   const best = (nodes: Branch[], witnesses: Record<string, string[]> = {}) =>
     bestBranch(new Map(nodes.map((each) => [each.id, each])), (id) => new Set(witnesses[id]))?.id
@@ -87,6 +89,20 @@ describe('branches', () => {
     const deep = [root, a, node('d', 2, 'a'), b, node('c', 2, 'b')]
     assert.equal(best(deep, { a: ['x'], d: ['x'], b: ['x'], c: ['y'] }), 'c')
     assert.equal(best([]), undefined)
+  })
+
+  it('do not count, however deep, when whoever began them is ousted by a rival', () => {
+    const root = node('r', 0, undefined)
+    const removal = { ...node('b', 1, 'r'), committer: 'admin', ousted: ['mallory'] }
+    const undoing = { ...node('a', 1, 'r'), committer: 'mallory' }
+    const deeper = [undoing, { ...node('c', 2, 'a'), committer: 'mallory' }, node('d', 3, 'c')]
+    assert.equal(best([root, removal, ...deeper]), 'b')
+    const late = { ...removal, id: 'f', epoch: 2, parent: 'e' }
+    assert.equal(best([root, node('e', 1, 'r'), late, ...deeper]), 'f')
+    // of two who oust each other, as of honest commits at the same time, the usual order decides
+    const back = { ...undoing, ousted: ['admin'] }
+    assert.equal(best([root, removal, back, ...deeper.slice(1)]), 'd')
+    assert.equal(best([root, removal, { ...undoing, committer: 'carol' }, ...deeper.slice(1)]), 'd')
   })
 })
 
@@ -116,6 +132,35 @@ describe('stewards', () => {
     assert.deepEqual(order, [third.inboxKey, admin.inboxKey])
     const leave = ask(third.inboxKey, { op: 'leave' })
     assert.deepEqual(stewards(group, key(3), [leave]), [admin.inboxKey])
+    const all = [leave, ask(admin.inboxKey, { op: 'leave' })]
+    assert.deepEqual(stewards(group, key(3), all), [third.inboxKey, admin.inboxKey])
+  })
+
+  it('leave out what would leave no admin, and do the rest', () => {
+    const alone = { ...group, data: { ...group.data, admins: [admin.inboxKey] } }
+    const demotion = ask(admin.inboxKey, { op: 'role', role: 'member', inboxKey: admin.inboxKey })
+    const removal = ask(admin.inboxKey, { op: 'remove', inboxKey: third.inboxKey })
+    const plan = planCommit(alone, [demotion, removal], admin.inboxKey)
+    assert.deepEqual([plan?.requests, plan?.remove], [[removal], [third.leaf]])
+  })
+
+  it('name as newcomers those whom the commit adds: at most 32, each once', () => {
+    const invitations = Array.from({ length: 40 }, (_, i) => ({
+      ...ask(admin.inboxKey, {
+        op: 'add' as const,
+        keyPackage: key(i >> 1),
+        role: 'member' as const,
+      }),
+      newcomer: new Uint8Array(32).fill(100 + (i >> 1)),
+    }))
+    const few = planCommit(group, invitations, admin.inboxKey)
+    assert.deepEqual([few?.add.length, few?.newcomers.length], [20, 20])
+    const many = invitations.map((each, i) => ({
+      ...each,
+      newcomer: new Uint8Array(32).fill(100 + i),
+    }))
+    const full = planCommit(group, many, admin.inboxKey)
+    assert.deepEqual([full?.add.length, full?.newcomers.length], [32, 32])
   })
 
   it('take the role from an admin before they remove him', () => {
