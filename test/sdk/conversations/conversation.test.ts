@@ -13,7 +13,7 @@ import { encodePayload, type Payload } from '../../../sdk/src/conversations/payl
 import { shelfOf } from '../../../sdk/src/conversations/shelf.ts'
 import { decodeWire, encodeWire } from '../../../sdk/src/conversations/wire.ts'
 import { commit, encrypt, members } from '../../../sdk/src/mls/group.ts'
-import { process } from '../../../sdk/src/mls/process.ts'
+import { peek, process } from '../../../sdk/src/mls/process.ts'
 import type { MlsState } from '../../../sdk/src/mls/state.ts'
 import type { Mls } from '../../../sdk/src/mls/suites.ts'
 import { ConversationNetwork, type Peer, texts } from '../support/conversation-network.ts'
@@ -199,6 +199,31 @@ describe('a conversation', () => {
       const [mine, theirs] = [await texts(first), await texts(last)]
       assert.deepEqual(theirs, mine)
       assert.equal(mine.at(-1), 'after the kill')
+    }
+  })
+
+  it('makes no two commits upon one state, wherever it is killed, and loses no newcomer', async () => {
+    for (let writes = 0; writes < 24; writes++) {
+      const { network, peers, first } = await start(2)
+      const carol = await network.peer('carol')
+      first.writesLeft = writes
+      await first.active.invite(carol.own.keyPackage).catch(() => {})
+      await network.pass(1000)
+      await first.restart()
+      await first.active.invite(carol.own.keyPackage).catch(() => {}) // where it is not under way
+      await network.pass(20_000)
+      for (const peer of [...peers, carol]) {
+        assert.equal(peer.active.members().length, 3, `${peer.name}, after ${writes} writes`)
+        assert.equal(peer.active.epoch, first.active.epoch, `${peer.name}, after ${writes} writes`)
+      }
+      const commits = new Map<number, Set<string>>()
+      for (const { from, bytes } of network.wire) {
+        const peeked = peek(decodeWire(bytes) ?? new Uint8Array())
+        if (from !== first || peeked?.content !== 'commit') continue
+        const upon = commits.get(peeked.epoch) ?? new Set()
+        commits.set(peeked.epoch, upon.add(`${bytes}`))
+      }
+      for (const upon of commits.values()) assert.equal(upon.size, 1, `after ${writes} writes`)
     }
   })
 
