@@ -127,7 +127,7 @@ export class Whereabouts {
       if (isMember && this.#mayAsk(name)) this.#ask(name)
       return 'aside-ahead'
     }
-    if (epochs.get(question.epochId)) {
+    if (isMember && epochs.get(question.epochId)) {
       this.#ways.show(question.epoch)
       return 'aside-shown'
     }

@@ -49,6 +49,7 @@ describe('somebody who was ousted', () => {
       own = next.state
       for (const peer of [first, second]) await peer.active.receive(encodeWire(next.commit))
     }
+    assertWithout([first, second], ousted)
     await network.pass(60_000)
     assertWithout([first, second], ousted)
     // nor when they come in the other order, to somebody who was away meanwhile
