@@ -43,6 +43,7 @@ describe('docs/conversations.md', () => {
       `up to ${limits.KEPT_EPOCHS} before it and of up to ${limits.MAX_RIVALS} rivals`,
       `The last ${limits.KEPT_COMMITS} commits`,
       `(${limits.MAX_PARKED} pieces, ${limits.MAX_PARKED_BYTES / 2 ** 20} MiB)`,
+      `at most ${limits.MAX_AHEAD} epochs ahead`,
       `after ${limits.UPDATE_MS / 86_400_000} days, or ${limits.UPDATE_MESSAGES} messages`,
       `(${limits.MAX_GIVEN_TO_ONE} messages a member and ${limits.ASK_WINDOW_MS / 60_000} minutes)`,
       `(${limits.MAX_MISSING_BY_ONE} missing by one member's word)`,
