@@ -133,20 +133,21 @@ const COMMANDS: Record<string, Command> = {
 const HELP = [
   ...Object.values(COMMANDS).map(({ usage, does }) => `${usage.padEnd(36)}${does}`),
   `${'/quit'.padEnd(36)}end; everything is kept`,
-  'Anything else is sent to whom you write to.',
+  'Anything else is sent to whom you write to; what begins with // with one of them.',
 ]
 
 /** Runs a line; errors are for the caller. */
 export async function runLine(chat: Chat, line: string): Promise<void> {
-  if (!line.startsWith('/')) {
-    if (chat.current) await chat.current.send(line)
+  if (!line.startsWith('/') || line.startsWith('//')) {
+    if (chat.current) await chat.current.send(line.replace(/^\/\//, '/'))
     else chat.say('Nobody hears you yet: /add somebody, or /help.')
     return
   }
   const [name = '', ...words] = line.slice(1).split(/\s+/)
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
   if (command) await command.run(chat, words)
-  else for (const help of HELP) chat.say(help)
+  else if (name === 'help') for (const help of HELP) chat.say(help)
+  else chat.say(`There is no /${name}; /help lists what there is, and //${name} sends "/${name}".`)
 }
 
 /** How a conversation is called here. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { encodeContactCode } from '@mainframe/protocol'
 
 export interface Directory {
-  /** A name that is known here, or the code itself. */
+  /** Of a name that is known here, or the code itself. Throws for other names. */
   codeOf(who: string): Promise<string>
   nameOfCode(code: string): Promise<string>
   nameOfKey(inboxKey: Uint8Array): Promise<string>
@@ -33,7 +33,11 @@ export async function openDirectory(
     return found?.[0] ?? `${code.slice(0, SHORT)}…`
   }
   return {
-    codeOf: async (who) => (await codes()).get(who) || who,
+    codeOf: async (who) => {
+      const code = (await codes()).get(who) ?? ''
+      if (code || who.startsWith('mf1')) return code || who
+      throw new Error(`Nobody in ${folder} is called "${who}"; take a contact code, mf1…`)
+    },
     nameOfCode,
     nameOfKey: (inboxKey) => nameOfCode(encodeContactCode(inboxKey)),
   }

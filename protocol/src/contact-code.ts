@@ -31,7 +31,7 @@ export function decodeContactCode(code: string): Uint8Array {
   if (bytes?.length !== 1 + KEY_BYTES) {
     throw new MainframeError(
       'CODEC_INVALID',
-      'Not a contact code: it starts with "mf1"; check for a typo',
+      'Not a contact code: one is "mf1" and some sixty letters and digits; copy it as a whole',
     )
   }
   return Uint8Array.from(bytes.subarray(1))

@@ -82,11 +82,10 @@ function assertDelivered({ inbox, groups, settings }: HealthContext): void {
     relays.filter(({ state }) => state === 'current' || state === 'replaying').length >= wanted
   const lacking = all.filter((each) => !isServed(each))
   if (lacking.length === 0) return
-  const what = lacking.length === 1 ? 'inbox has' : 'inboxes have'
   throw new MainframeError(
     'NETWORK_NO_RELAY',
-    `${lacking.length} of ${all.length} ${what} fewer than ${wanted} relays that deliver; ` +
-      'check your connection, or wait for more relays',
+    `Inboxes without ${wanted} relays that deliver: ${lacking.length} of ${all.length}; ` +
+      'a client that has just started needs a while; otherwise check your connection',
     { retryable: true },
   )
 }

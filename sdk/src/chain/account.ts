@@ -83,7 +83,7 @@ function walletOf(privateKey: string): Wallet {
     // Not the cause: it may quote the key.
     throw new MainframeError(
       'CRYPTO_INVALID_KEY',
-      'The account is not a private key: it takes 32 bytes of 0x-hex, or a signer',
+      'The account is not a private key: give `account` 32 bytes of 0x-hex, or a signer',
     )
   }
 }

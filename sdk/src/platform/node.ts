@@ -66,7 +66,7 @@ export async function readLocalProfile(file: string = LOCAL_PROFILE): Promise<st
   } catch (cause) {
     throw new MainframeError(
       'CONFIG_INVALID',
-      `No network has been written down in ${file}; start one with \`npm start\`, in this folder`,
+      `No network has been written down in ${file}; start one with \`npm start\` and run from the same folder, or name the file or URL`,
       { cause, details: { file } },
     )
   }
