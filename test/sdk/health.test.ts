@@ -51,7 +51,7 @@ describe('health', () => {
         'store STORE_FAILED',
       ],
     )
-    assert.match(reasons[3]?.message ?? '', /2 of 2 inboxes have fewer than 2 relays/)
+    assert.match(reasons[3]?.message ?? '', /Inboxes without 2 relays that deliver: 2 of 2/)
   })
 
   it('waits for nothing that does not answer', async (t) => {
