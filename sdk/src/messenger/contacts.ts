@@ -130,10 +130,16 @@ export class Contacts {
     return contactOf(accepted)
   }
 
-  /** Forgets a request; the one who asked is told nothing. */
-  async refuse(code: string): Promise<void> {
-    const inboxKey = decodeContactCode(code)
-    if (this.#records.get(inboxKey)?.state === 'asked') await this.#records.delete(inboxKey)
+  /** Forgets a request; the one who asked is told nothing. A contact of before stays one. */
+  refuse(code: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const inboxKey = decodeContactCode(code)
+      const record = this.#records.get(inboxKey)
+      if (record?.state !== 'asked') return
+      const { offeredKey: _, challenge: __, keyPackage: ___, ...rest } = record
+      if (record.conversationId) await this.#put({ ...rest, state: 'accepted' })
+      else await this.#records.delete(inboxKey)
+    })
   }
 
   /** Whatever comes in their name is dropped from now on; they are told nothing. */

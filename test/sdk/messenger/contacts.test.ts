@@ -173,6 +173,13 @@ describe('Contacts', { timeout: 60_000 }, () => {
     await again.messenger.contacts.request(bob.code, { introduction: 'A new telephone' })
     const { contact } = await bob.until('contact', (event) => event.contact.isKeyChanged)
     assert.equal(contact.state, 'asked')
+    await bob.messenger.contacts.refuse(contact.code)
+    const kept = bob.messenger.contacts.get(contact.code)
+    assert.deepEqual([kept?.state, kept?.isKeyChanged, kept?.isVerified], ['accepted', false, true])
+    assert.equal(bob.messenger.contacts.safetyNumber(contact.code), before)
+    bob.events.length = 0
+    await again.messenger.contacts.request(bob.code, { introduction: 'A new telephone' })
+    await bob.until('contact', (event) => event.contact.isKeyChanged)
     assert.notEqual(bob.messenger.contacts.safetyNumber(contact.code), before)
     const accepted = await bob.messenger.contacts.accept(contact.code)
     assert.deepEqual([accepted.isKeyChanged, accepted.isVerified], [false, false])
