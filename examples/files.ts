@@ -2,7 +2,13 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { type Conversation, fileStore, Mainframe, type Messenger } from '@mainframe/sdk'
+import {
+  type Conversation,
+  fileStore,
+  Mainframe,
+  type MessageView,
+  type Messenger,
+} from '@mainframe/sdk'
 
 const USAGE = `Usage: node examples/files.ts receive <folder>
        node examples/files.ts send <contact code> <file>
@@ -13,6 +19,15 @@ const FILE_PART = 256
 /** A message has at most 1 MiB; whatever is lost of a smaller one is repeated sooner. */
 const PART_BYTES = 262_144
 const MOST_PARTS = 256
+/** Longest line before the bytes of a part. */
+const MOST_HEAD_BYTES = 4096
+/** Parts in memory, of all files that are not whole yet: two of the largest. */
+const MOST_BYTES = 2 * MOST_PARTS * (PART_BYTES + MOST_HEAD_BYTES)
+/** Messages of a history that are read at a time. */
+const PAGE = 16
+
+/** Parts by their place, of each file that is not whole yet. */
+type Incoming = Map<string, Map<number, Uint8Array>>
 
 /** What one message says: which file it is of, and which part. */
 interface Part {
@@ -48,36 +63,71 @@ try {
 /** Until the client is closed. */
 async function receiveInto(messenger: Messenger, folder: string): Promise<void> {
   await mkdir(folder, { recursive: true })
+  const incoming: Incoming = new Map()
   const events = messenger.events()
   console.log(messenger.code)
+  for (const conversation of messenger.conversations()) {
+    for await (const message of newestOf(conversation)) {
+      const file = fileOf(incoming, conversation, message)
+      // what was whole before is saved already
+      if (file) await save(folder, file).catch(() => {})
+    }
+  }
   for await (const event of events) {
     if (event.type === 'contact' && event.contact.state === 'asked') {
       await messenger.contacts.accept(event.contact.code)
     }
-    if (event.type !== 'message' || event.message.isOwn || event.message.kind !== FILE_PART)
-      continue
-    const { part } = decodePart(event.message.body) ?? {}
-    const bytes = part && (await contentOf(event.conversation, part))
-    if (!bytes) continue
-    // a name is what somebody else wrote: never a path
-    const path = join(folder, basename(part.name))
-    await writeFile(path, bytes, { flag: 'wx' }).then(
-      () => console.log(`${path}: ${bytes.length} bytes`),
-      (error: unknown) => console.error(String(error)),
-    )
+    if (event.type !== 'message' || event.isAgain) continue
+    const file = fileOf(incoming, event.conversation, event.message)
+    if (file) await save(folder, file).catch((error: unknown) => console.error(String(error)))
   }
 }
 
-/** The file, once all of its parts are in the history and are what the sender had. */
-async function contentOf(conversation: Conversation, wanted: Part): Promise<Buffer | undefined> {
-  const parts = new Map<number, Uint8Array>()
-  for (const { kind, body } of await conversation.history({ limit: 2 * MOST_PARTS })) {
-    const decoded = kind === FILE_PART ? decodePart(body) : undefined
-    if (decoded?.part.id === wanted.id) parts.set(decoded.part.index, decoded.bytes)
+/** The parts that may belong to a file which is under way, a few in memory at a time. */
+async function* newestOf(conversation: Conversation): AsyncGenerator<MessageView> {
+  let before: string | undefined
+  for (let read = 0; read < 2 * MOST_PARTS; read += PAGE) {
+    const page = await conversation.history({ limit: PAGE, ...(before && { before }) })
+    yield* page
+    before = page[0]?.id
+    if (page.length === 0) return
   }
-  if (parts.size !== wanted.count) return undefined
+}
+
+async function save(folder: string, { name, bytes }: { name: string; bytes: Buffer }) {
+  // a name is what somebody else wrote: never a path
+  const path = join(folder, basename(name))
+  await writeFile(path, bytes, { flag: 'wx' })
+  console.log(`${path}: ${bytes.length} bytes`)
+}
+
+/** A file, once all of its parts are there and are what the sender had. */
+function fileOf(
+  incoming: Incoming,
+  conversation: Conversation,
+  { isOwn, kind, body }: MessageView,
+): { name: string; bytes: Buffer } | undefined {
+  const decoded = isOwn || kind !== FILE_PART ? undefined : decodePart(body)
+  if (!decoded) return undefined
+  const { id, index, count, name, sha256 } = decoded.part
+  const key = `${conversation.id} ${id}`
+  const parts = incoming.get(key) ?? new Map<number, Uint8Array>()
+  incoming.set(key, parts.set(index, decoded.bytes))
+  if (parts.size < count) {
+    makeRoom(incoming)
+    return undefined
+  }
+  incoming.delete(key)
   const bytes = Buffer.concat([...parts].sort(([a], [b]) => a - b).map(([, part]) => part))
-  return sha256Of(bytes) === wanted.sha256 ? bytes : undefined
+  return sha256Of(bytes) === sha256 ? { name, bytes } : undefined
+}
+
+/** Drops the file that waits longest, when there is too much in memory. */
+function makeRoom(incoming: Incoming): void {
+  const parts = [...incoming.values()].flatMap((file) => [...file.values()])
+  const length = parts.reduce((sum, part) => sum + part.length + MOST_HEAD_BYTES, 0)
+  const [oldest] = incoming.keys()
+  if (length > MOST_BYTES && oldest) incoming.delete(oldest)
 }
 
 /** Asks the other one first, where that is needed; resolves when everything has arrived. */
@@ -131,7 +181,11 @@ function decodePart(body: Uint8Array): { part: Part; bytes: Uint8Array } | undef
     const isSound =
       [part.id, part.name, part.sha256].every((text) => typeof text === 'string') &&
       [part.index, part.count].every(Number.isSafeInteger) &&
-      part.count <= MOST_PARTS
+      part.index >= 0 &&
+      part.index < part.count &&
+      part.count <= MOST_PARTS &&
+      end <= MOST_HEAD_BYTES &&
+      body.length <= end + 1 + PART_BYTES
     return isSound ? { part, bytes: body.subarray(end + 1) } : undefined
   } catch {
     return undefined

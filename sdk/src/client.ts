@@ -13,6 +13,7 @@ import { sleep, systemClock } from './clock.ts'
 import type { ClientContext } from './context.ts'
 import type { MessageHandler, ReceivedMessage } from './messages/deliveries.ts'
 import type { Messenger } from './messenger/messenger.ts'
+import { Once } from './messenger/once.ts'
 import { closeContext, createContext } from './opening.ts'
 import type { MainframeOptions } from './options.ts'
 import type { CloseOutcome } from './payments/close-channel.ts'
@@ -45,7 +46,7 @@ export class Mainframe {
   readonly #context: ClientContext
   readonly #store: OpenedStore
   readonly #ended = new AbortController()
-  #messenger: Promise<Messenger> | undefined
+  readonly #messenger = new Once<Messenger>()
 
   private constructor(context: ClientContext, store: OpenedStore) {
     this.#context = context
@@ -145,11 +146,10 @@ export class Mainframe {
 
   /**
    * Contacts and private conversations; opened at the first call, closed with the client. What is not
-   * for it goes on to {@link onMessage}. Throws `STORE_CORRUPT`.
+   * for it goes on to {@link onMessage}. Throws `STORE_CORRUPT`; the next call tries again then.
    */
   messenger(parameters: MessengerParameters = {}): Promise<Messenger> {
-    this.#messenger ??= this.#openMessenger(parameters)
-    return this.#messenger
+    return this.#messenger.get(() => this.#openMessenger(parameters))
   }
 
   /** What the account has, and what lies in channels and the vault. */
@@ -192,7 +192,7 @@ export class Mainframe {
   async close(): Promise<void> {
     if (this.#ended.signal.aborted) return
     this.#ended.abort()
-    await (await this.#messenger?.catch(() => undefined))?.close()
+    await (await this.#messenger.current())?.close()
     const { outbox } = this.#context
     for (let waited = 0; !outbox.hasAnswered && waited < GRACE_MS; waited += GRACE_STEP_MS) {
       await sleep(systemClock, GRACE_STEP_MS)

@@ -1,5 +1,5 @@
 /** What is written down of contacts. */
-import { fromHex, type Hex, toHex } from '@mainframe/protocol'
+import { digest, fromHex, type Hex, toHex } from '@mainframe/protocol'
 import type { Store } from '../store/store.ts'
 import { readJson, writeJson } from '../store/values.ts'
 
@@ -28,12 +28,16 @@ export interface ContactRecord {
   keyPackage?: Hex
   /** Of our own key package. */
   secrets?: Hex
+  /** Digests of the key packages that we have accepted, the newest last: none is accepted twice. */
+  answered?: Hex[]
   updatedAtMs: number
 }
 
 const PREFIX = 'contact.'
 /** Requests of strangers that wait for an answer; a flood of them fills nothing. */
 export const MAX_ASKED = 100
+/** Digests that are kept of each contact. */
+const MAX_ANSWERED = 32
 const STATES: readonly string[] = ['requested', 'asked', 'accepted', 'blocked']
 const HEX_FIELDS = [
   'signatureKey',
@@ -105,5 +109,17 @@ function parseRecord(value: unknown): ContactRecord | undefined {
   if (HEX_FIELDS.some((field) => record[field] !== undefined && !isHex(record[field]))) {
     return undefined
   }
+  const { answered = [] } = record
+  if (!Array.isArray(answered) || !answered.every(isHex)) return undefined
   return value as ContactRecord
+}
+
+/** Whether a key package of this contact was accepted before. */
+export function isAnswered({ answered = [] }: ContactRecord, keyPackage: Uint8Array): boolean {
+  return answered.includes(toHex(digest(keyPackage)))
+}
+
+/** The same with one more. */
+export function withAnswered({ answered = [] }: ContactRecord, keyPackage: Uint8Array): Hex[] {
+  return [...answered, toHex(digest(keyPackage))].slice(-MAX_ANSWERED)
 }

@@ -8,21 +8,13 @@ import {
   toHex,
   utf8,
 } from '@mainframe/protocol'
-import { createKeyPackage, readKeyPackage } from '../mls/key-packages.ts'
-import { randomBytes } from '../random.ts'
-import { type ContactRecord, ContactRecords } from './contact-records.ts'
+import { type ContactRecord, ContactRecords, isAnswered, withAnswered } from './contact-records.ts'
 import { type Contact, contactOf, isKeyChanged } from './contact-views.ts'
 import type { Conversations } from './conversations.ts'
-import {
-  encodeLetter,
-  type Letter,
-  MAX_INTRODUCTION_BYTES,
-  type RequestLetter,
-  requestTerms,
-} from './letter.ts'
+import { encodeLetter, type Letter, MAX_INTRODUCTION_BYTES, type RequestLetter } from './letter.ts'
 import type { MessengerParts } from './messenger-parts.ts'
 import type { OpenConversation, WelcomeEvent } from './open-conversation.ts'
-import { findNonce, isWorkDone } from './proof-of-work.ts'
+import { readRequest, writeRequest } from './requests.ts'
 import { safetyNumber } from './safety-number.ts'
 
 /** What became of a letter; counted, never told to its sender. */
@@ -32,10 +24,14 @@ export type LetterOutcome =
   | 'blocked'
   | 'no-work'
   | 'bad-key-package'
+  | 'bad-signature'
   | 'too-many'
   | 'unexpected'
   | 'bad-proof'
   | 'bad-welcome'
+
+/** Conversations with one contact that it begins by asking again, without our being asked. */
+const MAX_BEGUN_BY_ONE = 8
 
 type AcceptLetter = Extract<Letter, { kind: 'accept' }>
 
@@ -82,16 +78,14 @@ export class Contacts {
     code: string,
     { introduction = '', signal }: { introduction?: string; signal?: AbortSignal } = {},
   ): Promise<Contact> {
-    const { mls, identity, clock } = this.#parts
+    const { identity, clock } = this.#parts
     const inboxKey = decodeContactCode(code)
     if (equalBytes(inboxKey, identity.inboxKey)) throw invalid('This contact code is your own')
     if (utf8(introduction).length > MAX_INTRODUCTION_BYTES) {
       throw invalid(`An introduction has at most ${MAX_INTRODUCTION_BYTES} bytes; shorten it`)
     }
-    const { keyPackage, secrets } = await createKeyPackage(mls, identity)
-    const challenge = randomBytes(32)
-    const terms = requestTerms({ challenge, introduction, keyPackage })
-    const nonce = await findNonce({ recipient: inboxKey, terms }, signal)
+    const asked = { recipient: inboxKey, introduction }
+    const { letter, secrets } = await writeRequest(this.#parts, asked, signal)
     return this.#inTurn(async () => {
       const known = this.#records.get(inboxKey)
       if (known?.state === 'asked') return this.#accept(known)
@@ -100,12 +94,12 @@ export class Contacts {
         ...(known ?? { inboxKey: toHex(inboxKey) }),
         state: known?.state === 'accepted' ? 'accepted' : 'requested',
         introduction,
-        challenge: toHex(challenge),
-        keyPackage: toHex(keyPackage),
+        challenge: toHex(letter.challenge),
+        keyPackage: toHex(letter.keyPackage),
         secrets: toHex(secrets),
         updatedAtMs: clock.now(),
       })
-      await this.#send(inboxKey, { kind: 'request', nonce, challenge, keyPackage, introduction })
+      await this.#send(inboxKey, letter)
       return contactOf(record)
     })
   }
@@ -123,21 +117,29 @@ export class Contacts {
     const conversation = await this.#conversations.create({ kind: 'pair', peer: record.inboxKey })
     const { offeredKey, isVerified, ...rest } = record
     const isSameKey = offeredKey === record.signatureKey
+    const keyPackage = fromHex(record.keyPackage ?? '0x')
     const accepted = await this.#put({
       ...rest,
       state: 'accepted',
       conversationId: toHex(conversation.engine.id),
       ...(offeredKey && { signatureKey: offeredKey }),
       ...(isVerified && isSameKey && { isVerified }),
+      answered: withAnswered(record, keyPackage),
     })
-    await conversation.engine.invite(fromHex(record.keyPackage ?? '0x'), 'admin')
+    await conversation.engine.invite(keyPackage, 'admin')
     return contactOf(accepted)
   }
 
-  /** Forgets a request; the one who asked is told nothing. */
-  async refuse(code: string): Promise<void> {
-    const inboxKey = decodeContactCode(code)
-    if (this.#records.get(inboxKey)?.state === 'asked') await this.#records.delete(inboxKey)
+  /** Forgets a request; the one who asked is told nothing. A contact of before stays one. */
+  refuse(code: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const inboxKey = decodeContactCode(code)
+      const record = this.#records.get(inboxKey)
+      if (record?.state !== 'asked') return
+      const { offeredKey: _, challenge: __, keyPackage: ___, ...rest } = record
+      if (record.conversationId) await this.#put({ ...rest, state: 'accepted' })
+      else await this.#records.delete(inboxKey)
+    })
   }
 
   /** Whatever comes in their name is dropped from now on; they are told nothing. */
@@ -207,17 +209,21 @@ export class Contacts {
 
   async #onRequest(from: Uint8Array, letter: RequestLetter): Promise<LetterOutcome> {
     const { identity, hub, clock } = this.#parts
-    const work = { recipient: identity.inboxKey, terms: requestTerms(letter) }
-    if (!isWorkDone(work, letter.nonce)) return 'no-work'
+    const owner = await readRequest(this.#parts, from, letter)
+    if (typeof owner === 'string') return owner
     const known = this.#records.get(from)
-    const owner = await this.#ownerOf(letter.keyPackage)
-    if (!owner || !equalBytes(owner.inboxKey, from)) return 'bad-key-package'
+    // who repeats what we have answered is not its sender, who has no use for it
+    if (known && isAnswered(known, letter.keyPackage)) return 'unexpected'
     if (!known && !this.#records.hasRoom) return 'too-many'
     const offeredKey = toHex(owner.signatureKey)
     const isOther = known !== undefined && isKeyChanged({ ...known, offeredKey })
     const isCrossed = known?.state === 'requested'
     // of two who ask each other at once, the one with the higher key accepts
     if (isCrossed && toHex(identity.inboxKey) < toHex(from)) return 'taken'
+    // a contact asks again because it has not heard of our acceptance, or lost the conversation
+    const isAnew = known?.state === 'accepted' && this.#countWith(from) < MAX_BEGUN_BY_ONE
+    const mayAccept = !isOther && (isCrossed || isAnew)
+    if (mayAccept && !this.#conversations.hasRoom('pair')) return 'too-many'
     const { secrets: _, ...rest } = known ?? { inboxKey: toHex(from) }
     const record = await this.#put({
       ...rest,
@@ -228,8 +234,6 @@ export class Contacts {
       keyPackage: toHex(letter.keyPackage),
       updatedAtMs: clock.now(),
     })
-    // a contact asks again because it has not heard of our acceptance, or lost the conversation
-    const mayAccept = !isOther && (isCrossed || known?.state === 'accepted')
     if (mayAccept) await this.#accept(record)
     else hub.emit({ type: 'contact', contact: contactOf(record) })
     return 'taken'
@@ -247,6 +251,7 @@ export class Contacts {
     const expected = proofOf(fromHex(challenge), welcome)
     // hashed once more, so that the time of comparing tells nothing
     if (!equalBytes(digest(proof), digest(expected))) return 'bad-proof'
+    if (!this.#conversations.hasRoom('pair')) return 'too-many'
     const own = { keyPackage: fromHex(keyPackage), secrets: fromHex(secrets) }
     let signatureKey: Uint8Array | undefined
     const conversation = await this.#conversations.join(
@@ -283,11 +288,9 @@ export class Contacts {
     await delivered
   }
 
-  async #ownerOf(keyPackage: Uint8Array) {
-    // whoever has another key than before is not believed yet, and heard all the same
-    const { mls } = this.#parts
-    const config = { ...mls.config, authService: { validateCredential: async () => true } }
-    return await readKeyPackage({ ...mls, config }, keyPackage)
+  #countWith(inboxKey: Uint8Array): number {
+    const peer = toHex(inboxKey)
+    return this.#conversations.list().filter(({ record }) => record.peer === peer).length
   }
 
   #known(code: string): ContactRecord {

@@ -4,6 +4,7 @@ import { Conversation } from '../conversations/conversation.ts'
 import { enter } from '../conversations/enter.ts'
 import { type GroupMember, members } from '../mls/group.ts'
 import { createKeyPackage, type OwnKeyPackage } from '../mls/key-packages.ts'
+import { MOST_GROUPS } from '../network/group-inboxes.ts'
 import { readJson, writeJson } from '../store/values.ts'
 import type { MessengerParts } from './messenger-parts.ts'
 import {
@@ -13,8 +14,10 @@ import {
 } from './open-conversation.ts'
 
 const PREFIX = 'talk.'
-/** Open at a time; groups have a limit of their own below. */
+/** Open at a time; of groups, those that are listened to. */
 const MAX_CONVERSATIONS = 1_000
+
+type Kind = ConversationRecord['kind']
 
 export type OnWelcome = (conversation: OpenConversation, welcome: WelcomeEvent) => void
 
@@ -22,22 +25,31 @@ export class Conversations {
   readonly #parts: MessengerParts
   readonly #onWelcome: OnWelcome
   readonly #open = new Map<string, OpenConversation>()
+  /** Being made or joined: they have a place already. */
+  readonly #entering: Record<Kind, number> = { pair: 0, group: 0 }
 
   constructor(parts: MessengerParts, onWelcome: OnWelcome) {
     this.#parts = parts
     this.#onWelcome = onWelcome
   }
 
-  /** Opens everything in the store. Throws `STORE_CORRUPT`. */
+  /** Opens everything in the store. What cannot be opened is told as trouble, and left out. */
   async start(): Promise<void> {
-    const { store } = this.#parts
-    for (const key of await store.list(PREFIX)) {
-      const record = await readJson(store, key, parseRecord)
-      if (!record) continue
-      const handle = this.#handle(record)
-      const engine = await Conversation.open(handle.ports, fromHex(`0x${key.slice(PREFIX.length)}`))
-      await this.#attach(handle, engine)
+    for (const key of await this.#parts.store.list(PREFIX)) {
+      try {
+        await this.#openStored(key)
+      } catch (error) {
+        this.#parts.hub.emit({ type: 'trouble', error })
+      }
     }
+  }
+
+  async #openStored(key: string): Promise<void> {
+    const record = await readJson(this.#parts.store, key, parseRecord)
+    if (!record) return
+    const handle = this.#handle(record)
+    const engine = await Conversation.open(handle.ports, fromHex(`0x${key.slice(PREFIX.length)}`))
+    await this.#attach(handle, engine)
   }
 
   list(): OpenConversation[] {
@@ -48,37 +60,58 @@ export class Conversations {
     return this.#open.get(id)
   }
 
-  /** A conversation of one; others come by its engine's `invite`. */
-  async create(record: ConversationRecord): Promise<OpenConversation> {
-    this.#assertRoom()
-    const { mls, identity } = this.#parts
-    const handle = this.#handle(record)
-    const engine = await Conversation.create(handle.ports, await createKeyPackage(mls, identity))
-    await this.#keep(handle, engine)
-    return handle
+  /** Whether another one can be made or joined. */
+  hasRoom(kind: Kind): boolean {
+    const { pair, group } = this.#entering
+    if (this.#open.size + pair + group >= MAX_CONVERSATIONS) return false
+    if (kind === 'pair') return true
+    const listened = this.list().filter((other) => other.kind === 'group' && !other.ended)
+    return listened.length + group < MOST_GROUPS
+  }
+
+  /** Throws `VALIDATION_FAILED`. */
+  assertRoom(kind: Kind): void {
+    if (this.hasRoom(kind)) return
+    const sentence =
+      `A messenger has at most ${MAX_CONVERSATIONS} conversations, ` +
+      `and at most ${MOST_GROUPS} groups at a time; leave one`
+    throw new MainframeError('VALIDATION_FAILED', sentence)
+  }
+
+  /** A conversation of one; others come by its engine's `invite`. Throws `VALIDATION_FAILED`. */
+  create(record: ConversationRecord): Promise<OpenConversation> {
+    return this.#inPlace(record.kind, async () => {
+      const { mls, identity } = this.#parts
+      const handle = this.#handle(record)
+      const engine = await Conversation.create(handle.ports, await createKeyPackage(mls, identity))
+      await this.#keep(handle, engine)
+      return handle
+    })
   }
 
   /**
    * Joins by a welcome; `undefined` when it is not for this key package, or leads elsewhere than
-   * `isWanted` says: nothing is written then.
+   * `isWanted` says: nothing is written then. Throws `VALIDATION_FAILED` where there is no room.
    */
-  async join(
+  join(
     record: ConversationRecord,
     { welcome, own }: { welcome: Uint8Array; own: OwnKeyPackage },
     isWanted: (joined: JoinedView) => boolean,
   ): Promise<OpenConversation | undefined> {
-    this.#assertRoom()
-    // looked at before anything is written: it could lead into a conversation that we have
-    const entered = await enter(this.#parts.mls, { welcome, own })
-    if (!entered) return undefined
-    const id = toHex(entered.state.groupId).slice(2)
-    const view = { id, members: members(entered.state) }
-    if (this.#open.has(id) || !isWanted(view)) return undefined
-    const handle = this.#handle(record)
-    const engine = await Conversation.join(handle.ports, { welcome, own })
-    if (!engine) return undefined
-    await this.#keep(handle, engine)
-    return handle
+    return this.#inPlace(record.kind, async () => {
+      // looked at before anything is written: it could lead into a conversation that we have
+      const entered = await enter(this.#parts.mls, { welcome, own })
+      if (!entered) return undefined
+      const id = toHex(entered.state.groupId).slice(2)
+      // one that could not be opened is in the store only
+      if (await this.#parts.store.get(`${PREFIX}${id}`)) return undefined
+      if (!isWanted({ id, members: members(entered.state) })) return undefined
+      const handle = this.#handle(record)
+      const engine = await Conversation.join(handle.ports, { welcome, own })
+      if (!engine) return undefined
+      await this.#keep(handle, engine)
+      return handle
+    })
   }
 
   async close(): Promise<void> {
@@ -102,14 +135,23 @@ export class Conversations {
   }
 
   async #attach(handle: OpenConversation, engine: Conversation): Promise<void> {
-    await handle.attach(engine)
+    try {
+      await handle.attach(engine)
+    } catch (error) {
+      await engine.close()
+      throw error
+    }
     this.#open.set(handle.id, handle)
   }
 
-  #assertRoom(): void {
-    if (this.#open.size < MAX_CONVERSATIONS) return
-    const message = `A messenger has at most ${MAX_CONVERSATIONS} conversations; leave one`
-    throw new MainframeError('VALIDATION_FAILED', message)
+  async #inPlace<T>(kind: Kind, task: () => Promise<T>): Promise<T> {
+    this.assertRoom(kind)
+    this.#entering[kind]++
+    try {
+      return await task()
+    } finally {
+      this.#entering[kind]--
+    }
   }
 }
 

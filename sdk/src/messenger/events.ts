@@ -26,23 +26,42 @@ export type MessengerEvent =
       body: Uint8Array
     }
   | { type: 'ended'; conversation: OpenConversation; reason: 'removed' | 'left' }
-  /** Something in the background failed; it is tried again. */
+  /** Something in the background failed; it is tried again, a conversation that did not open at the next start. */
   | { type: 'trouble'; error: unknown }
 
 /** Events that a loop may leave unread. */
 const MAX_UNREAD = 10_000
+/** Troubles that wait for somebody who listens. */
+const MAX_UNTOLD = 100
+
+type Listener = (event: MessengerEvent) => void
 
 export class EventHub {
-  readonly #listeners = new Set<(event: MessengerEvent) => void>()
+  readonly #own: Listener
+  readonly #listeners = new Set<Listener>()
+  /** Of a start, which is over before anybody can listen. */
+  readonly #untold: MessengerEvent[] = []
 
-  on(listener: (event: MessengerEvent) => void): () => void {
+  /** `own` is the messenger itself, which hears everything. */
+  constructor(own: Listener = () => {}) {
+    this.#own = own
+  }
+
+  /** The first to listen is told of the troubles before, soon. */
+  on(listener: Listener): () => void {
     this.#listeners.add(listener)
+    const untold = this.#untold.splice(0)
+    queueMicrotask(() => {
+      for (const event of untold) this.emit(event)
+    })
     return () => this.#listeners.delete(listener)
   }
 
   /** A listener's mistake is none of the messenger's. */
   emit(event: MessengerEvent): void {
-    for (const listener of this.#listeners) {
+    const isUntold = event.type === 'trouble' && this.#listeners.size === 0
+    if (isUntold && this.#untold.length < MAX_UNTOLD) this.#untold.push(event)
+    for (const listener of [this.#own, ...this.#listeners]) {
       try {
         listener(event)
       } catch {
@@ -53,7 +72,8 @@ export class EventHub {
 
   /**
    * Events from this call on, until the signal is aborted. Throws `VALIDATION_FAILED` when 10,000 of
-   * them wait to be read.
+   * them wait to be read. What waits is bounded in number and not in bytes: each message of up to 1 MiB
+   * is in memory until it is read, so take a loop that you mean to run.
    */
   events(signal: AbortSignal): AsyncGenerator<MessengerEvent, void, void> {
     const unread = new Unread()

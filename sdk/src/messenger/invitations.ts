@@ -4,6 +4,7 @@ import {
   decodeContactCode,
   encodeContactCode,
   equalBytes,
+  errorCode,
   fromHex,
   type Hex,
   MainframeError,
@@ -24,22 +25,31 @@ interface Received {
   id: string
   name: string
   from: Hex
+  /** Ids of the messages that offer it. */
+  offers: string[]
   keyPackage?: Hex
   secrets?: Hex
 }
 
 const RECEIVED = 'invite.'
 const SENT = 'invited.'
+/** Ids of messages whose offers were refused: histories bring them again at every start. */
+const REFUSED = 'refused-invitations'
 const ID_BYTES = 16
 const MAX_NAME_BYTES = 200
 /** Invitations that wait for an answer. */
 const MAX_RECEIVED = 100
+/** Messages that offer the same place. */
+const MAX_OFFERS = 16
+const MAX_REFUSED = 1_000
 
 export class Invitations {
   readonly #parts: MessengerParts
   readonly #conversations: Conversations
   readonly #contacts: Contacts
   readonly #received = new Map<string, Received>()
+  /** The newest last. */
+  #refused: string[] = []
 
   constructor(parts: MessengerParts, conversations: Conversations, contacts: Contacts) {
     this.#parts = parts
@@ -54,18 +64,24 @@ export class Invitations {
       const record = await readJson(store, key, parseReceived)
       if (record) this.#received.set(record.id, record)
     }
+    this.#refused = (await readJson(store, REFUSED, parseIds)) ?? []
   }
 
   list(): Invitation[] {
     return [...this.#received.values()].map(invitationOf)
   }
 
-  /** Offers a contact a place in a group. Throws `VALIDATION_FAILED`. */
+  /** Offers a contact a place in a group; its admins may. Throws `VALIDATION_FAILED`. */
   async invite(group: OpenConversation, code: string): Promise<void> {
     if (group.kind !== 'group')
       throw invalid('A conversation of two takes nobody in; create a group')
     const inboxKey = decodeContactCode(code)
     const pair = this.#pairWith(inboxKey)
+    const members = group.members()
+    const roleOf = (key: Uint8Array) => members.find((each) => equalBytes(each.inboxKey, key))?.role
+    if (roleOf(this.#parts.identity.inboxKey) !== 'admin')
+      throw invalid('Only admins of a group invite; ask one of them')
+    if (roleOf(inboxKey)) throw invalid('The contact is a member of the group already')
     const name = new TextEncoder().encode(group.name ?? '').subarray(0, MAX_NAME_BYTES)
     await this.#parts.store.set(sentKey(group.id, inboxKey), Uint8Array.of(1))
     await pair.engine.send(bodyOf(group.id, name), { kind: BODY_KINDS.invitation })
@@ -75,6 +91,7 @@ export class Invitations {
   async accept(id: string): Promise<Invitation> {
     const record = this.#known(id)
     const pair = this.#pairWith(fromHex(record.from))
+    this.#conversations.assertRoom('group')
     const { mls, identity } = this.#parts
     const { keyPackage, secrets } = await createKeyPackage(mls, identity)
     await this.#put({ ...record, keyPackage: toHex(keyPackage), secrets: toHex(secrets) })
@@ -83,18 +100,22 @@ export class Invitations {
   }
 
   async refuse(id: string): Promise<void> {
-    const { from } = this.#known(id)
+    const { from, offers } = this.#known(id)
+    this.#refused = [...this.#refused, ...offers].slice(-MAX_REFUSED)
+    await writeJson(this.#parts.store, REFUSED, this.#refused)
     await this.#forget(id)
     const pair = this.#contacts.conversationWith(fromHex(from))
     await pair?.engine.send(bodyOf(id, new Uint8Array()), { kind: BODY_KINDS.refusal })
   }
 
   /** Messages of conversations of two that are about invitations; the same twice does nothing more. */
-  async onMessage(pair: OpenConversation, { kind, body, isOwn }: MessageView): Promise<void> {
+  async onMessage(pair: OpenConversation, message: MessageView): Promise<void> {
+    const { kind, body, isOwn } = message
     if (pair.kind !== 'pair' || isOwn || body.length < ID_BYTES) return
     const id = toHex(body.subarray(0, ID_BYTES)).slice(2)
     const rest = body.slice(ID_BYTES)
-    if (kind === BODY_KINDS.invitation) await this.#onInvitation(pair, id, rest)
+    if (kind === BODY_KINDS.invitation)
+      await this.#onInvitation(pair, id, { offer: message.id, bytes: rest })
     else if (kind === BODY_KINDS.acceptance) await this.#onAcceptance(pair, id, rest)
     else if (kind === BODY_KINDS.refusal) {
       await this.#parts.store.delete(sentKey(id, fromHex(pair.record.peer ?? '0x')))
@@ -103,8 +124,9 @@ export class Invitations {
 
   /** A welcome, from whichever member has committed. */
   async onWelcome(welcome: Uint8Array): Promise<LetterOutcome> {
+    const hasRoom = this.#conversations.hasRoom('group')
     for (const { id, name, keyPackage, secrets } of this.#received.values()) {
-      if (!keyPackage || !secrets) continue
+      if (!keyPackage || !secrets || !hasRoom) continue
       const own = { keyPackage: fromHex(keyPackage), secrets: fromHex(secrets) }
       const record = { kind: 'group', name } as const
       const isWanted = (joined: { id: string }) => joined.id === id
@@ -117,7 +139,7 @@ export class Invitations {
       if (group.kind !== 'group' || group.ended) continue
       if (await group.engine.receiveWelcome(welcome)) return 'taken'
     }
-    return 'bad-welcome'
+    return hasRoom ? 'bad-welcome' : 'too-many'
   }
 
   /** Carries the welcome into a group to everybody whom the commit added. */
@@ -129,12 +151,23 @@ export class Invitations {
     await Promise.all(carriages.map(({ delivered }) => delivered))
   }
 
-  async #onInvitation(pair: OpenConversation, id: string, bytes: Uint8Array): Promise<void> {
+  async #onInvitation(
+    pair: OpenConversation,
+    id: string,
+    { offer, bytes }: { offer: string; bytes: Uint8Array },
+  ): Promise<void> {
     const name = decodeText(bytes)
     if (name === undefined || bytes.length > MAX_NAME_BYTES) return
-    if (this.#received.has(id) || this.#conversations.get(id)) return
+    if (this.#conversations.get(id) || this.#refused.includes(offer)) return
+    const known = this.#received.get(id)
+    if (known) {
+      const isNew = !known.offers.includes(offer) && known.offers.length < MAX_OFFERS
+      // whoever refuses, refuses all that were made
+      if (isNew) await this.#put({ ...known, offers: [...known.offers, offer] })
+      return
+    }
     if (this.#received.size >= MAX_RECEIVED) return
-    const record = await this.#put({ id, name, from: pair.record.peer ?? '0x' })
+    const record = await this.#put({ id, name, from: pair.record.peer ?? '0x', offers: [offer] })
     this.#parts.hub.emit({ type: 'invitation', invitation: invitationOf(record) })
   }
 
@@ -147,7 +180,12 @@ export class Invitations {
     const owner = await readKeyPackage(mls, keyPackage)
     // each speaks for itself only
     if (!owner || !equalBytes(owner.inboxKey, inboxKey)) return
-    await group.engine.invite(keyPackage)
+    try {
+      await group.engine.invite(keyPackage)
+    } catch (error) {
+      // they are in by another admin, or we are none any more: there is nothing left to do
+      if (errorCode(error) !== 'VALIDATION_FAILED') throw error
+    }
     await store.delete(key)
   }
 
@@ -189,14 +227,20 @@ function invitationOf({ id, name, from, keyPackage }: Received): Invitation {
 
 function parseReceived(value: unknown): Received | undefined {
   if (typeof value !== 'object' || value === null) return undefined
-  const { id, name, from } = value as Partial<Record<keyof Received, unknown>>
+  const { id, name, from, offers } = value as Partial<Record<keyof Received, unknown>>
   const isSound =
     typeof id === 'string' &&
     /^[0-9a-f]{32}$/.test(id) &&
     typeof name === 'string' &&
     typeof from === 'string' &&
-    /^0x[0-9a-f]{64}$/.test(from)
+    /^0x[0-9a-f]{64}$/.test(from) &&
+    parseIds(offers) !== undefined
   return isSound ? (value as Received) : undefined
+}
+
+function parseIds(value: unknown): string[] | undefined {
+  const isSound = Array.isArray(value) && value.every((id) => typeof id === 'string')
+  return isSound ? value : undefined
 }
 
 function invalid(sentence: string): MainframeError {

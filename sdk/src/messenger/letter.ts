@@ -1,5 +1,5 @@
 /** Letters: what messengers write to each other's inboxes (docs/messenger.md, "Letters"). */
-import { concatBytes, viewOf } from '@mainframe/protocol'
+import { concatBytes, utf8, viewOf } from '@mainframe/protocol'
 
 /** A stranger asks to be a contact. */
 export interface RequestLetter {
@@ -10,6 +10,8 @@ export interface RequestLetter {
   challenge: Uint8Array
   /** For the conversation that an acceptance begins. */
   keyPackage: Uint8Array
+  /** Of {@link requestSubject}, with the key in the leaf of the key package; 64 bytes. */
+  signature: Uint8Array
   /** At most {@link MAX_INTRODUCTION_BYTES} of UTF-8. */
   introduction: string
 }
@@ -31,11 +33,14 @@ const KINDS = { request: 1, accept: 2, talk: 3, welcome: 4, aside: 5 } as const
 const NONCE_BYTES = 8
 const CHALLENGE_BYTES = 32
 const PROOF_BYTES = 32
+const SIGNATURE_BYTES = 64
 const ID_BYTES = 16
 export const MAX_INTRODUCTION_BYTES = 280
 const MAX_KEY_PACKAGE_BYTES = 8192
+/** Bytes of a request before the length of its introduction. */
+const TEXT_AT = NONCE_BYTES + CHALLENGE_BYTES + SIGNATURE_BYTES
 /** Bytes of a request before its key package. */
-const REQUEST_HEAD_BYTES = NONCE_BYTES + CHALLENGE_BYTES + 2 + MAX_INTRODUCTION_BYTES
+const REQUEST_HEAD_BYTES = TEXT_AT + 2 + MAX_INTRODUCTION_BYTES
 
 export function encodeLetter(letter: Letter): Uint8Array {
   return concatBytes(Uint8Array.of(...MAGIC, KINDS[letter.kind]), encodeBody(letter))
@@ -62,7 +67,19 @@ export function requestTerms(letter: Omit<RequestLetter, 'kind' | 'nonce'>): Uin
   viewOf(length).setUint16(0, text.length)
   // every request is as long as every other of its ciphersuite
   const padding = new Uint8Array(MAX_INTRODUCTION_BYTES - text.length)
-  return concatBytes(letter.challenge, length, text, padding, letter.keyPackage)
+  const { challenge, signature, keyPackage } = letter
+  return concatBytes(challenge, signature, length, text, padding, keyPackage)
+}
+
+/**
+ * What the sender of a request signs. A key package alone is bound to nobody: whoever was given one
+ * could ask others with it, in its owner's name.
+ */
+export function requestSubject(
+  recipient: Uint8Array,
+  { challenge, keyPackage }: Pick<RequestLetter, 'challenge' | 'keyPackage'>,
+): Uint8Array {
+  return concatBytes(utf8('mainframe/request-key/1'), recipient, challenge, keyPackage)
 }
 
 /** `undefined` for whatever is no letter of this version; never throws. */
@@ -94,15 +111,16 @@ function decodeRequest(body: Uint8Array): RequestLetter | undefined {
   if (body.length > REQUEST_HEAD_BYTES + MAX_KEY_PACKAGE_BYTES) return undefined
   const nonce = body.slice(0, NONCE_BYTES)
   const challenge = body.slice(NONCE_BYTES, NONCE_BYTES + CHALLENGE_BYTES)
-  const text = body.subarray(NONCE_BYTES + CHALLENGE_BYTES + 2, REQUEST_HEAD_BYTES)
-  const length = viewOf(body).getUint16(NONCE_BYTES + CHALLENGE_BYTES)
+  const signature = body.slice(NONCE_BYTES + CHALLENGE_BYTES, TEXT_AT)
+  const text = body.subarray(TEXT_AT + 2, REQUEST_HEAD_BYTES)
+  const length = viewOf(body).getUint16(TEXT_AT)
   if (length > MAX_INTRODUCTION_BYTES || text.subarray(length).some((byte) => byte !== 0)) {
     return undefined
   }
   const introduction = decodeText(text.subarray(0, length))
   if (introduction === undefined) return undefined
   const keyPackage = body.slice(REQUEST_HEAD_BYTES)
-  return { kind: 'request', nonce, challenge, introduction, keyPackage }
+  return { kind: 'request', nonce, challenge, signature, introduction, keyPackage }
 }
 
 /** Text of people; `undefined` for what is no UTF-8. */

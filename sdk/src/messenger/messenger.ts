@@ -1,5 +1,5 @@
 /** Private conversations for two and for many, over the network of a client. */
-import { encodeContactCode, equalBytes, fromHex, toHex } from '@mainframe/protocol'
+import { encodeContactCode, toHex } from '@mainframe/protocol'
 import type { Clock } from '../clock.ts'
 import type { ConversationTimes } from '../conversations/limits.ts'
 import type { SuiteName } from '../mls/ciphersuite.ts'
@@ -59,10 +59,11 @@ export class Messenger {
     const late = {
       believes: (_inboxKey: Uint8Array, _signatureKey: Uint8Array) => true,
       onWelcome: (_conversation: OpenConversation, _welcome: WelcomeEvent) => {},
+      onEvent: (_event: MessengerEvent) => {},
     }
     const mls = await openMls({ suite, authenticate: (...keys) => late.believes(...keys) })
     const identity = await readOrCreateIdentity(mls, store, carrier.inboxKey)
-    const hub = new EventHub()
+    const hub = new EventHub((event) => late.onEvent(event))
     const parts = { carrier, store, clock, random, times, mls, identity, hub }
     const conversations = new Conversations(parts, (...args) => late.onWelcome(...args))
     const contacts = await Contacts.open(parts, conversations)
@@ -70,7 +71,13 @@ export class Messenger {
     const messenger = new Messenger(parts, { contacts, conversations, invitations })
     late.believes = (inboxKey, signatureKey) => contacts.believes(inboxKey, signatureKey)
     late.onWelcome = (conversation, welcome) => void messenger.#carry(conversation, welcome)
-    await messenger.#start()
+    late.onEvent = (event) => void messenger.#onEvent(event)
+    try {
+      await messenger.#start()
+    } catch (error) {
+      await messenger.close()
+      throw error
+    }
     return messenger
   }
 
@@ -84,12 +91,16 @@ export class Messenger {
     return this.#counts
   }
 
-  /** Told of everything that happens from now on. Returns how to stop. */
+  /** Told of everything that happens from now on, and of troubles of the start. Returns how to stop. */
   on(listener: (event: MessengerEvent) => void): () => void {
     return this.#parts.hub.on(listener)
   }
 
-  /** The same as a loop; ends with the messenger or the signal. */
+  /**
+   * The same as a loop; ends with the messenger or the signal. Throws `VALIDATION_FAILED` in a loop
+   * that lets 10,000 events wait. They are not bounded in bytes: whoever asks for events and never
+   * reads them keeps up to 10,000 messages of up to 1 MiB in memory.
+   */
   events({ signal }: { signal?: AbortSignal } = {}): AsyncGenerator<MessengerEvent, void, void> {
     const signals = signal ? [signal, this.#ended.signal] : [this.#ended.signal]
     return this.#parts.hub.events(AbortSignal.any(signals))
@@ -111,12 +122,12 @@ export class Messenger {
     return id === undefined ? undefined : this.#conversations.get(id)
   }
 
-  /** A group of one; then {@link invite} contacts. */
+  /** A group of one; then {@link invite} contacts. Throws `VALIDATION_FAILED` for more than 64 groups. */
   createGroup(name: string): Promise<OpenConversation> {
     return this.#conversations.create({ kind: 'group', name })
   }
 
-  /** Offers a contact a place in a group. Throws `VALIDATION_FAILED`. */
+  /** Offers a contact a place in a group; its admins may. Throws `VALIDATION_FAILED`. */
   invite(group: OpenConversation, code: string): Promise<void> {
     return this.#invitations.invite(group, code)
   }
@@ -147,13 +158,9 @@ export class Messenger {
   async #start(): Promise<void> {
     await this.#invitations.start()
     await this.#conversations.start()
-    this.#parts.hub.on((event) => {
-      if (event.type !== 'message') return
-      void this.#invitations.onMessage(event.conversation, event.message).catch((error) => {
-        this.#parts.hub.emit({ type: 'trouble', error })
-      })
-    })
-    for (const conversation of this.#conversations.list()) await this.#rescan(conversation)
+    for (const conversation of this.#conversations.list()) {
+      await this.#orTrouble(() => this.#rescan(conversation))
+    }
     this.#stopReceiving = this.#parts.carrier.onMessage((message) => this.#receive(message))
   }
 
@@ -161,7 +168,21 @@ export class Messenger {
   async #rescan(conversation: OpenConversation): Promise<void> {
     if (conversation.kind !== 'pair') return
     for (const message of await conversation.history({ limit: RESCANNED })) {
-      await this.#invitations.onMessage(conversation, message)
+      await this.#orTrouble(() => this.#invitations.onMessage(conversation, message))
+    }
+  }
+
+  async #onEvent(event: MessengerEvent): Promise<void> {
+    if (event.type !== 'message') return
+    await this.#orTrouble(() => this.#invitations.onMessage(event.conversation, event.message))
+  }
+
+  /** One thing that fails ends no other. */
+  async #orTrouble(task: () => Promise<unknown>): Promise<void> {
+    try {
+      await task()
+    } catch (error) {
+      if (!this.#ended.signal.aborted) this.#parts.hub.emit({ type: 'trouble', error })
     }
   }
 
@@ -183,15 +204,15 @@ export class Messenger {
         return this.#invitations.onWelcome(letter.welcome)
       case 'talk': {
         const conversation = this.#conversations.get(toHex(letter.conversationId).slice(2))
-        const { peer } = conversation?.record ?? {}
-        if (!conversation || !peer || !equalBytes(fromHex(peer), from)) return 'unexpected'
+        if (conversation?.kind !== 'pair' || !conversation.isWith(from)) return 'unexpected'
         await conversation.engine.receive(letter.bytes)
         return 'taken'
       }
       case 'aside': {
         const conversation = this.#conversations.get(toHex(letter.conversationId).slice(2))
-        if (!conversation) return 'unexpected'
-        await conversation.engine.receiveAside(from, letter.bytes)
+        if (!conversation?.isWith(from)) return 'unexpected'
+        // it may be lost, so it is not worth being brought again
+        await this.#orTrouble(() => conversation.engine.receiveAside(from, letter.bytes))
         return 'taken'
       }
     }
@@ -199,12 +220,10 @@ export class Messenger {
 
   /** Until it is with whoever it is for, or given up: then it is tried again at the next start. */
   async #carry(conversation: OpenConversation, welcome: WelcomeEvent): Promise<void> {
-    try {
+    await this.#orTrouble(async () => {
       const by = conversation.kind === 'pair' ? this.contacts : this.#invitations
       await by.carryWelcome(conversation, welcome)
       await conversation.engine.welcomeCarried(welcome.id)
-    } catch (error) {
-      if (!this.#ended.signal.aborted) this.#parts.hub.emit({ type: 'trouble', error })
-    }
+    })
   }
 }

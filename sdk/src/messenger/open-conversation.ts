@@ -74,6 +74,8 @@ export class OpenConversation {
       handler: async ({ bytes }) => void (await engine.receive(bytes)),
     })
     this.#isListening = true
+    // the group may have gone on, or ended, while relays were asked
+    this.#setKeys(engine.inboxKeys())
   }
 
   /** 32 hex digits. */
@@ -88,6 +90,12 @@ export class OpenConversation {
   /** Contact code of the other one of a pair. */
   get peer(): string | undefined {
     return this.record.peer && encodeContactCode(fromHex(this.record.peer))
+  }
+
+  /** Whether somebody may write here: the other one of a pair; of a group, the engine knows whom. @internal */
+  isWith(inboxKey: Uint8Array): boolean {
+    const { peer } = this.record
+    return this.kind === 'group' || peer === toHex(inboxKey)
   }
 
   get name(): string | undefined {
@@ -176,15 +184,12 @@ export class OpenConversation {
   }
 
   #onEvent(event: ConversationEvent): void {
-    const { carrier } = this.#parts
     switch (event.type) {
       case 'welcome':
         this.#callbacks.onWelcome(this, event)
         break
       case 'inbox-keys':
-        if (!this.#isListening) break
-        if (event.keys.length > 0) carrier.rekey(this.id, newestOf(event.keys))
-        else void this.#leaveInbox()
+        if (this.#isListening) this.#setKeys(event.keys)
         break
       case 'aside':
         void this.#sayAside(event)
@@ -208,6 +213,11 @@ export class OpenConversation {
     } catch (error) {
       this.#callbacks.onTrouble(error)
     }
+  }
+
+  #setKeys(keys: readonly InboxKey[]): void {
+    if (keys.length > 0) this.#parts.carrier.rekey(this.id, newestOf(keys))
+    else void this.#leaveInbox()
   }
 
   async #leaveInbox(): Promise<void> {

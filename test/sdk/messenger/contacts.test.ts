@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
-import { createKeyPair, MainframeError, toHex } from '@mainframe/protocol'
+import { createKeyPair, encodeContactCode, MainframeError, toHex } from '@mainframe/protocol'
 import { ContactRecords, MAX_ASKED } from '../../../sdk/src/messenger/contact-records.ts'
-import { decodeLetter, encodeLetter } from '../../../sdk/src/messenger/letter.ts'
+import { decodeLetter, encodeLetter, requestTerms } from '../../../sdk/src/messenger/letter.ts'
+import { findNonce } from '../../../sdk/src/messenger/proof-of-work.ts'
 import { introduce, Person, PostOffice } from '../support/post-office.ts'
 
 describe('Contacts', { timeout: 60_000 }, () => {
@@ -63,6 +64,44 @@ describe('Contacts', { timeout: 60_000 }, () => {
     await office.deliver({ from: createKeyPair().publicKey, to, bytes })
     assert.equal(bob.messenger.counts.get('bad-key-package'), 1)
     assert.equal(bob.messenger.contacts.list().length, 1)
+  })
+
+  it('are not led away by whoever they gave a key package to', async () => {
+    await introduce(alice, bob)
+    const { id } = bob.messenger.conversationWith(alice.code) ?? {}
+    await alice.messenger.contacts.request(encodeContactCode(createKeyPair().publicKey))
+    // all that a recipient can change: the key package is Alice's, the work is done for Bob
+    const [from, to] = [alice.keyPair.publicKey, bob.keyPair.publicKey]
+    const letter = { ...letterOf('request').letter, challenge: new Uint8Array(32).fill(7) }
+    const nonce = await findNonce({ recipient: to, terms: requestTerms(letter) })
+    await office.deliver({ from, to, bytes: encodeLetter({ ...letter, nonce }) })
+    assert.equal(bob.messenger.conversationWith(alice.code)?.id, id)
+    assert.equal(bob.messenger.conversations().length, 1)
+    assert.equal(bob.messenger.counts.get('bad-signature'), 1)
+  })
+
+  it('answer one request once, however often it is brought', async () => {
+    await introduce(alice, bob)
+    const { id } = bob.messenger.conversationWith(alice.code) ?? {}
+    const { letter: _, ...sent } = letterOf('request')
+    await alice.messenger.contacts.request(bob.code)
+    await bob.until('conversation', ({ conversation }) => conversation.id !== id)
+    await office.deliver(sent)
+    assert.equal(bob.messenger.counts.get('unexpected'), 1)
+    assert.equal(bob.messenger.conversations().length, 2)
+  })
+
+  it('who ask again and again are asked about in the end', async () => {
+    await introduce(alice, bob)
+    const begun = () => bob.messenger.conversations().length
+    for (let count = 2; count <= 9; count++) {
+      await alice.messenger.contacts.request(bob.code, { introduction: `for the ${count}th time` })
+      if (count <= 8) await bob.until('conversation', () => begun() === count)
+    }
+    const introduction = 'for the 9th time'
+    await bob.until('contact', ({ contact }) => contact.introduction === introduction)
+    assert.equal(bob.messenger.contacts.get(alice.code)?.state, 'asked')
+    assert.equal(begun(), 8)
   })
 
   it('are not accepted by somebody who has not read the request', async () => {
@@ -134,6 +173,13 @@ describe('Contacts', { timeout: 60_000 }, () => {
     await again.messenger.contacts.request(bob.code, { introduction: 'A new telephone' })
     const { contact } = await bob.until('contact', (event) => event.contact.isKeyChanged)
     assert.equal(contact.state, 'asked')
+    await bob.messenger.contacts.refuse(contact.code)
+    const kept = bob.messenger.contacts.get(contact.code)
+    assert.deepEqual([kept?.state, kept?.isKeyChanged, kept?.isVerified], ['accepted', false, true])
+    assert.equal(bob.messenger.contacts.safetyNumber(contact.code), before)
+    bob.events.length = 0
+    await again.messenger.contacts.request(bob.code, { introduction: 'A new telephone' })
+    await bob.until('contact', (event) => event.contact.isKeyChanged)
     assert.notEqual(bob.messenger.contacts.safetyNumber(contact.code), before)
     const accepted = await bob.messenger.contacts.accept(contact.code)
     assert.deepEqual([accepted.isKeyChanged, accepted.isVerified], [false, false])

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
+import { equalBytes, errorCode, MainframeError } from '@mainframe/protocol'
+import { encodeLetter } from '../../../sdk/src/messenger/letter.ts'
+import { BODY_KINDS } from '../../../sdk/src/messenger/parts.ts'
 import { introduce, Person, PostOffice, textOf } from '../support/post-office.ts'
 
 describe('Conversations of a messenger', { timeout: 60_000 }, () => {
@@ -56,6 +59,76 @@ describe('Conversations of a messenger', { timeout: 60_000 }, () => {
     await assert.rejects(messenger.acceptInvitation('00'.repeat(16)), { code: 'VALIDATION_FAILED' })
   })
 
+  it('take in others by their admins only, and nobody twice', async () => {
+    const group = await groupOf(bob)
+    await introduce(bob, carol)
+    const theirs = bob.messenger.conversation(group.id)
+    assert.ok(theirs)
+    for (const [person, where, whom] of [
+      [bob, theirs, carol],
+      [alice, group, bob],
+    ] as const) {
+      const inviting = person.messenger.invite(where, whom.code)
+      await assert.rejects(inviting, { code: 'VALIDATION_FAILED' })
+      assert.deepEqual(await person.store.list(`invited.${group.id}`), [])
+    }
+  })
+
+  it('open again when an invitation was accepted too late', async () => {
+    const group = await groupOf(bob)
+    await introduce(alice, carol)
+    await alice.messenger.invite(group, carol.code)
+    const { invitation } = await carol.until('invitation')
+    const until = (person: Person, whose: Person, role: string) =>
+      person.until('members', ({ conversation, members }) => {
+        const its = members.find(({ inboxKey }) => equalBytes(inboxKey, whose.keyPair.publicKey))
+        return conversation.id === group.id && its?.role === role
+      })
+    await group.setRole(bob.keyPair.publicKey, 'admin')
+    await until(bob, bob, 'admin')
+    await bob.messenger.conversation(group.id)?.setRole(alice.keyPair.publicKey, 'member')
+    await until(alice, alice, 'member')
+    await carol.messenger.acceptInvitation(invitation.id)
+    await alice.until('message', ({ conversation, message }) => {
+      return conversation.peer === carol.code && message.kind === BODY_KINDS.acceptance
+    })
+    await alice.close()
+    await alice.open()
+    assert.deepEqual(await alice.store.list('invited.'), [])
+    assert.ok(alice.events.every(({ type }) => type !== 'trouble'))
+  })
+
+  it('of more than 64 groups are refused before anything is written', async () => {
+    const made = Array.from({ length: 65 }, () => alice.messenger.createGroup('Choir'))
+    const refused = (await Promise.allSettled(made)).filter(({ status }) => status === 'rejected')
+    assert.equal(refused.length, 1)
+    assert.equal((await alice.store.list('talk.')).length, 64)
+    await assert.rejects(alice.messenger.createGroup('Choir'), { code: 'VALIDATION_FAILED' })
+    await alice.messenger.conversations()[0]?.leave()
+    await alice.until('ended')
+    await alice.messenger.createGroup('Choir')
+  })
+
+  it('that cannot be opened are told as trouble, and the others are there', async () => {
+    await introduce(alice, bob)
+    const group = await alice.messenger.createGroup('Choir')
+    await alice.close()
+    const carrier = office.carrier.bind(office)
+    const error = new MainframeError('VALIDATION_FAILED', 'There is no room')
+    const listen = () => Promise.reject(error)
+    office.carrier = (keyPair) => ({ ...carrier(keyPair), listen })
+    await alice.open()
+    const told = await alice.until('trouble')
+    assert.equal(told.error, error)
+    assert.equal(alice.messenger.conversation(group.id), undefined)
+    await between(alice, bob).send('still here')
+    await bob.hears('still here')
+    await alice.store.set(`talk.${group.id}`, Uint8Array.of(0))
+    await alice.close()
+    await alice.open()
+    await alice.until('trouble', ({ error }) => errorCode(error) === 'STORE_CORRUPT')
+  })
+
   it('are not entered by a welcome that nobody waits for', async () => {
     await groupOf(bob)
     const welcome = office.lettersTo(bob).at(-1)
@@ -72,6 +145,20 @@ describe('Conversations of a messenger', { timeout: 60_000 }, () => {
     assert.ok(letter)
     await office.deliver({ ...letter, from: carol.keyPair.publicKey })
     await bob.counts('unexpected')
+  })
+
+  it('drop asides of others, and are not stopped by one that fails', async () => {
+    await introduce(alice, bob)
+    const conversation = between(bob, alice)
+    const to = bob.keyPair.publicKey
+    const conversationId = conversation.engine.id
+    const bytes = encodeLetter({ kind: 'aside', conversationId, bytes: Uint8Array.of(1) })
+    await office.deliver({ from: carol.keyPair.publicKey, to, bytes })
+    assert.equal(bob.messenger.counts.get('unexpected'), 1)
+    await conversation.close()
+    await office.deliver({ from: alice.keyPair.publicKey, to, bytes })
+    const { error } = await bob.until('trouble')
+    assert.equal(errorCode(error), 'NETWORK_CLOSED')
   })
 
   it('of two go both ways, and say when a message is there', async () => {
@@ -151,5 +238,12 @@ describe('Conversations of a messenger', { timeout: 60_000 }, () => {
     await assert.rejects(bob.messenger.acceptInvitation(invitation.id), {
       code: 'VALIDATION_FAILED',
     })
+    await bob.close()
+    await bob.open()
+    assert.deepEqual(bob.messenger.invitations(), [])
+    bob.events.length = 0
+    await alice.messenger.invite(group, bob.code)
+    const again = await bob.until('invitation')
+    assert.equal(again.invitation.id, invitation.id)
   })
 })

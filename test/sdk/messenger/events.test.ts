@@ -29,6 +29,19 @@ describe('events of a messenger', () => {
     assert.deepEqual(heard, [trouble(1), trouble(2)])
   })
 
+  it('of a start that went wrong in part wait for the first who listens', async () => {
+    const hub = new EventHub()
+    hub.emit(trouble(1))
+    const { signal } = new AbortController()
+    const events = hub.events(signal)
+    assert.deepEqual((await events.next()).value, trouble(1))
+    const others: unknown[] = []
+    hub.on((event) => others.push(event))
+    hub.emit(trouble(2))
+    assert.deepEqual((await events.next()).value, trouble(2))
+    assert.deepEqual(others, [trouble(2)])
+  })
+
   it('are refused to a loop that lets ten thousand of them wait, and to no other', async () => {
     const hub = new EventHub()
     const { signal } = new AbortController()
