@@ -40,7 +40,11 @@ describe('contact codes: what is no code', () => {
       `mf1${'q'.repeat(5000)}`,
     ]
     for (const code of codes) {
-      assert.throws(() => decodeContactCode(code), { code: 'CODEC_INVALID', message: /copy it as a whole/ }, code)
+      assert.throws(
+        () => decodeContactCode(code),
+        { code: 'CODEC_INVALID', message: /copy it as a whole/ },
+        code,
+      )
     }
   })
 
