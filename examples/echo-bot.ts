@@ -15,7 +15,8 @@ console.log(messenger.code) // mf1…: what others ask with
 process.once('SIGINT', () => void client.close()) // ends the loop below; everything is kept
 
 for await (const event of messenger.events()) {
-  if (event.type === 'contact' && event.contact.state === 'asked') {
+  // a known contact with another key is for people to look at: compare safety numbers first
+  if (event.type === 'contact' && event.contact.state === 'asked' && !event.contact.isKeyChanged) {
     await messenger.contacts.accept(event.contact.code)
   }
   if (event.type === 'message' && !event.message.isOwn && event.message.kind === 0) {

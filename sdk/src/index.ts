@@ -1,5 +1,6 @@
 /** The client of the network: discover relays, pay them, send and receive dark-routed messages. */
 
+export { decodeContactCode, encodeContactCode } from '@mainframe/protocol'
 export { fileStore, indexedDbStore } from '#platform'
 export type { Balance } from './actions/balance.ts'
 export type { DiscoveredRelay, DiscoverParameters, DiscoverResult } from './actions/discover.ts'
