@@ -22,11 +22,16 @@ export async function renderAbi({ contract, constant }: AbiSource): Promise<stri
     import.meta.url,
   )
   const { abi } = JSON.parse(await readFile(artifact, 'utf8')) as { abi: unknown[] }
-  const entries = abi.map((entry) => `  ${JSON.stringify(entry)},\n`).join('')
+  const entries = abi.map((entry) => `  ${JSON.stringify(entry, withoutInternalTypes)},\n`).join('')
   return [
     `// Generated from contracts/${contract}.sol by \`npm run build:abi\`; not to be edited.\n`,
     `export const ${constant} = [\n${entries}] as const\n`,
   ].join('')
+}
+
+/** The compiler's names of types: nobody decodes by them, and pages would fetch them. */
+function withoutInternalTypes(key: string, value: unknown): unknown {
+  return key === 'internalType' ? undefined : value
 }
 
 if (import.meta.main) {

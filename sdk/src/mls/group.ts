@@ -1,17 +1,15 @@
 /** Making, joining and changing a group. States go in, states come out; nothing is changed in place. */
 import { MainframeError } from '@mainframe/protocol'
+import type { Extension, Proposal } from 'ts-mls'
+import { createGroup as startGroup } from 'ts-mls/clientState.js'
 import {
-  createApplicationMessage,
   createCommit,
   createGroupInfoWithExternalPubAndRatchetTree,
-  decodeMlsMessage,
-  type Extension,
-  encodeMlsMessage,
   joinGroupExternal,
-  mlsExporter,
-  type Proposal,
-  createGroup as startGroup,
-} from 'ts-mls'
+} from 'ts-mls/createCommit.js'
+import { createApplicationMessage } from 'ts-mls/createMessage.js'
+import { mlsExporter } from 'ts-mls/keySchedule.js'
+import { decodeMlsMessage, encodeMlsMessage } from 'ts-mls/message.js'
 import { decodeKeyPackage, decodeSecrets, type OwnKeyPackage } from './key-packages.ts'
 import { type MlsState, wipeConsumed, wrapState } from './state.ts'
 import { GROUP_EXTENSION, inboxKeyOf, type Mls, WELCOME_EXTENSION } from './suites.ts'

@@ -1,6 +1,9 @@
 /** Joining by a welcome. */
-import { decodeMlsMessage, emptyPskIndex, joinGroupWithExtensions, type Welcome } from 'ts-mls'
+import type { Welcome } from 'ts-mls'
+import { joinGroupWithExtensions } from 'ts-mls/clientState.js'
 import { makeKeyPackageRef } from 'ts-mls/keyPackage.js'
+import { decodeMlsMessage } from 'ts-mls/message.js'
+import { emptyPskIndex } from 'ts-mls/pskIndex.js'
 import { decryptGroupInfo, decryptGroupSecrets } from 'ts-mls/welcome.js'
 import { type GroupMember, members, ownKeys } from './group.ts'
 import type { OwnKeyPackage } from './key-packages.ts'

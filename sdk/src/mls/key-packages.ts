@@ -1,15 +1,10 @@
 /** What a member-to-be hands out so that others can add it. */
 import { concatBytes, equalBytes, viewOf } from '@mainframe/protocol'
-import {
-  decodeMlsMessage,
-  defaultLifetime,
-  encodeMlsMessage,
-  generateKeyPackageWithKey,
-  type KeyPackage,
-  type PrivateKeyPackage,
-} from 'ts-mls'
-import { verifyKeyPackage } from 'ts-mls/keyPackage.js'
+import type { KeyPackage, PrivateKeyPackage } from 'ts-mls'
+import { generateKeyPackageWithKey, verifyKeyPackage } from 'ts-mls/keyPackage.js'
 import { verifyLeafNodeSignatureKeyPackage } from 'ts-mls/leafNode.js'
+import { defaultLifetime } from 'ts-mls/lifetime.js'
+import { decodeMlsMessage, encodeMlsMessage } from 'ts-mls/message.js'
 import { SUITES } from './ciphersuite.ts'
 import type { Identity } from './identity.ts'
 import { GROUP_EXTENSION, inboxKeyOf, type Mls } from './suites.ts'

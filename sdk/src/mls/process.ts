@@ -1,16 +1,11 @@
 /** What members publish, read by one of them. Bad bytes have a name, and never throw. */
 
 import { equalBytes } from '@mainframe/protocol'
-import {
-  decodeMlsMessage,
-  emptyPskIndex,
-  type PrivateMessage,
-  type ProposalWithSender,
-  type PublicMessage,
-  processPrivateMessage,
-  processPublicMessage,
-} from 'ts-mls'
+import type { PrivateMessage, ProposalWithSender, PublicMessage } from 'ts-mls'
+import { decodeMlsMessage } from 'ts-mls/message.js'
 import { decryptSenderData } from 'ts-mls/privateMessage.js'
+import { processPrivateMessage, processPublicMessage } from 'ts-mls/processMessages.js'
+import { emptyPskIndex } from 'ts-mls/pskIndex.js'
 import { members, ownLeaf } from './group.ts'
 import { type MlsState, wipeConsumed, wrapState } from './state.ts'
 import { inboxKeyOf, type Mls } from './suites.ts'

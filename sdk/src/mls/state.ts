@@ -1,8 +1,9 @@
 /** One epoch of a group as one member sees it: an immutable value. */
-import { type ClientState, zeroOutUint8Array } from 'ts-mls'
+import type { ClientState } from 'ts-mls'
 import { decodeGroupStateWithoutTree, encodeGroupStateWithoutTree } from 'ts-mls/clientState.js'
 import { decodeRatchetTree, encodeRatchetTree } from 'ts-mls/ratchetTree.js'
 import { allSecretTreeValues } from 'ts-mls/secretTree.js'
+import { zeroOutUint8Array } from 'ts-mls/util/byteArray.js'
 import type { Mls } from './suites.ts'
 
 /** A state; only the folder `mls` looks into `inner`. */

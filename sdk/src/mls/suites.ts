@@ -1,10 +1,9 @@
-/** Which MLS this is: ciphersuite, limits, and whom to believe. The folder `mls` alone imports ts-mls. */
-import {
-  type CiphersuiteImpl,
-  type ClientState,
-  type Credential,
-  defaultKeyPackageEqualityConfig,
-} from 'ts-mls'
+/**
+ * Which MLS this is: ciphersuite, limits, and whom to believe. The folder `mls` alone imports ts-mls, file
+ * by file: its index brings what other suites need.
+ */
+import type { CiphersuiteImpl, ClientState, Credential } from 'ts-mls'
+import { defaultKeyPackageEqualityConfig } from 'ts-mls/keyPackageEqualityConfig.js'
 import { openCiphersuite, type SuiteName } from './ciphersuite.ts'
 
 /** Says whether a signature key belongs to an inbox key, as far as this client knows. */
