@@ -9,6 +9,7 @@ import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { startTestNetwork, type TestNetwork } from '@mainframe/localnet/testing'
 import { decodeContactCode } from '@mainframe/protocol'
+import { whenLong } from '../helpers/long.ts'
 import { assertAlike, Person } from './support/person.ts'
 import { until, within } from './support/waiting.ts'
 
@@ -101,7 +102,7 @@ describe('Private conversations on a network', () => {
     assert.equal(await bot.ended, 0)
   })
 
-  it('bring a file of 1 MiB, byte for byte', async () => {
+  it('bring a file of 1 MiB, byte for byte', whenLong, async () => {
     const env = async (name: string) => ({
       MAINFRAME_NETWORK: JSON.stringify({ version: 1, ...network.network }),
       MAINFRAME_ACCOUNT: await network.createAccount(),

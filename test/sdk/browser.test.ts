@@ -7,12 +7,13 @@ import { startTestNetwork, type TestNetwork } from '@mainframe/localnet/testing'
 import type { Messenger, MessengerEvent, NetworkOptions } from '@mainframe/sdk'
 import type { Browser, Page } from 'puppeteer-core'
 import { within } from '../e2e/support/waiting.ts'
+import { whenLong } from '../helpers/long.ts'
 import { bundle, launchBrowser, openPage, servePage, whenChromium } from './support/browser.ts'
 import type { MessengerPage } from './support/messenger-page.ts'
 
 declare const page: MessengerPage
 
-describe('A client in a browser', whenChromium, () => {
+describe('A client in a browser', whenChromium.skip ? whenChromium : whenLong, () => {
   let folder: string
   let network: TestNetwork
   let server: { url: string; stop(): Promise<void> }

@@ -1,5 +1,5 @@
 /**
- * Damaged voucher logs. `FUZZ_CASES` sets how many (1,000 unless told otherwise), `FUZZ_SEED` repeats
+ * Damaged voucher logs. `FUZZ_CASES` sets how many (400 unless told otherwise), `FUZZ_SEED` repeats
  * a run.
  */
 import assert from 'node:assert/strict'
@@ -12,10 +12,10 @@ import { errorCode, toHex } from '@mainframe/protocol'
 import { openVoucherLog, type StoredVoucher } from '../../../node/src/payments/voucher-log.ts'
 import { Seeded } from '../support/seeded.ts'
 
-const CASES = Number(process.env.FUZZ_CASES ?? 1_000)
+const CASES = Number(process.env.FUZZ_CASES ?? 400)
 const SEED = Number(process.env.FUZZ_SEED ?? randomInt(2 ** 32))
 /** Cases on one log before another is written. */
-const CASES_PER_LOG = 100
+const CASES_PER_LOG = 40
 /** Of the file and of a record, before what they hold. */
 const FILE_HEADER_BYTES = 20
 const RECORD_HEADER_BYTES = 12
