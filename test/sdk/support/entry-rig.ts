@@ -149,8 +149,8 @@ function makeParcel(queue: TestParcel[], changes: Partial<Parcel>): TestParcel {
   return parcel
 }
 
-/** Waits until a condition holds, or fails after some seconds. */
-export async function until(condition: () => boolean, what: string, limitMs = 5000) {
+/** Waits until a condition holds, or fails after a minute: other tests run beside. */
+export async function until(condition: () => boolean, what: string, limitMs = 60_000) {
   const deadline = Date.now() + limitMs
   while (!condition()) {
     assert.ok(Date.now() < deadline, `never: ${what}`)
