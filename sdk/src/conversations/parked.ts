@@ -33,11 +33,6 @@ export class Parked {
     return this.#pieces.size
   }
 
-  /** Number of the newest epoch that something here is of; 0 when nothing is. */
-  get newest(): number {
-    return Math.max(0, ...[...this.#pieces.values()].map(({ number }) => number))
-  }
-
   /** Keeps a piece; the oldest make room. */
   async park(bytes: Uint8Array, number: number): Promise<void> {
     const name = nameOf(digest(bytes).subarray(0, 16))

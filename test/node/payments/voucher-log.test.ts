@@ -1,5 +1,5 @@
 /**
- * Damaged voucher logs. `FUZZ_CASES` sets how many (400 unless told otherwise), `FUZZ_SEED` repeats
+ * Damaged voucher logs. `FUZZ_CASES` sets how many (1,000 unless told otherwise), `FUZZ_SEED` repeats
  * a run.
  */
 import assert from 'node:assert/strict'
@@ -12,10 +12,10 @@ import { errorCode, toHex } from '@mainframe/protocol'
 import { openVoucherLog, type StoredVoucher } from '../../../node/src/payments/voucher-log.ts'
 import { Seeded } from '../support/seeded.ts'
 
-const CASES = Number(process.env.FUZZ_CASES ?? 400)
+const CASES = Number(process.env.FUZZ_CASES ?? 1_000)
 const SEED = Number(process.env.FUZZ_SEED ?? randomInt(2 ** 32))
 /** Cases on one log before another is written. */
-const CASES_PER_LOG = 40
+const CASES_PER_LOG = 100
 /** Of the file and of a record, before what they hold. */
 const FILE_HEADER_BYTES = 20
 const RECORD_HEADER_BYTES = 12
@@ -202,7 +202,8 @@ describe(`A damaged voucher log (FUZZ_SEED=${SEED}, FUZZ_CASES=${CASES})`, () =>
 
   it('was refused and was cut, each by many kinds of harm', () => {
     const kinds = (outcome: string) => [...tally.keys()].filter((name) => name.endsWith(outcome))
-    assert.ok(kinds(': refused').length >= 6, JSON.stringify([...tally]))
+    // seven of them are refused in every run; an eighth is so rare that not every seed has one
+    assert.ok(kinds(': refused').length >= 7, JSON.stringify([...tally]))
     assert.ok(kinds(': cut').length >= 8, JSON.stringify([...tally]))
   })
 })
