@@ -1,8 +1,8 @@
 /** What the indexer asks of a database, the same for PGlite and PostgreSQL. */
 import type { Hex } from '@mainframe/protocol'
 
-/** Parameters travel as text; bytes go through {@link bytea}. */
-export type SqlValue = string | number | boolean | null
+/** Parameters travel as text, and bytes go through {@link bytea}; those in a buffer are in binary form. */
+export type SqlValue = string | number | boolean | null | Buffer
 
 /** A transaction, or a database that runs each statement by itself. */
 export interface Queryable {

@@ -1,6 +1,7 @@
 /** Tables whose rows are the reducers' rows: columns by property, in snake case. */
 import type { ChannelRow, Hex, NodeRow, PriceRow } from '@mainframe/protocol'
-import type { Queryable } from './database.ts'
+import { bytesArray } from './bytes-array.ts'
+import type { Queryable, SqlValue } from './database.ts'
 
 type SqlType = 'bytea' | 'bigint' | 'integer' | 'numeric' | 'boolean' | 'text'
 
@@ -161,20 +162,16 @@ export async function insertRows<R extends object>(
   )
 }
 
-/** One column as PostgreSQL's array literal. Text is of the protocol's own words: nothing to escape. */
-function arrayOf(rows: readonly Record<string, unknown>[], name: string, type: SqlType): string {
-  const write = type === 'bytea' ? (value: unknown) => bytesItem(value as Hex) : String
-  const items = rows.map(({ [name]: value }) => (value === null ? 'NULL' : write(value)))
-  return `{${items.join(',')}}`
-}
-
-function bytesItem(bytes: Hex): string {
-  return `"\\\\x${bytes.slice(2)}"`
+/** One column; text is of the protocol's own words, so there is nothing to escape. */
+function arrayOf(rows: readonly Record<string, unknown>[], name: string, type: SqlType): SqlValue {
+  const values = rows.map(({ [name]: value }) => value)
+  if (type === 'bytea') return bytesArray(values as (Hex | null)[])
+  return `{${values.map((value) => (value === null ? 'NULL' : String(value))).join(',')}}`
 }
 
 /** A list of byte strings as one parameter; read it with {@link bytesIn}. */
-export function bytesList(values: Iterable<Hex>): string {
-  return `{${Array.from(values, bytesItem).join(',')}}`
+export function bytesList(values: Iterable<Hex>): SqlValue {
+  return bytesArray([...values])
 }
 
 /** SQL for the set of byte strings in parameter `$n`. */
