@@ -30,30 +30,55 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i])
 }
 
-const HEX = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'))
+/** Codes of the hex digits in ASCII. */
+const DIGITS = utf8('0123456789abcdef')
+const INVALID = 0xff
+/** Their values by code, of capital letters as well. */
+const VALUES = new Uint8Array(128).fill(INVALID)
+for (const [value, code] of DIGITS.entries()) {
+  VALUES[code] = value
+  if (value > 9) VALUES[code - 0x20] = value
+}
+/** Bytes that are written at once: each of their digits is an argument of a call. */
+const BYTES_AT_ONCE = 2_048
 
 export function toHex(bytes: Uint8Array): Hex {
-  let out = '0x'
-  for (const byte of bytes) out += HEX[byte]
-  return out as Hex
-}
-
-/** Bytes of a hex string, with an exact length if one is given. Throws `CODEC_INVALID`. */
-export function fromHex(hex: string, length?: number): Uint8Array {
-  const valid = /^0x(?:[0-9a-fA-F]{2})*$/.test(hex)
-  if (!valid || (length !== undefined && hex.length !== 2 + 2 * length)) {
-    throw new MainframeError('CODEC_INVALID', `Not ${length ?? 'whole'} bytes of 0x-hex`)
-  }
-  const out = new Uint8Array(hex.length / 2 - 1)
-  for (let i = 0; i < out.length; i++) {
-    out[i] = (nibble(hex.charCodeAt(2 + 2 * i)) << 4) | nibble(hex.charCodeAt(3 + 2 * i))
+  let out: Hex = '0x'
+  for (let start = 0; start < bytes.length; start += BYTES_AT_ONCE) {
+    out += digitsOf(bytes, start, Math.min(bytes.length, start + BYTES_AT_ONCE))
   }
   return out
 }
 
-/** The value of a hex digit in ASCII: letters have bit 6 set and count from 10. */
-function nibble(code: number): number {
-  return (code & 0xf) + 9 * (code >> 6)
+/** By the codes of all digits: a string that grows by two of them is put together anew when it is read. */
+function digitsOf(bytes: Uint8Array, start: number, end: number): string {
+  const codes = new Array<number>(2 * (end - start))
+  for (let i = start, at = 0; i < end; i++) {
+    const byte = bytes[i] ?? 0
+    codes[at++] = DIGITS[byte >> 4] ?? 0
+    codes[at++] = DIGITS[byte & 0xf] ?? 0
+  }
+  return String.fromCharCode(...codes)
+}
+
+/** Bytes of a hex string, with an exact length if one is given. Throws `CODEC_INVALID`. */
+export function fromHex(hex: string, length = hex.length / 2 - 1): Uint8Array {
+  if (!hex.startsWith('0x') || hex.length !== 2 + 2 * length) throw notHex(length)
+  const out = new Uint8Array(length)
+  let seen = 0
+  for (let i = 0, at = 2; i < length; i++, at += 2) {
+    const high = VALUES[hex.charCodeAt(at)] ?? INVALID
+    const low = VALUES[hex.charCodeAt(at + 1)] ?? INVALID
+    seen |= high | low
+    out[i] = (high << 4) | low
+  }
+  if (seen > 0xf) throw notHex(length)
+  return out
+}
+
+function notHex(length: number): MainframeError {
+  const what = Number.isInteger(length) ? `${length} bytes` : 'whole bytes'
+  return new MainframeError('CODEC_INVALID', `Not ${what} of 0x-hex`)
 }
 
 export function viewOf(bytes: Uint8Array): DataView {

@@ -53,15 +53,6 @@ describe('decoding of many logs', () => {
     }
   })
 
-  /** An address that does not fit makes ethers throw. */
-  const expected = (log: RawLog) => {
-    try {
-      return decodeWithEthers(log, DEPLOYMENT)
-    } catch {
-      return undefined
-    }
-  }
-
   it('gives the event that ethers gives, whatever the words of its data', () => {
     const flat = logs.filter(({ data }) => data.length <= 2 + 5 * 64)
     assert.equal(flat.length, EVERY_ACTION.length - 2)
@@ -71,7 +62,7 @@ describe('decoding of many logs', () => {
     fc.assert(
       fc.property(fc.constantFrom(...flat), words, (log, drawn) => {
         const made: RawLog = { ...log, data: `0x${Buffer.concat(drawn).toString('hex')}` }
-        assert.deepEqual(decodeLog(made, DEPLOYMENT), expected(made))
+        assert.deepEqual(decodeLog(made, DEPLOYMENT), decodeWithEthers(made, DEPLOYMENT))
       }),
       { numRuns: 300 },
     )
@@ -86,7 +77,7 @@ describe('decoding of many logs', () => {
         const words = log.data.slice(2).match(/.{64}/g) ?? []
         if (moved) words[moved.word] = moved.value.toString(16).padStart(64, '0')
         const made: RawLog = { ...log, data: `0x${words.join('')}` }
-        assert.deepEqual(decodeLog(made, DEPLOYMENT), expected(made))
+        assert.deepEqual(decodeLog(made, DEPLOYMENT), decodeWithEthers(made, DEPLOYMENT))
       }),
       { numRuns: 300 },
     )

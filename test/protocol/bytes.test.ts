@@ -34,6 +34,22 @@ describe('hex', () => {
       }),
     )
   })
+
+  it('has no length that is too much', () => {
+    const data = new Uint8Array(2 ** 20 + 1).map((_, i) => i)
+    assert.deepEqual(fromHex(toHex(data)), data)
+  })
+
+  it('refuses every character that is no digit, at either place', () => {
+    const digits = '0123456789abcdefABCDEF'
+    for (let code = 0; code < 0x3_00; code++) {
+      const character = String.fromCharCode(code)
+      for (const hex of [`0x${character}0`, `0x0${character}`]) {
+        if (digits.includes(character)) assert.equal(toHex(fromHex(hex)), hex.toLowerCase())
+        else assert.throws(() => fromHex(hex), { code: 'CODEC_INVALID' }, hex)
+      }
+    }
+  })
 })
 
 describe('numbers', () => {

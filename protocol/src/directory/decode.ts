@@ -60,7 +60,9 @@ const interfaces = {
 /** Decodes with ethers, which every process has anyway. */
 export const decodeLog: DecodeLog = createLogDecoder((contract, { topics, data }) => {
   try {
-    return interfaces[contract].parseLog({ topics, data }) ?? undefined
+    const parsed = interfaces[contract].parseLog({ topics, data })
+    // here, not when it is read, ethers throws for what does not fit its type
+    return parsed ? { name: parsed.name, args: parsed.args.toObject(true) } : undefined
   } catch {
     return undefined // an RPC may answer anything; what does not decode is not our event
   }

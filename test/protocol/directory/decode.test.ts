@@ -53,6 +53,15 @@ describe('decodeLog: what is no event of the directory', () => {
     for (const bad of broken) assert.equal(decodeLog(bad, deployment), undefined)
   })
 
+  it('an address of more than 20 bytes', () => {
+    const opened = rawLog('channels', 'Opened', [
+      ...[hex(1, 32), account(1), account(2), account(3), account(4), 86_400, 1, 5n],
+    ])
+    assert.equal(decodeLog(opened, deployment)?.type, 'Opened')
+    const data: Hex = `0x01${opened.data.slice(4)}`
+    assert.equal(decodeLog({ ...opened, data }, deployment), undefined)
+  })
+
   it('any data gives an event or undefined, never an exception', () => {
     const registered = rawLog('registry', 'Registered', [
       ...[nodeId, account(1), hex(9, 32), recordValues, hex(8, 64), 5n, continuityWord],
