@@ -202,10 +202,12 @@ function parseLogHead(slot: unknown): LogHead {
 }
 
 /** In the order of the chain, each once: some back-ends repeat logs at the seams of their storage. */
-function inOrder(logs: readonly RawLog[]): RawLog[] {
+function inOrder(logs: RawLog[]): RawLog[] {
+  if (logs.every((log, i) => i === 0 || comparePlaces(logs[i - 1] as RawLog, log) < 0)) return logs
   const byPlace = new Map(logs.map((log) => [`${log.blockHash} ${Number(log.logIndex)}`, log]))
-  return [...byPlace.values()].sort(
-    (a, b) =>
-      Number(a.blockNumber) - Number(b.blockNumber) || Number(a.logIndex) - Number(b.logIndex),
-  )
+  return [...byPlace.values()].sort(comparePlaces)
+}
+
+function comparePlaces(a: RawLog, b: RawLog): number {
+  return Number(a.blockNumber) - Number(b.blockNumber) || Number(a.logIndex) - Number(b.logIndex)
 }

@@ -1,3 +1,9 @@
+import { isAscii } from 'node:buffer'
+import { once } from 'node:events'
+import http, { type Agent as HttpAgent, type IncomingMessage } from 'node:http'
+import https from 'node:https'
+import { promisify } from 'node:util'
+import { gunzip } from 'node:zlib'
 import { MainframeError } from '@mainframe/protocol'
 
 /** Calls one method of the chain's JSON-RPC; rejects with `CHAIN_UNREACHABLE` and {@link RpcFault}. */
@@ -22,6 +28,11 @@ const TIMEOUT_MS = 15_000
 const LIMIT_EXCEEDED = -32_005
 const RATE_LIMIT_WORDS = /rate.?limit|too many requests|compute units|throughput/i
 
+/** Ten thousand logs, where providers stop, are a sixth of it; more is asked for in parts. */
+const MAX_ANSWER_BYTES = 64 * 2 ** 20
+const HEADERS = { 'content-type': 'application/json', 'accept-encoding': 'gzip' }
+const unzip = promisify(gunzip)
+
 interface JsonRpcAnswer {
   result?: unknown
   error?: { code?: number; message?: string }
@@ -29,12 +40,16 @@ interface JsonRpcAnswer {
 
 /** JSON-RPC over HTTP. `signal` ends every call; the URL, which may hold a key, is never repeated. */
 export function createHttpRpc(rpcUrl: string, signal: AbortSignal): RpcCall {
-  const { url, headers } = splitCredentials(rpcUrl)
+  // a name and a password in it are sent as HTTP's basic authentication
+  const url = new URL(rpcUrl)
+  const { Agent } = url.protocol === 'https:' ? https : http
+  const agent = new Agent({ keepAlive: true })
+  signal.addEventListener('abort', () => agent.destroy(), { once: true })
   let id = 0
   return async (method, params) => {
     id += 1
     const body = { jsonrpc: '2.0', id, method, params }
-    const answer = await post({ url, headers, signal, body })
+    const answer = await post({ url, agent, signal, body })
     if (answer.error === undefined && answer.result !== undefined) return answer.result
     throw refusal(method, answer.error)
   }
@@ -54,50 +69,73 @@ function refusal(method: string, error: JsonRpcAnswer['error']): MainframeError 
 }
 
 interface Question {
-  url: string
-  headers: Record<string, string>
+  url: URL
+  agent: HttpAgent
   body: object
   signal: AbortSignal
 }
 
-async function post({ url, headers, body, signal }: Question): Promise<JsonRpcAnswer> {
-  let response: Response
+async function post(question: Question): Promise<JsonRpcAnswer> {
+  let status: number | undefined
   try {
-    response = await fetch(url, {
-      method: 'POST',
-      headers,
-      body: JSON.stringify(body),
-      signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
-    })
-    if (response.status === 429) {
-      await response.body?.cancel()
-      throw rateLimited(Number(response.headers.get('retry-after') ?? 0) * 1_000)
+    const response = await send(question)
+    status = response.statusCode ?? 0
+    if (status === 429) {
+      response.destroy()
+      throw rateLimited(Number(response.headers['retry-after'] ?? 0) * 1_000)
     }
-    if (response.status >= 500) {
-      await response.body?.cancel()
-      throw unreachable(`The chain RPC answers status ${response.status}`)
+    if (status >= 500) {
+      response.destroy()
+      throw unreachable(`The chain RPC answers status ${status}`)
     }
-    const answer = (await response.json()) as JsonRpcAnswer | null
+    const answer = JSON.parse(await readText(response)) as JsonRpcAnswer | null
     if (answer !== null && typeof answer === 'object') return answer
   } catch (cause) {
     if (cause instanceof MainframeError) throw cause
-    throw unreachable('The chain RPC does not answer', cause)
+    if (!(cause instanceof SyntaxError)) throw unreachable('The chain RPC does not answer', cause)
   }
-  throw unreachable(`The chain RPC answers status ${response.status} without JSON-RPC`)
+  throw unreachable(`The chain RPC answers status ${status} without JSON-RPC`)
 }
 
-/** `fetch` refuses a URL with a password, and says it aloud. */
-function splitCredentials(rpcUrl: string): Pick<Question, 'url' | 'headers'> {
-  const url = new URL(rpcUrl)
-  const { username, password } = url
-  url.username = ''
-  url.password = ''
-  const credentials = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`)
-  const authorization = `Basic ${credentials.toString('base64')}`
-  return {
-    url: url.href,
-    headers: { 'content-type': 'application/json', ...(username && { authorization }) },
+/** Not by `fetch`: that costs as much for an answer of logs as everything else that is done with them. */
+async function send({ url, agent, body, signal }: Question): Promise<IncomingMessage> {
+  const { request: open } = url.protocol === 'https:' ? https : http
+  const timed = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)])
+  const request = open(url, { method: 'POST', agent, headers: HEADERS, signal: timed })
+  // what breaks later shows at the answer too
+  request.on('error', () => undefined)
+  request.end(JSON.stringify(body))
+  const [response] = (await once(request, 'response')) as [IncomingMessage]
+  return response
+}
+
+async function readText(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > MAX_ANSWER_BYTES) throw tooLarge()
+    chunks.push(chunk)
   }
+  const body = Buffer.concat(chunks)
+  if (response.headers['content-encoding'] !== 'gzip') return textOf(body)
+  try {
+    return textOf(await unzip(body, { maxOutputLength: MAX_ANSWER_BYTES }))
+  } catch (error) {
+    throw (error as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE' ? tooLarge() : error
+  }
+}
+
+/** Logs are ASCII, which need not be decoded, only copied. */
+function textOf(body: Buffer): string {
+  return body.toString(isAscii(body) ? 'latin1' : 'utf8')
+}
+
+function tooLarge(): MainframeError {
+  return new MainframeError('CHAIN_UNREACHABLE', 'The chain RPC answers more than is read', {
+    details: { refused: true },
+    retryable: true,
+  })
 }
 
 function rateLimited(waitMs: number): MainframeError {
