@@ -41,6 +41,42 @@ for (const { name, skip, settings } of DATABASES) {
       assert.deepEqual(await dump(db), before)
     })
 
+    it('gives the same rows, however little is read at once and however much is held', async () => {
+      await reset(db)
+      const chain = new FakeChain()
+      const names = ['a', 'b', 'c', 'd', 'e']
+      for (const name of names) {
+        chain.mine([
+          { type: 'register', node: name },
+          { type: 'open', channel: name, payer: 'p', payee: name, deposit: 100n },
+        ])
+      }
+      for (let i = 1; i <= 40; i++) {
+        const name = names[(i * i) % names.length] as string
+        const other = names[i % names.length] as string
+        chain.mine([
+          { type: 'addStake', node: name, stake: BigInt(i) },
+          { type: 'prices', node: other, rows: [{ service: `s${i % 3}`, price: BigInt(i) }] },
+          { type: 'topUp', channel: other, deposit: 100n + BigInt(i) },
+          { type: 'claim', channel: name, claimed: BigInt(i) },
+          ...(i % 10 === 0 ? [{ type: 'register', node: `n${i}` } as const] : []),
+        ])
+      }
+      const rpc = await serveChain(chain)
+      const follower = follow(db, rpc.url, 1)
+      await untilAtHead(db, chain)
+      await follower.stop()
+      await rpc.close()
+      const kept = await dump(db)
+      assert.equal(kept.node.length, names.length + 4)
+      for (const logsAtOnce of [1, 3, 7, 1_000]) {
+        for (const heldRows of [0, 1, 3, 1_000]) {
+          await rederive(db, DEPLOYMENT, { logsAtOnce, heldRows })
+          assert.deepEqual(await dump(db), kept, `${logsAtOnce} logs, ${heldRows} rows`)
+        }
+      }
+    })
+
     it('gives the same rows without the chain, and what is not final can still be undone', async () => {
       await reset(db)
       const chain = new FakeChain()

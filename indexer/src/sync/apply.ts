@@ -67,9 +67,18 @@ export async function keepSeeds(tx: Queryable, nodes: readonly StoredNode[]): Pr
   await upsertRows(tx, SEED_TABLE, [...seeds.values()])
 }
 
-async function readBaseRows(tx: Queryable, batch: DerivedEvents): Promise<BaseRows> {
-  const nodeIds = new Set(batch.events.filter(isRegistryEvent).map((event) => event.nodeId))
-  const channelIds = new Set(batch.events.filter(isChannelEvent).map((event) => event.channelId))
+/** The rows that events build on, but for those that are known without the database. */
+export async function readBaseRows(
+  tx: Queryable,
+  { events }: DerivedEvents,
+  isKnown: (id: Hex) => boolean = () => false,
+): Promise<BaseRows> {
+  const nodeIds = new Set<Hex>()
+  const channelIds = new Set<Hex>()
+  for (const event of events) {
+    if (isRegistryEvent(event) && !isKnown(event.nodeId)) nodeIds.add(event.nodeId)
+    if (isChannelEvent(event) && !isKnown(event.channelId)) channelIds.add(event.channelId)
+  }
   const [unplaced, named, channels] = await Promise.all([
     tx.query<StoredNode>(
       `SELECT ${columnsOf(NODE_TABLE)} FROM node WHERE overlay_address IS NULL`,

@@ -164,7 +164,7 @@ export function reduceBatch(
       changed.add(event.nodeId)
     } else {
       const row = reducePrice(event)
-      prices.set(`${row.nodeId} ${row.service} ${row.token}`, row)
+      prices.set(priceKey(row), row)
     }
   }
   for (const node of nodes.values()) {
@@ -176,6 +176,11 @@ export function reduceBatch(
   const touched = <R>(rows: Map<Hex, R>) =>
     [...rows].filter(([id]) => changed.has(id)).map(([, row]) => row)
   return { nodes: touched(nodes), prices: [...prices.values()], channels: touched(channels) }
+}
+
+/** What tells prices apart. */
+export function priceKey({ nodeId, service, token }: PriceRow): string {
+  return `${nodeId} ${service} ${token}`
 }
 
 function nextNode(

@@ -1,32 +1,37 @@
 /** Fills node, price and channel again from the stored logs, after a change of the rules or tables. */
-import {
-  type ChainEvent,
-  type Deployment,
-  type Hex,
-  MainframeError,
-  type RawLog,
-} from '@mainframe/protocol'
+import { type Deployment, type Hex, MainframeError, type RawLog } from '@mainframe/protocol'
 import { decodeLog } from '../chain/decode.ts'
 import type { Database, Queryable } from '../db/database.ts'
 import type { StoredLog } from '../db/tables.ts'
-import { applyEvents } from './apply.ts'
+import { applyEvents, readBaseRows, writeChanged } from './apply.ts'
+import { type DerivedEvents, reduceBatch } from './batch.ts'
+import { HeldRows } from './held-rows.ts'
 
 /** The rules that this indexer fills tables by; to be raised with every change of what rows hold. */
 export const DERIVATION = 1
 
-/**
- * Logs that are read, reduced and written together: several changes of one row are written once. With
- * more of them nothing is collected while it is young.
- */
-const LOGS_AT_ONCE = 2_000
 const WORD_DIGITS = 64
+
+/** How much is read at once, and how much is held back. */
+export interface RederiveSizes {
+  /** Logs that are read and reduced together. With more of them nothing is collected while it is young. */
+  logsAtOnce: number
+  /** Rows of each table that are held in memory: what changes again meanwhile is written once. */
+  heldRows: number
+}
+
+const SIZES: RederiveSizes = { logsAtOnce: 2_000, heldRows: 10_000 }
 
 /**
  * Fills the tables from event_log in one transaction, with the undo journal of the blocks that are
  * not final. The chain is not asked. Returns how many events there were. Throws `STORE_CORRUPT` when
  * a stored log does not decode any more.
  */
-export async function rederive(db: Database, deployment: Deployment): Promise<number> {
+export async function rederive(
+  db: Database,
+  deployment: Deployment,
+  sizes: RederiveSizes = SIZES,
+): Promise<number> {
   return db.write(async (tx) => {
     const [state] = await tx.query<{ finalized: number }>(
       'SELECT finalized FROM chain_state FOR UPDATE',
@@ -35,18 +40,18 @@ export async function rederive(db: Database, deployment: Deployment): Promise<nu
     const finalized = state?.finalized ?? 0
     await tx.query('TRUNCATE node, price, channel, undo')
     const indexes = await dropIndexes(tx)
-    let count = await rederiveFinal(tx, deployment, finalized)
+    let count = await rederiveFinal({ tx, deployment, finalized, sizes })
     const live = await tx.query<{ number: number }>(
       'SELECT number FROM chain_block WHERE number > $1::bigint ORDER BY number',
       [finalized],
     )
     for (const { number } of live) {
-      const logs = await readLogs(tx, 'block_number = $1::bigint AND $2::integer IS NOT NULL', [
-        number,
-        0,
-      ])
-      const events = decodeStored(logs, deployment)
-      await applyStored(tx, { deployment, events, seedsTo: number, journal: number })
+      const logs = await readLogs(tx, 'block_number = $1::bigint ORDER BY log_index', [number])
+      const batch = decodeStored(
+        { logs, seeds: await readSeeds(tx, '$1::bigint AND $1::bigint', [number]) },
+        deployment,
+      )
+      await applyEvents(tx, { batch, deployment, journal: number })
       count += logs.length
     }
     for (const definition of indexes) await tx.query(definition)
@@ -67,73 +72,116 @@ async function dropIndexes(tx: Queryable): Promise<string[]> {
   return indexes.map(({ definition }) => definition)
 }
 
-/** What rows follow from. */
-type KeptLog = Pick<StoredLog, 'blockNumber' | 'logIndex' | 'address' | 'topics' | 'data'>
+/** What is derived from the blocks that are final. */
+interface Final {
+  tx: Queryable
+  deployment: Deployment
+  finalized: number
+  sizes: RederiveSizes
+}
 
-async function rederiveFinal(
-  tx: Queryable,
-  deployment: Deployment,
-  finalized: number,
-): Promise<number> {
+/**
+ * The database writes the rows of one chunk while this process works out those of the next. So what a
+ * chunk builds on is read before the last rows are written, and {@link HeldRows} has those.
+ */
+async function rederiveFinal(final: Final): Promise<number> {
+  const { tx, deployment, sizes } = final
+  const held = new HeldRows()
   let count = 0
-  const after = `(block_number, log_index) > ($1::bigint, $2::integer) AND block_number <= ${finalized}`
-  let applying: Promise<void> = Promise.resolve()
-  let logs = await readLogs(tx, after, [-1, 0])
+  let leaving = held.takeOldest(0)
+  let writing: Promise<void> = Promise.resolve()
   try {
-    for (let last = logs.at(-1); last; last = logs.at(-1)) {
-      count += logs.length
-      // the database reads and writes while this process decodes
-      const next = readLogs(tx, after, [last.blockNumber, last.logIndex])
-      next.catch(() => undefined)
-      const events = decodeStored(logs, deployment)
-      await applying
-      applying = applyStored(tx, { deployment, events, seedsTo: finalized, journal: undefined })
-      applying.catch(() => undefined) // awaited by the next turn, or below
-      logs = await next
+    for await (const batch of readFinal(final)) {
+      const reading = quietly(readBaseRows(tx, batch, (id) => held.has(id)))
+      const written = writing
+      writing = quietly(writeChanged(tx, leaving, undefined))
+      await written
+      held.hold(reduceBatch(held.over(await reading, batch), batch, deployment))
+      leaving = held.takeOldest(sizes.heldRows)
+      count += batch.events.length
     }
+    const rest = [
+      writeChanged(tx, leaving, undefined),
+      writeChanged(tx, held.takeOldest(0), undefined),
+    ]
+    await Promise.all([writing, ...rest])
   } finally {
     // nothing of it may come after the end of the transaction
-    await applying
+    await writing.catch(() => undefined)
   }
   return count
 }
 
-function readLogs(tx: Queryable, condition: string, params: [number, number]): Promise<KeptLog[]> {
+/** For what is awaited in a later turn: until then nobody hears of a failure. */
+function quietly<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined)
+  return promise
+}
+
+/** The events of the stored logs in order, the next of them being read while these are used. */
+async function* readFinal({ tx, deployment, finalized, sizes }: Final) {
+  const after = `(block_number, log_index) > ($1::bigint, $2::integer)
+    AND block_number <= $3::bigint ORDER BY block_number, log_index LIMIT ${sizes.logsAtOnce}`
+  const read = async (block: number, index: number): Promise<Kept> => {
+    const params = [block, index, finalized]
+    // at the same time: after the answer, the question would wait for rows that are written meanwhile
+    const [logs, seeds] = await Promise.all([
+      readLogs(tx, after, params),
+      readSeeds(tx, `$1::bigint AND least($3::bigint, (${lastOf(after)}) + 1)`, params),
+    ])
+    return { logs, seeds }
+  }
+  let next = read(-1, 0)
+  for (;;) {
+    const kept = await next
+    const last = kept.logs.at(-1)
+    if (!last) return
+    next = quietly(read(last.blockNumber, last.logIndex))
+    yield decodeStored(kept, deployment)
+  }
+}
+
+function lastOf(which: string): string {
+  return `SELECT max(block_number) FROM (SELECT block_number FROM event_log WHERE ${which}) AS chunk`
+}
+
+/** What rows follow from. */
+type KeptLog = Pick<StoredLog, 'blockNumber' | 'logIndex' | 'address' | 'topics' | 'data'>
+
+interface Kept {
+  logs: readonly KeptLog[]
+  seeds: ReadonlyMap<number, Hex>
+}
+
+function readLogs(tx: Queryable, which: string, params: readonly number[]): Promise<KeptLog[]> {
   return tx.query<KeptLog>(
     `SELECT block_number AS "blockNumber", log_index AS "logIndex", address, topics, data
-     FROM event_log WHERE ${condition}
-     ORDER BY block_number, log_index LIMIT ${LOGS_AT_ONCE}`,
+     FROM event_log WHERE ${which}`,
     params,
   )
 }
 
-interface StoredEvents {
-  deployment: Deployment
-  events: readonly ChainEvent[]
-  /** The last block whose hash may place a node. */
-  seedsTo: number
-  journal: number | undefined
-}
-
-async function applyStored(tx: Queryable, stored: StoredEvents): Promise<void> {
-  const { deployment, events, seedsTo, journal } = stored
-  const first = journal ?? events[0]?.blockNumber ?? 0
-  const last = journal ?? (events.at(-1)?.blockNumber ?? 0) + 1
+/** Hashes of the blocks that place nodes. `between` is SQL for the first and the last of them. */
+async function readSeeds(
+  tx: Queryable,
+  between: string,
+  params: readonly number[],
+): Promise<Map<number, Hex>> {
   const seeds = await tx.query<{ number: number; hash: Hex }>(
-    'SELECT number, hash FROM block_seed WHERE number BETWEEN $1::bigint AND $2::bigint',
-    [first, Math.min(last, seedsTo)],
+    `SELECT number, hash FROM block_seed WHERE number BETWEEN ${between}`,
+    params,
   )
-  const batch = { events, seeds: new Map(seeds.map(({ number, hash }) => [number, hash])) }
-  await applyEvents(tx, { batch, deployment, journal })
+  return new Map(seeds.map(({ number, hash }) => [number, hash]))
 }
 
-function decodeStored(logs: readonly KeptLog[], deployment: Deployment): ChainEvent[] {
-  return logs.map((log) => {
+function decodeStored({ logs, seeds }: Kept, deployment: Deployment): DerivedEvents {
+  const events = logs.map((log) => {
     const event = decodeLog(rawLog(log), deployment)
     if (event) return event
     const where = `log ${log.logIndex} of block ${log.blockNumber}`
     throw new MainframeError('STORE_CORRUPT', `The stored ${where} does not decode`)
   })
+  return { events, seeds }
 }
 
 /** No row says of which block or transaction it is by a hash. */
