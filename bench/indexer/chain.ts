@@ -15,8 +15,8 @@ export interface ChainSettings {
 interface Block {
   header: string
   hash: Hex
-  /** The logs as JSON, joined by commas. */
-  logs: string
+  /** The logs as JSON, each with a comma after it: kept as they are sent. */
+  logs: Buffer
   registry: LogHead
   board: LogHead
 }
@@ -24,6 +24,8 @@ interface Block {
 const quantity = (value: number): Hex => `0x${value.toString(16)}`
 const GENESIS_TIME = 1_700_000_000
 const ALL_ONES = `0x${'f'.repeat(512)}`
+const OPEN = Buffer.from('[')
+const CLOSE = Buffer.from(']')
 const NO_BITS = `0x${'0'.repeat(512)}`
 
 const source = new EventSource()
@@ -50,12 +52,17 @@ function mine(events: boolean): void {
   const json = logs.map((log, i) =>
     JSON.stringify({ ...log, ...place, transactionHash: hash, logIndex: quantity(i) }),
   )
-  const block = { header: JSON.stringify(header), hash, logs: json.join(','), ...heads }
+  const block = {
+    header: JSON.stringify(header),
+    hash,
+    logs: Buffer.from(json.map((log) => `${log},`).join('')),
+    ...heads,
+  }
   blocks.push(block)
   byHash.set(hash, block)
 }
 
-function answer(method: string, params: unknown[]): string {
+function answer(method: string, params: unknown[]): string | Buffer {
   const [first, , at] = params
   if (method === 'eth_chainId') return `"${quantity(BENCH_DEPLOYMENT.chainId)}"`
   if (method === 'eth_getBlockByNumber') {
@@ -70,7 +77,8 @@ function answer(method: string, params: unknown[]): string {
   const wanted = blockHash
     ? [byHash.get(blockHash)]
     : blocks.slice(Number(fromBlock), Number(toBlock) + 1)
-  return `[${wanted.flatMap((block) => (block?.logs ? [block.logs] : [])).join(',')}]`
+  const logs = Buffer.concat(wanted.flatMap((block) => (block ? [block.logs] : [])))
+  return logs.length === 0 ? '[]' : Buffer.concat([OPEN, logs.subarray(0, -1), CLOSE])
 }
 
 const { blocks: count } = await settingsOf<ChainSettings>()
@@ -81,7 +89,9 @@ const server = createServer(async (request, response) => {
   for await (const chunk of request) chunks.push(chunk as Buffer)
   const { id, method, params } = JSON.parse(Buffer.concat(chunks).toString())
   response.setHeader('content-type', 'application/json')
-  response.end(`{"jsonrpc":"2.0","id":${id},"result":${answer(method, params)}}`)
+  response.write(`{"jsonrpc":"2.0","id":${id},"result":`)
+  response.write(answer(method, params))
+  response.end('}')
 })
 server.listen(0, '127.0.0.1', () => {
   tellBench('ready', { port: (server.address() as AddressInfo).port })

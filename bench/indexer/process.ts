@@ -14,7 +14,11 @@ import { BENCH_DEPLOYMENT } from './events.ts'
 const CLI = fileURLToPath(new URL('../../indexer/src/cli.ts', import.meta.url))
 const LOOK_MS = 100
 /** As docs/indexer.md recommends for a small machine: Node takes twice the memory otherwise. */
-const MEMORY_FLAGS = ['--max-semi-space-size=16', '--max-old-space-size=160']
+const MEMORY_FLAGS = [
+  '--max-semi-space-size=16',
+  '--max-old-space-size=160',
+  '--single-threaded-gc',
+]
 /** Where the process writes a CPU profile when it stops, for whoever looks where the time goes. */
 const profileFolder = process.env['MAINFRAME_BENCH_PROFILES']
 

@@ -8,6 +8,7 @@ import { after, before, describe, it } from 'node:test'
 import { currentPrice, type Hex, type PriceRow } from '@mainframe/protocol'
 import fc from 'fast-check'
 import pg from 'pg'
+import { bytesArray } from '../../indexer/src/db/bytes-array.ts'
 import type { Database } from '../../indexer/src/db/database.ts'
 import { openDatabase } from '../../indexer/src/db/open.ts'
 import {
@@ -84,6 +85,25 @@ for (const { name, skip, settings } of DATABASES) {
         }),
         { numRuns: 20 },
       )
+    })
+
+    it('takes byte strings as one parameter, empty ones, missing ones and none at all', async () => {
+      const lists: (Hex | null)[][] = [
+        [],
+        [null],
+        ['0x'],
+        ['0x00ff', null, '0x', `0x${'ab'.repeat(3_000)}`],
+      ]
+      for (const list of lists) {
+        const rows = await db.query<{ value: Hex | null }>(
+          'SELECT value FROM unnest($1::bytea[]) WITH ORDINALITY AS t (value, place) ORDER BY place',
+          [bytesArray(list)],
+        )
+        assert.deepEqual(
+          rows.map(({ value }) => value),
+          list,
+        )
+      }
     })
 
     it('refuses data of a newer indexer', async () => {

@@ -6,12 +6,12 @@ import type { Batch } from './batch.ts'
 import { readRange } from './read-batch.ts'
 
 /** Blocks of a range: where it starts, and what no public RPC goes beyond. */
-const FIRST_RANGE_BLOCKS = 100
+const FIRST_RANGE_BLOCKS = 16
 const MAX_RANGE_BLOCKS = 10_000
-/** Ranges aim at this many logs: a megabyte or so, and a fraction of a second of work. */
-const RANGE_LOGS = 1_000
+/** Ranges aim at this many logs: two megabytes or so, and a fraction of a second of work. */
+const RANGE_LOGS = 2_000
 /** Ranges that are asked for at the same time. */
-const MAX_LANES = 3
+const MAX_LANES = 2
 
 /** How much is asked for, learnt from the answers; lives as long as the indexer. */
 export class RangePlan {
