@@ -60,7 +60,7 @@ const BENCHES = {
     what: 'the indexer on PostgreSQL and PGlite: taking in a chain, live, queries (minutes)',
     run: async () =>
       (await import('./indexer.ts')).benchIndexer({
-        blocks: 2_000,
+        blocks: 4_000,
         nodes: { postgres: 500_000, pglite: 100_000 },
         tell,
       }),
