@@ -8,7 +8,7 @@ import { word } from './fake-chain.ts'
 import { mineRelays, type Rig, startRig } from './rig.ts'
 
 /** More by environment. */
-const CASES = Number(process.env['API_FUZZ_CASES'] ?? 3_000)
+const CASES = Number(process.env['API_FUZZ_CASES'] ?? 20_000)
 const SEED = Number(process.env['FUZZ_SEED'] ?? randomInt(2 ** 31))
 const AT_ONCE = 16
 

@@ -38,15 +38,14 @@ export function createClosestNodes(): ClosestNodes {
 /** The closest of those that share so many bits with the address; each row tells how many those are. */
 function readPrefix(db: Queryable, { to, k, bits }: { to: Hex; k: number; bits: number }) {
   const range = prefixRange(fromHex(to, 32), bits)
-  // only the address is needed to compare, and the index has it
   return readOfBlock<PricedNode & { among: number }>(
     db,
     `SELECT ${columnsOf(NODE_TABLE)}, among, ${pricesAt(NOW)} AS prices FROM (
-       SELECT overlay_address, count(*) OVER () AS among,
+       SELECT *, count(*) OVER () AS among,
          ('x' || encode(overlay_address, 'hex'))::bit(256) # $4::bit(256) AS distance
        FROM node WHERE ${LISTED} AND overlay_address BETWEEN $2::bytea AND $3::bytea
        ORDER BY distance LIMIT $5::integer
-     ) AS close JOIN node USING (overlay_address) WHERE ${LISTED} ORDER BY distance`,
+     ) AS node ORDER BY distance`,
     [bytea(range.first), bytea(range.last), to.slice(1), k],
   )
 }
