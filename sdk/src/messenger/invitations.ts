@@ -82,7 +82,7 @@ export class Invitations {
     if (roleOf(this.#parts.identity.inboxKey) !== 'admin')
       throw invalid('Only admins of a group invite; ask one of them')
     if (roleOf(inboxKey)) throw invalid('The contact is a member of the group already')
-    const name = new TextEncoder().encode(group.name ?? '').subarray(0, MAX_NAME_BYTES)
+    const name = firstBytes(group.name ?? '', MAX_NAME_BYTES)
     await this.#parts.store.set(sentKey(group.id, inboxKey), Uint8Array.of(1))
     await pair.engine.send(bodyOf(group.id, name), { kind: BODY_KINDS.invitation })
   }
@@ -245,4 +245,10 @@ function parseIds(value: unknown): string[] | undefined {
 
 function invalid(sentence: string): MainframeError {
   return new MainframeError('VALIDATION_FAILED', sentence)
+}
+
+/** As many whole characters as fit. */
+function firstBytes(text: string, length: number): Uint8Array {
+  const bytes = new Uint8Array(length)
+  return bytes.subarray(0, new TextEncoder().encodeInto(text, bytes).written)
 }

@@ -1,5 +1,6 @@
 /** Letters: what messengers write to each other's inboxes (docs/messenger.md, "Letters"). */
 import { concatBytes, utf8, viewOf } from '@mainframe/protocol'
+import { MAX_KEY_PACKAGE_BYTES } from '../mls/key-packages.ts'
 
 /** A stranger asks to be a contact. */
 export interface RequestLetter {
@@ -36,7 +37,6 @@ const PROOF_BYTES = 32
 const SIGNATURE_BYTES = 64
 const ID_BYTES = 16
 export const MAX_INTRODUCTION_BYTES = 280
-const MAX_KEY_PACKAGE_BYTES = 8192
 /** Bytes of a request before the length of its introduction. */
 const TEXT_AT = NONCE_BYTES + CHALLENGE_BYTES + SIGNATURE_BYTES
 /** Bytes of a request before its key package. */

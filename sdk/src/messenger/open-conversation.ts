@@ -16,6 +16,7 @@ import type {
   MemberView,
   MessageView,
 } from '../conversations/ports.ts'
+import { MOST_KEYS } from '../messages/keyring.ts'
 import { encodeLetter } from './letter.ts'
 import { BODY_KINDS, type Parts } from './parts.ts'
 
@@ -27,9 +28,6 @@ export interface ConversationRecord {
   /** What the user, or who invited, calls it. */
   name?: string
 }
-
-/** Keys that a group's inbox is opened with. */
-const MOST_KEYS = 6
 
 /** A private conversation of two, or a group. */
 export class OpenConversation {

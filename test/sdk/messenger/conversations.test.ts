@@ -59,6 +59,14 @@ describe('Conversations of a messenger', { timeout: 60_000 }, () => {
     await assert.rejects(messenger.acceptInvitation('00'.repeat(16)), { code: 'VALIDATION_FAILED' })
   })
 
+  it('offer a place in a group whose name is cut where a character ends', async () => {
+    await introduce(alice, bob)
+    const group = await alice.messenger.createGroup(`${'x'.repeat(198)}日本`)
+    await alice.messenger.invite(group, bob.code)
+    const { invitation } = await bob.until('invitation')
+    assert.equal(invitation.name, 'x'.repeat(198))
+  })
+
   it('take in others by their admins only, and nobody twice', async () => {
     const group = await groupOf(bob)
     await introduce(bob, carol)

@@ -8,6 +8,7 @@ import type {
   ConversationPorts,
   DeliveryView,
 } from '../../../sdk/src/conversations/ports.ts'
+import { MOST_KEYS } from '../../../sdk/src/messages/keyring.ts'
 import { createIdentity, type Identity } from '../../../sdk/src/mls/identity.ts'
 import { createKeyPackage, type OwnKeyPackage } from '../../../sdk/src/mls/key-packages.ts'
 import type { Mls } from '../../../sdk/src/mls/suites.ts'
@@ -29,8 +30,7 @@ interface Packet {
   sealFor: Uint8Array
 }
 
-/** What the inbox of a group has: keys that it tries, and unopened packets that it keeps. */
-const MOST_KEYS = 6
+/** Unopened packets that the inbox of a group keeps. */
 const MOST_UNOPENED = 256
 
 /** A client with one conversation. */
