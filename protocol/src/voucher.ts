@@ -121,7 +121,7 @@ export function signDigest(digest: Uint8Array, secretKey: Uint8Array): Uint8Arra
 export function recoverSigner(digest: Uint8Array, signature: Uint8Array): Uint8Array | undefined {
   if (signature.length !== SIGNATURE_BYTES) return undefined
   const [first = 0] = signature.subarray(32)
-  const plain = signature.slice()
+  const plain = Uint8Array.from(signature)
   plain[32] = first & 0x7f
   const publicKey = primitives.secp256k1Recover(digest, plain, first >> 7 ? 1 : 0)
   return publicKey && publicKeyAccount(publicKey)

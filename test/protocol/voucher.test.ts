@@ -60,6 +60,16 @@ describe('vouchers: what is refused', () => {
     for (const bytesOf of bad) assert.equal(recoverSigner(digest, bytesOf), undefined)
   })
 
+  it('is left as it is, with either recovery bit, also in a Buffer', () => {
+    for (let i = 0; i < 16; i++) {
+      const each = new Uint8Array(32).fill(i)
+      const made = Buffer.from(signDigest(each, secret))
+      const before = toHex(made)
+      assert.ok(recoverSigner(each, made))
+      assert.equal(toHex(made), before)
+    }
+  })
+
   it('a changed signature or digest recovers somebody else or nobody', () => {
     const account = secretKeyAccount(secret)
     for (let i = 0; i < 8 * SIGNATURE_BYTES; i += 3) {

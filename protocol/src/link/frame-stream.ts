@@ -115,15 +115,20 @@ export async function* readFrames(
     let offset = 0
     for (; offset + FRAME_BYTES <= all.length; offset += FRAME_BYTES) {
       // A copy each: one packet that waits somewhere must not keep the whole chunk in memory.
-      const frame = decodeFrame(all.slice(offset, offset + FRAME_BYTES))
+      const frame = decodeFrame(copyOf(all, offset, offset + FRAME_BYTES))
       frames.push(frame)
       if (!frame) break
     }
     if (frames.length > 0) yield frames
     if (frames.at(-1) === undefined && frames.length > 0) return
-    rest = all.slice(offset)
+    rest = copyOf(all, offset, all.length)
   }
   if (rest.length > 0) yield [undefined]
+}
+
+/** Chunks may be Node's Buffers, whose `slice` is a view. */
+function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  return new Uint8Array(bytes.subarray(start, end))
 }
 
 function nextTurn(): Promise<void> {

@@ -46,6 +46,22 @@ describe('readFrames: broken streams', () => {
     assert.deepEqual(sequences(await readAll(far)), [1, undefined])
   })
 
+  it('gives copies, also of the Buffers of a socket, which may be written to again', async () => {
+    const [near, far] = duplexPair()
+    const body = new Uint8Array(100).fill(7)
+    const chunk = Buffer.concat([encodeFrame({ type: 'packet', body }), numbered(2)])
+    const half = Buffer.from(numbered(3))
+    near.send(Buffer.concat([chunk, half.subarray(0, 9)]))
+    const reading = readFrames(far)
+    const sent = (await reading.next()).value ?? []
+    assert.deepEqual(sequences(sent), [0, 2])
+    assert.equal(sent[0]?.body.constructor, Uint8Array)
+    assert.equal(sent[0]?.body.buffer.byteLength, FRAME_BYTES)
+    near.send(half.subarray(9))
+    assert.deepEqual(sequences((await reading.next()).value ?? []), [3])
+    await near.close()
+  })
+
   it('fails when the stream fails', async () => {
     const [near, far] = duplexPair()
     near.send(numbered(1))
