@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib'
 import { createHttpRpc, type RpcCall } from '../../indexer/src/chain/rpc.ts'
 
 const MIB = 2 ** 20
-const headerless = (result: string) => `{"jsonrpc":"2.0","id":1,"result":${result}}`
+const jsonRpc = (result: string) => `{"jsonrpc":"2.0","id":1,"result":${result}}`
 
 describe('JSON-RPC over HTTP', () => {
   let server: Server
@@ -58,10 +58,10 @@ describe('JSON-RPC over HTTP', () => {
         message: `The chain RPC answers status ${status} without JSON-RPC`,
       })
     }
-    answer = (_request, response) => response.writeHead(502).end(headerless('1'))
+    answer = (_request, response) => response.writeHead(502).end(jsonRpc('1'))
     await assert.rejects(ask(), { message: 'The chain RPC answers status 502' })
     const notZipped = { 'content-encoding': 'gzip' }
-    answer = (_request, response) => response.writeHead(200, notZipped).end(headerless('1'))
+    answer = (_request, response) => response.writeHead(200, notZipped).end(jsonRpc('1'))
     await assert.rejects(ask(), unreachable({}))
   })
 
@@ -86,9 +86,7 @@ describe('JSON-RPC over HTTP', () => {
   it('asks for packed answers, and reads them', async () => {
     answer = (request, response) => {
       assert.equal(request.headers['accept-encoding'], 'gzip')
-      response
-        .writeHead(200, { 'content-encoding': 'gzip' })
-        .end(gzipSync(headerless('"ä \\u20ac"')))
+      response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(jsonRpc('"ä \\u20ac"')))
     }
     assert.equal(await ask(), 'ä €')
   })
@@ -97,7 +95,7 @@ describe('JSON-RPC over HTTP', () => {
     const ports = new Set<number | undefined>()
     answer = (request, response) => {
       ports.add(request.socket.remotePort)
-      response.end(headerless('"Zürich 日本"'))
+      response.end(jsonRpc('"Zürich 日本"'))
     }
     for (let i = 0; i < 3; i++) assert.equal(await ask(), 'Zürich 日本')
     assert.equal(ports.size, 1)
