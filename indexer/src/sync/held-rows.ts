@@ -11,14 +11,18 @@ import {
 
 /**
  * Rows that changed and are not in the database yet: the next events are likely to change them again.
- * Those that {@link takeOldest} gave out last still count as held, since what is read meanwhile may be
- * older than they are.
+ * Those that are leaving still count as held, since what is read meanwhile may be older than they are.
  */
 export class HeldRows {
   readonly #nodes = new Map<Hex, StoredNode>()
   readonly #prices = new Map<string, PriceRow>()
   readonly #channels = new Map<Hex, ChannelRow>()
   #leaving: ChangedRows = { nodes: [], prices: [], channels: [] }
+
+  /** Rows to be written now. */
+  get leaving(): ChangedRows {
+    return this.#leaving
+  }
 
   /** What events build on: rows as read before those that are leaving were written, and newer ones held. */
   over(read: BaseRows, { events }: DerivedEvents): BaseRows {
@@ -45,14 +49,13 @@ export class HeldRows {
     for (const row of channels) putLast(this.#channels, row.channelId, row)
   }
 
-  /** Gives out, to be written, what changed longest ago of each table beyond `limit` rows. */
-  takeOldest(limit: number): ChangedRows {
+  /** Lets go, instead of those that were leaving, what changed longest ago of each table beyond `limit` rows. */
+  letGo(limit: number): void {
     this.#leaving = {
       nodes: takeFirst(this.#nodes, limit),
       prices: takeFirst(this.#prices, limit),
       channels: takeFirst(this.#channels, limit),
     }
-    return this.#leaving
   }
 }
 

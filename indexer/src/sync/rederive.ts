@@ -88,23 +88,20 @@ async function rederiveFinal(final: Final): Promise<number> {
   const { tx, deployment, sizes } = final
   const held = new HeldRows()
   let count = 0
-  let leaving = held.takeOldest(0)
   let writing: Promise<void> = Promise.resolve()
   try {
     for await (const batch of readFinal(final)) {
       const reading = quietly(readBaseRows(tx, batch, (id) => held.has(id)))
       const written = writing
-      writing = quietly(writeChanged(tx, leaving, undefined))
+      writing = quietly(writeChanged(tx, held.leaving, undefined))
       await written
       held.hold(reduceBatch(held.over(await reading, batch), batch, deployment))
-      leaving = held.takeOldest(sizes.heldRows)
+      held.letGo(sizes.heldRows)
       count += batch.events.length
     }
-    const rest = [
-      writeChanged(tx, leaving, undefined),
-      writeChanged(tx, held.takeOldest(0), undefined),
-    ]
-    await Promise.all([writing, ...rest])
+    const last = writeChanged(tx, held.leaving, undefined)
+    held.letGo(0)
+    await Promise.all([writing, last, writeChanged(tx, held.leaving, undefined)])
   } finally {
     // nothing of it may come after the end of the transaction
     await writing.catch(() => undefined)
